@@ -1,1 +1,35 @@
-//! To be written.
+//! Linux's process core: tasks and everything they hold.
+//!
+//! Find a thing by the name Linux gives it: fork in `fork.rs`, wait in
+//! `wait.rs`, the page fault in `mm/fault.rs`. Verbs are functions that take
+//! the whole [`System`] and ids; objects live in arenas and carry Linux's own
+//! reference counts.
+//!
+//! ```text
+//! script or program
+//!   | registers, SYSCALL
+//! entry ---------> syscalls/* (decode) ---> fork, exit, wait, cred, signal, ...
+//!   ^                                          |
+//!   +--- Block(wait): sleep, run again         +---> mm/* ---> machine
+//! ```
+//!
+//! Linux: kernel/, mm/, arch/x86/kernel/process_64.c.
+//! Left out: drivers, block and network layers, time of day.
+
+pub mod cred;
+pub mod error;
+pub mod fs;
+pub mod inject;
+pub mod mm;
+pub mod nsproxy;
+pub mod pid;
+pub mod sched;
+pub mod signal;
+pub mod syscalls;
+pub mod system;
+pub mod task;
+pub mod wait_queue;
+
+pub use error::{Oops, SysError};
+pub use system::System;
+pub use task::{TaskId, TaskState};

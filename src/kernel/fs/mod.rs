@@ -1,0 +1,93 @@
+//! Files as far as processes need them: descriptor tables, open file
+//! descriptions, an in-memory tree, pipes, root and working directory.
+//!
+//! ```text
+//! task -> files_struct -> fd 3 -> file (offset, flags) -> inode or pipe
+//! ```
+//!
+//! Linux: include/linux/fdtable.h, fs_struct.h, fs.h; fs/file.c, fs/pipe.c.
+//! Left out: everything on disk, mounts, ACLs, locks.
+
+pub mod exec;
+pub mod fdtable;
+pub mod file;
+pub mod fs_struct;
+pub mod inode;
+pub mod open;
+pub mod pipe;
+pub mod rw;
+
+use crate::abi::OpenFlags;
+use crate::base::Id;
+use crate::kernel::pid::PidId;
+use std::sync::Arc;
+
+/// Names an open file description.
+pub type FileId = Id<File>;
+/// Names a descriptor table.
+pub type FilesId = Id<FilesStruct>;
+/// Names an `fs_struct`.
+pub type FsId = Id<FsStruct>;
+/// Names an inode.
+pub type InodeId = Id<inode::Inode>;
+
+/// One slot of a descriptor table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fd {
+    /// The open file description.
+    pub file: FileId,
+    /// FD_CLOEXEC: a property of the descriptor, not of the file.
+    pub cloexec: bool,
+}
+
+/// `struct files_struct`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilesStruct {
+    /// Tasks that share it.
+    pub count: u32,
+    /// Slots by descriptor number.
+    pub fdt: Vec<Option<Fd>>,
+}
+
+/// What an open file description refers to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// A file, directory or device of the tree.
+    Inode(InodeId),
+    /// The reading end of a pipe.
+    PipeRead(Id<pipe::Pipe>),
+    /// The writing end of a pipe.
+    PipeWrite(Id<pipe::Pipe>),
+    /// A pidfd.
+    Pidfd(PidId),
+}
+
+/// `struct file`: an open file description.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// References: descriptors in any table, and mappings.
+    pub f_count: u32,
+    /// Offset in bytes, shared by all who share the description.
+    pub f_pos: u64,
+    /// Access mode and status flags.
+    pub f_flags: OpenFlags,
+    /// What it refers to.
+    pub kind: FileKind,
+    /// How it was named when opened.
+    pub path: Arc<str>,
+}
+
+/// `struct fs_struct`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FsStruct {
+    /// Tasks that share it.
+    pub users: u32,
+    /// Bits cleared in the mode of new files.
+    pub umask: u32,
+    /// Root directory.
+    pub root: Arc<str>,
+    /// Working directory.
+    pub pwd: Arc<str>,
+    /// An exec is under way: it may not be shared now.
+    pub in_exec: bool,
+}

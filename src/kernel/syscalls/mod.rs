@@ -1,0 +1,141 @@
+//! System calls as data: what the registers hold, what comes back, and the one
+//! table of handlers.
+//!
+//! A call is a number and six registers. A script's director cannot always
+//! put a structure into user memory first, so a call can carry what a pointer
+//! argument would point to ([`Payload`]); the register is then 0. A handler
+//! asks the call, and the call reads the payload or, without one, user memory.
+//!
+//! Linux: arch/x86/entry/syscall_64.c, include/linux/syscalls.h.
+//! Left out: 32-bit entry.
+
+pub mod files;
+pub mod identity;
+pub mod memory;
+pub mod misc;
+pub mod process;
+pub mod signals;
+pub mod table;
+
+use crate::abi::structs::{CloneArgs, Rusage, SigInfo};
+use crate::abi::{CapSet, SigSet};
+use crate::kernel::error::SysError;
+use crate::kernel::signal::{Rlimit, SigAction};
+
+/// What a pointer argument would have pointed to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Payload {
+    /// Nothing: pointers are user addresses.
+    #[default]
+    None,
+    /// clone3's structure.
+    Clone(Box<CloneArgs>),
+    /// A path or another string.
+    Text(Box<str>),
+    /// Bytes to write.
+    Bytes(Box<[u8]>),
+    /// execve: path, arguments, environment.
+    Exec(Box<(String, Vec<String>, Vec<String>)>),
+    /// sigaction.
+    SigAction(SigAction),
+    /// A signal set.
+    SigSet(SigSet),
+    /// A siginfo.
+    SigInfo(Box<SigInfo>),
+    /// Group ids.
+    Ids(Box<[u32]>),
+    /// capset: effective, permitted, inheritable.
+    Caps(CapSet, CapSet, CapSet),
+    /// A limit.
+    Rlimit(Rlimit),
+    /// sigaltstack: sp, flags, size.
+    AltStack(u64, u32, u64),
+}
+
+/// One system call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// The number in RAX.
+    pub nr: u32,
+    /// RDI, RSI, RDX, R10, R8, R9.
+    pub args: [u64; 6],
+    /// What stands for user memory.
+    pub payload: Payload,
+}
+
+impl Call {
+    /// A call whose arguments are all in registers.
+    pub fn new(nr: u32, args: &[u64]) -> Call {
+        let mut a = [0; 6];
+        a[..args.len()].copy_from_slice(args);
+        Call { nr, args: a, payload: Payload::None }
+    }
+
+    /// The same with a payload.
+    pub fn with(nr: u32, args: &[u64], payload: Payload) -> Call {
+        Call { payload, ..Call::new(nr, args) }
+    }
+}
+
+/// What wait4 and waitid report of a child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WaitInfo {
+    /// The child, in the caller's namespace.
+    pub pid: i32,
+    /// Wait status as wait4 gives it.
+    pub status: i32,
+    /// `CLD_*`, as waitid gives it.
+    pub si_code: i32,
+    /// Exit code or signal, as waitid gives it.
+    pub si_status: i32,
+    /// The child's real uid.
+    pub uid: u32,
+    /// Resource usage of the child.
+    pub rusage: Rusage,
+}
+
+/// What a call gives besides RAX: what it would have stored through pointers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Out {
+    /// Nothing.
+    #[default]
+    None,
+    /// A reaped or observed child; boxed to keep the rest small.
+    Wait(Box<WaitInfo>),
+    /// Two descriptors.
+    Fds(i32, i32),
+    /// Bytes read.
+    Bytes(Vec<u8>),
+    /// A path or name.
+    Text(String),
+    /// Ids (getresuid, getgroups).
+    Ids(Vec<u32>),
+    /// capget: effective, permitted, inheritable.
+    Caps(CapSet, CapSet, CapSet),
+    /// An old disposition.
+    SigAction(SigAction),
+    /// A signal set.
+    SigSet(SigSet),
+    /// A siginfo.
+    SigInfo(Box<SigInfo>),
+    /// An old limit.
+    Rlimit(Rlimit),
+    /// Resource usage.
+    Rusage(Box<Rusage>),
+    /// A number too wide or too negative for RAX's convention (prctl's
+    /// pointers, sched_getaffinity).
+    Number(u64),
+    /// sigaltstack: sp, flags, size.
+    AltStack(u64, u32, u64),
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// RAX: the value, or a negated errno.
+    pub ret: i64,
+    /// Why it was refused, if it was.
+    pub error: Option<SysError>,
+    /// What it stored.
+    pub out: Out,
+}

@@ -1,0 +1,97 @@
+//! The table of system calls: number, name, handler, how far it is supported.
+//! The dispatcher, the reference page in the book and the script layer all
+//! read this one table.
+//!
+//! Linux: arch/x86/entry/syscalls/syscall_64.tbl.
+//! Left out: calls without an entry here; they are refused with ENOSYS and
+//! their name.
+
+use super::Call;
+use crate::kernel::error::SysResult;
+use crate::kernel::system::System;
+use crate::kernel::task::TaskId;
+
+/// Runs a call for a task. Preconditions: the task is current on its
+/// processor. May be run again after a wake-up, so it changes nothing before
+/// it can complete.
+pub type Handler = fn(&mut System, TaskId, &Call) -> SysResult;
+
+/// How far a call does what Linux does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Support {
+    /// Everything a process can see of it.
+    Full,
+    /// What the note leaves out is refused by name.
+    Partial,
+}
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Syscall {
+    /// Number.
+    pub nr: u32,
+    /// Name.
+    pub name: &'static str,
+    /// Names of the arguments, as the manual page has them.
+    pub args: &'static [&'static str],
+    /// What runs.
+    pub handler: Handler,
+    /// How far it goes.
+    pub support: Support,
+    /// What is missing, or what is worth knowing.
+    pub note: &'static str,
+}
+
+/// The rows, area by area.
+pub const AREAS: &[&[Syscall]] = &[
+    super::process::CALLS,
+    super::memory::CALLS,
+    super::identity::CALLS,
+    super::signals::CALLS,
+    super::files::CALLS,
+    super::misc::CALLS,
+];
+
+const SLOTS: usize = 512;
+
+const fn build() -> [Option<&'static Syscall>; SLOTS] {
+    let mut table = [None; SLOTS];
+    let mut a = 0;
+    while a < AREAS.len() {
+        let mut i = 0;
+        while i < AREAS[a].len() {
+            let row = &AREAS[a][i];
+            assert!(table[row.nr as usize].is_none(), "two rows for one system call");
+            table[row.nr as usize] = Some(row);
+            i += 1;
+        }
+        a += 1;
+    }
+    table
+}
+
+static TABLE: [Option<&'static Syscall>; SLOTS] = build();
+
+/// The row of call `nr`.
+pub fn lookup(nr: u32) -> Option<&'static Syscall> {
+    TABLE.get(nr as usize).copied().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::abi::nr::syscall_name;
+
+    #[test]
+    fn names_and_numbers_agree_with_linux() {
+        for row in AREAS.iter().flat_map(|a| a.iter()) {
+            assert_eq!(syscall_name(u64::from(row.nr)), Some(row.name));
+            assert!(row.args.len() <= 6);
+            assert!(
+                row.support == Support::Full || !row.note.is_empty(),
+                "{} lacks a note",
+                row.name
+            );
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Wait queues and completions: where sleeping tasks are listed.
+//!
+//! A handler that must wait returns [`Wait`]; `entry` then puts the task on
+//! the queue and to sleep, and a wake-up runs the handler again. That is the
+//! kernel's `for (;;) { prepare_to_wait(); if (condition) break; schedule(); }`
+//! turned inside out.
+//!
+//! Linux: kernel/sched/wait.c, kernel/sched/completion.c.
+//! Left out: custom wake functions, `WQ_FLAG_BOOKMARK`, priority waiters.
+
+use crate::base::Id;
+use crate::kernel::fs::pipe::Pipe;
+use crate::kernel::pid::Pid;
+use crate::kernel::signal::SignalStruct;
+use crate::kernel::task::{TaskId, TaskState};
+
+/// A task on a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WaitEntry {
+    /// Who sleeps.
+    pub task: TaskId,
+    /// `WQ_FLAG_EXCLUSIVE`: one wake-up wakes one of these.
+    pub exclusive: bool,
+}
+
+/// `struct wait_queue_head`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WaitQueueHead {
+    /// Sleepers in the order in which a wake-up reaches them.
+    pub entries: Vec<WaitEntry>,
+}
+
+impl WaitQueueHead {
+    /// Adds a task unless it is there (`prepare_to_wait`); exclusive waiters
+    /// go to the tail, others to the head, as in Linux.
+    pub fn add(&mut self, task: TaskId, exclusive: bool) {
+        if self.entries.iter().any(|e| e.task == task) {
+            return;
+        }
+        let e = WaitEntry { task, exclusive };
+        if exclusive { self.entries.push(e) } else { self.entries.insert(0, e) }
+    }
+
+    /// Takes a task off (`finish_wait`).
+    pub fn remove(&mut self, task: TaskId) {
+        self.entries.retain(|e| e.task != task);
+    }
+}
+
+/// `struct completion`: a counter with a queue.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Completion {
+    /// Completions not yet consumed.
+    pub done: u32,
+    /// Who waits.
+    pub wait: WaitQueueHead,
+}
+
+/// The name of a completion.
+pub type CompletionId = Id<Completion>;
+
+/// Which queue a task sleeps on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitOn {
+    /// `signal->wait_chldexit`: a child to change state.
+    Child(Id<SignalStruct>),
+    /// A vfork child to release the mm.
+    Vfork(CompletionId),
+    /// A pipe to hold data or lose its last writer.
+    PipeRead(Id<Pipe>),
+    /// A pipe to have room or lose its last reader.
+    PipeWrite(Id<Pipe>),
+    /// A process to exit (pidfd).
+    PidExit(Id<Pid>),
+    /// A futex word: mm-or-inode key and address.
+    Futex(FutexKey),
+    /// Any signal (pause, sigsuspend).
+    Signal,
+    /// Time only.
+    Timeout,
+    /// The other threads of the group to die (exec).
+    Dethread(Id<SignalStruct>),
+}
+
+/// What identifies a futex: a private one by mm and address, a shared one by
+/// the object behind the mapping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FutexKey {
+    /// Bits of the mm's id, or of the inode's id for a shared mapping.
+    pub object: u64,
+    /// Whether `object` is an inode.
+    pub shared: bool,
+    /// Address, or offset in the object.
+    pub offset: u64,
+}
+
+/// What a blocked call waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wait {
+    /// The queue.
+    pub on: WaitOn,
+    /// The state to sleep in: INTERRUPTIBLE (S), UNINTERRUPTIBLE or KILLABLE (D).
+    pub state: TaskState,
+    /// Whether one wake-up should wake only one such waiter.
+    pub exclusive: bool,
+    /// Virtual time in ns at which the wait ends by itself.
+    pub deadline: Option<u64>,
+}
+
+impl Wait {
+    /// An interruptible wait without a deadline.
+    pub fn interruptible(on: WaitOn) -> Wait {
+        Wait { on, state: TaskState::INTERRUPTIBLE, exclusive: false, deadline: None }
+    }
+    /// A wait that only a fatal signal ends early.
+    pub fn killable(on: WaitOn) -> Wait {
+        Wait { on, state: TaskState::KILLABLE, exclusive: false, deadline: None }
+    }
+}
