@@ -1,0 +1,258 @@
+//! What a running script and its owner share: limits, the wish to stop, the
+//! way out for prints, the source texts, and what `expect` has recorded.
+//!
+//! Left out: the terminal and signals. The owner gives an [`Output`] and may
+//! set the interrupt flag from anywhere, also from a signal handler.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::io;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use rhai::Dynamic;
+
+use super::diagnostic::Report;
+use super::limits::Limits;
+use super::source::Sources;
+use super::stack;
+
+/// Where prints go. Text arrives in whole lines, each with its line end.
+pub trait Output {
+    /// Takes a piece of text. An error stops the script, quietly when the
+    /// reader is gone (`BrokenPipe`).
+    fn write(&mut self, text: &str) -> io::Result<()>;
+}
+
+/// An output that keeps everything, and can be read from another thread.
+#[derive(Debug, Clone, Default)]
+pub struct Buffer(Arc<Mutex<String>>);
+
+impl Buffer {
+    /// An empty buffer.
+    pub fn new() -> Buffer {
+        Buffer::default()
+    }
+
+    /// What was written so far.
+    pub fn text(&self) -> String {
+        self.0.lock().map(|text| text.clone()).unwrap_or_default()
+    }
+
+    /// Takes what was written so far out of the buffer.
+    pub fn take(&self) -> String {
+        self.0.lock().map(|mut text| std::mem::take(&mut *text)).unwrap_or_default()
+    }
+}
+
+impl Output for Buffer {
+    fn write(&mut self, text: &str) -> io::Result<()> {
+        if let Ok(mut kept) = self.0.lock() {
+            kept.push_str(text);
+        }
+        Ok(())
+    }
+}
+
+/// Why a script was stopped from outside. A script cannot catch this.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Stop {
+    /// The owner set the interrupt flag (Ctrl-C).
+    #[error("interrupted")]
+    Interrupted,
+    /// [`Limits::ops`].
+    #[error("more than {0} operations")]
+    Operations(u64),
+    /// [`Limits::output_bytes`].
+    #[error("more than {0} bytes of output")]
+    Output(usize),
+    /// The host stack is nearly used up.
+    #[error("nested too deeply")]
+    Stack,
+    /// The output could not be written.
+    #[error("cannot write the output: {0}")]
+    OutputFailed(String),
+    /// Nobody reads the output any more.
+    #[error("the reader of the output is gone")]
+    OutputClosed,
+}
+
+/// The shared state of one engine. Clones are the same state.
+#[derive(Clone)]
+pub struct Control(Rc<Inner>);
+
+struct Inner {
+    limits: Limits,
+    interrupt: Arc<AtomicBool>,
+    output: RefCell<Box<dyn Output>>,
+    written: Cell<usize>,
+    ops: Cell<u64>,
+    stop: RefCell<Option<Stop>>,
+    stack_floor: usize,
+    sources: Sources,
+    failed: RefCell<Vec<Report>>,
+    names: RefCell<BTreeSet<String>>,
+}
+
+impl Control {
+    /// New state for an engine on the current thread.
+    pub fn new(limits: Limits, interrupt: Arc<AtomicBool>, output: Box<dyn Output>) -> Control {
+        Control(Rc::new(Inner {
+            limits,
+            interrupt,
+            output: RefCell::new(output),
+            written: Cell::new(0),
+            ops: Cell::new(0),
+            stop: RefCell::new(None),
+            stack_floor: stack::floor(),
+            sources: Sources::default(),
+            failed: RefCell::new(Vec::new()),
+            names: RefCell::new(BTreeSet::new()),
+        }))
+    }
+
+    /// The limits.
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// The source texts known so far.
+    pub fn sources(&self) -> &Sources {
+        &self.0.sources
+    }
+
+    /// Writes text to the output, within the output limit. What goes beyond it
+    /// is dropped and the script is stopped at its next operation.
+    pub fn write(&self, text: &str) {
+        if self.0.stop.borrow().is_some() {
+            return;
+        }
+        let written = self.0.written.get().saturating_add(text.len());
+        self.0.written.set(written);
+        if written > self.0.limits.output_bytes {
+            return self.stop(Stop::Output(self.0.limits.output_bytes));
+        }
+        let result = self.0.output.borrow_mut().write(text);
+        match result {
+            Ok(()) => {}
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => self.stop(Stop::OutputClosed),
+            Err(e) => self.stop(Stop::OutputFailed(e.to_string())),
+        }
+    }
+
+    /// Asks for the script to be stopped at its next operation. The first
+    /// reason stays.
+    pub fn stop(&self, why: Stop) {
+        self.0.stop.borrow_mut().get_or_insert(why);
+    }
+
+    /// The reason to stop, if there is one by now.
+    pub fn stopped(&self) -> Option<Stop> {
+        self.0.stop.borrow().clone()
+    }
+
+    /// Counts one operation; says whether the script must stop. This is
+    /// Rhai's `on_progress`. We count ourselves because Rhai starts anew in
+    /// every closure that a native function calls.
+    pub(super) fn tick(&self) -> Option<Dynamic> {
+        let inner = &*self.0;
+        let ops = inner.ops.get() + 1;
+        inner.ops.set(ops);
+        let why = if ops > inner.limits.ops {
+            Stop::Operations(inner.limits.ops)
+        } else if inner.interrupt.load(Ordering::Relaxed) {
+            Stop::Interrupted
+        } else if stack::here() < inner.stack_floor {
+            Stop::Stack
+        } else {
+            return inner.stop.borrow().clone().map(Dynamic::from);
+        };
+        self.stop(why);
+        self.stopped().map(Dynamic::from)
+    }
+
+    /// Operations counted so far.
+    pub fn ops(&self) -> u64 {
+        self.0.ops.get()
+    }
+
+    /// Starts over for the next input: counters, the interrupt flag, the
+    /// reason to stop. Sources stay.
+    pub fn begin(&self) {
+        self.0.ops.set(0);
+        self.0.written.set(0);
+        self.0.interrupt.store(false, Ordering::Relaxed);
+        *self.0.stop.borrow_mut() = None;
+    }
+
+    /// Records a failed `expect`.
+    pub fn record_failure(&self, report: Report) {
+        self.0.failed.borrow_mut().push(report);
+    }
+
+    /// Takes the failed `expect`s recorded so far.
+    pub fn take_failures(&self) -> Vec<Report> {
+        std::mem::take(&mut *self.0.failed.borrow_mut())
+    }
+
+    /// Makes a variable known that the engine provides without a scope entry
+    /// (by `on_var`), so that the check for unknown names accepts it.
+    pub fn declare_name(&self, name: impl Into<String>) {
+        self.0.names.borrow_mut().insert(name.into());
+    }
+
+    /// Whether a variable was declared by [`Control::declare_name`].
+    pub fn is_declared(&self, name: &str) -> bool {
+        self.0.names.borrow().contains(name)
+    }
+
+    /// All names declared so far.
+    pub fn declared_names(&self) -> Vec<String> {
+        self.0.names.borrow().iter().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn control(limits: Limits) -> (Control, Buffer) {
+        let buffer = Buffer::new();
+        (Control::new(limits, Arc::default(), Box::new(buffer.clone())), buffer)
+    }
+
+    #[test]
+    fn output_beyond_the_limit_is_dropped() {
+        let (control, buffer) = control(Limits { output_bytes: 5, ..Limits::default() });
+        control.write("abc");
+        control.write("def");
+        control.write("g");
+        assert_eq!(buffer.text(), "abc");
+        assert_eq!(control.stopped(), Some(Stop::Output(5)));
+        control.begin();
+        control.write("x");
+        assert_eq!((buffer.take(), control.stopped()), ("abcx".into(), None));
+    }
+
+    #[test]
+    fn a_gone_reader_stops_quietly() {
+        struct Gone;
+        impl Output for Gone {
+            fn write(&mut self, _: &str) -> io::Result<()> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+        }
+        let control = Control::new(Limits::default(), Arc::default(), Box::new(Gone));
+        control.write("x");
+        assert_eq!(control.stopped(), Some(Stop::OutputClosed));
+    }
+
+    #[test]
+    fn operations_are_counted() {
+        let (control, _) = control(Limits { ops: 2, ..Limits::default() });
+        assert!(control.tick().is_none() && control.tick().is_none());
+        assert!(control.tick().is_some());
+        assert_eq!(control.stopped(), Some(Stop::Operations(2)));
+    }
+}

@@ -1,0 +1,186 @@
+//! Builds the Rhai engine: only deterministic packages, every limit explicit,
+//! no `eval`, prints captured, words that Rhai reserves but does not use freed.
+//!
+//! Left out: Rhai's time package and `sleep` (there is no wall clock), its file
+//! module resolver, and the optimiser (it folds `#{a: 1}.b` and some
+//! comparisons of constants wrongly).
+
+use rhai::packages::{
+    BasicArrayPackage, BasicBlobPackage, BasicMapPackage, BasicMathPackage, BitFieldPackage,
+    CorePackage, LogicPackage, MoreStringPackage, Package,
+};
+use rhai::{Engine, EvalAltResult, FnPtr, OptimizationLevel, Token};
+
+use super::control::Control;
+use super::errors::ScriptError;
+use super::{assert, errno, errors, value};
+
+/// Words that Rhai reserves for other languages' sake, or that are functions
+/// to it. They are names here: `t.call`, `spawn("main")`, `#{new: 1}`.
+const FREED: &[&str] = &[
+    "async",
+    "await",
+    "call",
+    "case",
+    "default",
+    "exit",
+    "go",
+    "goto",
+    "match",
+    "module",
+    "new",
+    "nil",
+    "null",
+    "package",
+    "protected",
+    "public",
+    "shared",
+    "spawn",
+    "static",
+    "super",
+    "sync",
+    "thread",
+    "use",
+    "var",
+    "void",
+    "with",
+    "yield",
+    "is",
+    "exec",
+];
+
+/// An engine under a control's limits, with everything of this module's
+/// siblings that needs no kernel: assertions, errors, addresses and flags.
+pub fn build(control: &Control) -> Engine {
+    let mut engine = Engine::new_raw();
+    CorePackage::new().register_into_engine(&mut engine);
+    BitFieldPackage::new().register_into_engine(&mut engine);
+    LogicPackage::new().register_into_engine(&mut engine);
+    BasicMathPackage::new().register_into_engine(&mut engine);
+    BasicArrayPackage::new().register_into_engine(&mut engine);
+    BasicBlobPackage::new().register_into_engine(&mut engine);
+    BasicMapPackage::new().register_into_engine(&mut engine);
+    MoreStringPackage::new().register_into_engine(&mut engine);
+    engine.set_max_strings_interned(1024);
+    engine.set_optimization_level(OptimizationLevel::None);
+    set_limits(&mut engine, control);
+    set_language(&mut engine);
+    set_callbacks(&mut engine, control);
+    errors::register(&mut engine);
+    errno::register(&mut engine);
+    value::register(&mut engine);
+    assert::register(&mut engine, control);
+    engine
+}
+
+fn set_limits(engine: &mut Engine, control: &Control) {
+    let limits = control.limits();
+    engine
+        // Counted by `Control::tick`.
+        .set_max_operations(0)
+        .set_max_call_levels(limits.call_levels)
+        .set_max_expr_depths(limits.expr_depth, limits.fn_expr_depth)
+        .set_max_string_size(limits.string_bytes)
+        .set_max_array_size(limits.array_len)
+        .set_max_map_size(limits.map_len)
+        .set_max_variables(limits.variables)
+        .set_max_functions(limits.functions)
+        .set_max_modules(limits.modules);
+}
+
+fn set_language(engine: &mut Engine) {
+    engine.disable_symbol("eval");
+    engine.set_allow_shadowing(true);
+    // Unknown names are found by `check`, which knows our constants.
+    engine.set_strict_variables(false);
+    engine.set_fail_on_invalid_map_property(true);
+    #[allow(deprecated, reason = "volatile, not deprecated: rhai is pinned")]
+    engine.on_parse_token(|token, _, _| match token {
+        Token::Reserved(word) if FREED.contains(&word.as_str()) => Token::Identifier(word),
+        token => token,
+    });
+    // Closures print without the name Rhai made up for them.
+    let name = |f: &mut FnPtr| match f.is_anonymous() {
+        true => "closure".to_string(),
+        false => format!("Fn({})", f.fn_name()),
+    };
+    engine.register_fn("to_string", name);
+    engine.register_fn("to_debug", name);
+    engine.register_fn("to_debug", |c: char| format!("{c:?}"));
+}
+
+fn set_callbacks(engine: &mut Engine, control: &Control) {
+    let ticker = control.clone();
+    engine.on_progress(move |_| ticker.tick());
+    let printer = control.clone();
+    engine.on_print(move |text| printer.write(&format!("{text}\n")));
+    let debugger = control.clone();
+    engine.on_debug(move |text, source, pos| {
+        let place = match (source, pos.line()) {
+            (Some(source), Some(line)) if !source.is_empty() => format!("{source}:{line}: "),
+            (_, Some(line)) => format!("line {line}: "),
+            _ => String::new(),
+        };
+        debugger.write(&format!("{place}{text}\n"));
+    });
+    engine.register_fn("sleep", |_: i64| no_clock());
+    engine.register_fn("sleep", |_: f64| no_clock());
+}
+
+fn no_clock() -> Result<(), Box<EvalAltResult>> {
+    Err(ScriptError::Unsupported {
+        what: "`sleep` on the wall clock".into(),
+        help: Some("time in the machine is virtual: it passes by running tasks".into()),
+    }
+    .into())
+}
+
+/// An engine with default limits and no way out for its prints.
+#[cfg(test)]
+pub(super) fn plain() -> Engine {
+    use super::control::Buffer;
+    build(&Control::new(Default::default(), Default::default(), Box::new(Buffer::new())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn freed_words_are_names() {
+        let mut engine = plain();
+        engine.register_fn("spawn", |s: &str| format!("spawned {s}"));
+        engine.register_fn("thread", |x: i64| x + 1);
+        for (code, value) in [
+            ("spawn(\"main\")", "spawned main"),
+            ("let m = #{new: 1, sync: 2, call: 3}; `${m.new}${m.sync}${m.call}`", "123"),
+            ("thread(1).to_string()", "2"),
+            ("1.thread().to_string()", "2"),
+            ("let shared = 1; let f = |x| x + shared; f.call(2).to_string()", "3"),
+            ("[|x| x, Fn(\"abs\")].to_string()", "[closure, Fn(abs)]"),
+        ] {
+            assert_eq!(engine.eval::<String>(code).unwrap(), value, "{code}");
+        }
+    }
+
+    #[test]
+    fn nothing_reaches_the_host() {
+        let engine = plain();
+        for code in ["timestamp()", "eval(\"1\")", "sleep(1)", "sleep(0.5)", "import \"x\" as x;"] {
+            assert!(engine.eval::<rhai::Dynamic>(code).is_err(), "{code}");
+        }
+    }
+
+    #[test]
+    fn printing_is_in_order_and_stable() {
+        let buffer = crate::script::control::Buffer::new();
+        let control =
+            Control::new(Default::default(), Default::default(), Box::new(buffer.clone()));
+        let engine = build(&control);
+        engine.run("print(#{b: 1, a: [1.0, 'x', \"s\", ()]});\ndebug(\"x\"); print(true)").unwrap();
+        assert_eq!(
+            buffer.text(),
+            "#{\"a\": [1.0, 'x', \"s\", ()], \"b\": 1}\nline 2: \"x\"\ntrue\n"
+        );
+    }
+}
