@@ -1,12 +1,17 @@
 //! Copy at the write for host memory that snapshots share.
 //!
+//! The one place that chooses the shared pointer: everything that snapshots
+//! share uses [`Arc`] from here. The test in [`make_mut`] is on the hottest
+//! paths of the system.
+//!
 //! Linux: none; this is how a snapshot of the whole system stays cheap.
 //! Left out: weak references; nothing here ever makes one.
 
-use std::sync::Arc;
+pub use std::sync::Arc;
 
 /// A mutable reference to the value behind `arc`, cloning the value first when
 /// a snapshot shares it.
+#[inline]
 pub fn make_mut<T: Clone>(arc: &mut Arc<T>) -> &mut T {
     Arc::make_mut(arc)
 }

@@ -6,8 +6,7 @@
 //!
 //! Linux: none. Left out: removal from the middle; users keep free lists.
 
-use super::cow;
-use std::sync::Arc;
+use super::cow::{self, Arc};
 
 /// A vector of `T` in chunks of `N`, cheap to clone. Slots beyond those
 /// written hold `T::default()`.

@@ -7,7 +7,7 @@
 //! Linux: arch/x86/include/asm/page.h (`__va` and plain loads), mm/highmem.c
 //! (`copy_highpage`, `clear_highpage`). Left out: devices (MMIO).
 
-use super::frame::Frame;
+use super::frame::{FRAME_WORDS, Frame};
 use super::page::PageBug;
 use super::phys::PhysMem;
 use super::sparse::LINE_WORDS;
@@ -72,13 +72,18 @@ impl PhysMem {
     /// Reads words of one frame from an aligned address on; words beyond the
     /// frame or beyond RAM read as ones.
     pub fn read_words(&self, addr: PhysAddr, out: &mut [u64]) {
-        let frame = frame_index(self, addr).map(|i| self.frames.get(i).unwrap_or(&Frame::Zero));
-        let first = addr.offset() as usize / 8;
-        for (k, w) in out.iter_mut().enumerate() {
-            *w = match frame {
-                Some(f) if first + k < super::FRAME_WORDS => f.get(first + k),
-                _ => OPEN_BUS,
-            };
+        let Some(i) = frame_index(self, addr) else { return out.fill(OPEN_BUS) };
+        let frame = self.frames.get(i).unwrap_or(&Frame::Zero);
+        let mut at = addr.offset() as usize / 8;
+        let inside = out.len().min(FRAME_WORDS - at);
+        let (mut rest, beyond) = out.split_at_mut(inside);
+        beyond.fill(OPEN_BUS);
+        while !rest.is_empty() {
+            let n = (LINE_WORDS - at % LINE_WORDS).min(rest.len());
+            let (part, tail) = rest.split_at_mut(n);
+            part.copy_from_slice(&frame.line(at / LINE_WORDS)[at % LINE_WORDS..][..n]);
+            at += n;
+            rest = tail;
         }
     }
 
@@ -87,7 +92,7 @@ impl PhysMem {
     pub fn write_words(&mut self, addr: PhysAddr, words: &[u64]) {
         let Some(i) = frame_index(self, addr) else { return };
         let first = addr.offset() as usize / 8;
-        let words = &words[..words.len().min(super::FRAME_WORDS - first)];
+        let words = &words[..words.len().min(FRAME_WORDS - first)];
         let Some(last) = words.len().checked_sub(1).map(|n| n + first) else { return };
         let lines = (first / LINE_WORDS)..=(last / LINE_WORDS);
         let mask = lines.fold(0, |m, n| m | 1u64 << n);

@@ -7,8 +7,7 @@
 //! Linux: the sparse memory model (`CONFIG_SPARSEMEM_VMEMMAP`, mm/sparse.c).
 //! Left out: giving back chunks that have become empty.
 
-use crate::base::cow;
-use std::sync::Arc;
+use crate::base::cow::{self, Arc};
 
 /// An array of `T` with holes; an element never written is `T::default()`.
 #[derive(Debug, Clone)]

@@ -9,8 +9,7 @@
 //! Linux: none, RAM is RAM. Left out: compressing nonzero patterns.
 
 use super::sparse::{LINE_WORDS, LINES, Line, SPARSE_MAX, Sparse, ZERO_LINE, copy_in, copy_out};
-use crate::base::cow;
-use std::sync::Arc;
+use crate::base::cow::{self, Arc};
 
 /// 64-bit words in a frame.
 pub const FRAME_WORDS: usize = 512;

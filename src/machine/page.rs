@@ -98,14 +98,20 @@ impl Page {
     /// The page is free, or the count is at its end.
     #[inline]
     pub fn get(&mut self, pfn: Pfn) -> Result<(), PageBug> {
-        if self.refcount <= 0 {
-            return Err(PageBug::GetOnFree { pfn });
-        }
-        if self.refcount == i32::MAX {
-            return Err(PageBug::RefOverflow { pfn });
+        // 1..MAX in one test: this runs for every entry fork copies.
+        if self.refcount.wrapping_sub(1) as u32 >= i32::MAX as u32 - 1 {
+            return Err(self.get_refused(pfn));
         }
         self.refcount += 1;
         Ok(())
+    }
+
+    #[cold]
+    fn get_refused(&self, pfn: Pfn) -> PageBug {
+        match self.refcount {
+            i32::MAX => PageBug::RefOverflow { pfn },
+            _ => PageBug::GetOnFree { pfn },
+        }
     }
 }
 
@@ -147,6 +153,13 @@ pub enum PageBug {
         /// The count found.
         mapcount: i32,
     },
+    /// A page on the free list is not free, or the list does not add up
+    /// (`bad_page`).
+    #[error("the free list is broken at page {pfn}")]
+    BadFreePage {
+        /// The frame.
+        pfn: Pfn,
+    },
     /// The last reference to a reserved page was dropped.
     #[error("page {pfn} is reserved and cannot be freed")]
     Reserved {
@@ -171,6 +184,9 @@ mod tests {
         let mut p = Page::UNUSED;
         assert_eq!(p.add_mapping(Pfn(1)), Err(PageBug::GetOnFree { pfn: Pfn(1) }));
         assert_eq!(p, Page::UNUSED);
+        for (refcount, ok) in [(i32::MIN, false), (-1, false), (1, true), (i32::MAX - 1, true)] {
+            assert_eq!(Page { refcount, ..Page::UNUSED }.get(Pfn(1)).is_ok(), ok);
+        }
     }
 
     #[test]

@@ -118,6 +118,14 @@ pub enum WalkError {
         /// The entry.
         entry: Pte,
     },
+    /// Address bits are set that the processor does not have.
+    #[error("{level} entry {entry:?} has reserved address bits set")]
+    Reserved {
+        /// Level of the entry.
+        level: Level,
+        /// The entry.
+        entry: Pte,
+    },
     /// An entry (or CR3) names a frame beyond the end of RAM.
     #[error("the {level} table would be at page frame {table}, which does not exist")]
     NoSuchTable {
@@ -174,13 +182,27 @@ pub fn walk(mem: &PhysMem, cr3: Pfn, levels: PagingLevels, va: VirtAddr) -> Walk
         if !entry.is_present() {
             break;
         }
-        if entry.has(PteFlags::PS) {
-            walk.error = Some(WalkError::HugePage { level, entry });
-            break;
+        match next_table(level, entry) {
+            Ok(next) => table = next,
+            Err(e) => {
+                walk.error = Some(e);
+                break;
+            }
         }
-        table = entry.pfn();
     }
     walk
+}
+
+/// The table a present directory entry names.
+#[inline]
+fn next_table(level: Level, entry: Pte) -> Result<Pfn, WalkError> {
+    if entry.has(PteFlags::PS) {
+        return Err(WalkError::HugePage { level, entry });
+    }
+    if entry.reserved_bits() != 0 {
+        return Err(WalkError::Reserved { level, entry });
+    }
+    Ok(entry.pfn())
 }
 
 /// Finds the last-level entry for `va`: where it is stored and what it holds.
@@ -226,10 +248,7 @@ pub fn lookup_table(
         if !entry.is_present() {
             return Ok(None);
         }
-        if entry.has(PteFlags::PS) {
-            return Err(WalkError::HugePage { level, entry });
-        }
-        table = entry.pfn();
+        table = next_table(level, entry)?;
     }
     Ok(None)
 }
@@ -299,6 +318,9 @@ mod tests {
         assert!(matches!(e, WalkError::HugePage { level: Level::Pmd, .. }));
         assert!(e.to_string().contains("PMD") && e.to_string().contains("huge pages"));
         assert_eq!(walk(&t.m.mem, t.cr3, levels, va).error, Some(e));
+        t.m.mem.write_u64(at, pmd.entry.0 | 1 << 51);
+        let e = lookup(&t.m.mem, t.cr3, levels, va).unwrap_err();
+        assert!(matches!(e, WalkError::Reserved { level: Level::Pmd, .. }));
         t.m.mem.write_u64(at, Pte::new(Pfn(1 << 30), PteFlags::P).0);
         let e = lookup(&t.m.mem, t.cr3, levels, va).unwrap_err();
         assert_eq!(e, WalkError::NoSuchTable { level: Level::Pte, table: Pfn(1 << 30) });

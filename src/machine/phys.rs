@@ -168,6 +168,41 @@ impl PhysMem {
         })
     }
 
+    /// The pages in use, reserved ones included, ascending: for recounting
+    /// references from their holders.
+    pub fn used_pages(&self) -> impl Iterator<Item = (Pfn, &Page)> + '_ {
+        let all = self.pages.iter_chunks().flat_map(|(base, c)| (base..).zip(c.iter()));
+        all.filter(|(_, p)| p.refcount != 0).map(|(i, p)| (Pfn(i as u32), p))
+    }
+
+    /// Checks the allocator against itself: every frame is used, on the free
+    /// list once, or never used; no free frame has mappings.
+    ///
+    /// # Errors
+    /// The first frame where that is not so.
+    pub fn check(&self) -> Result<(), PageBug> {
+        let used = self.used_pages().count() as u32;
+        let mut listed = 0;
+        let mut next = self.free.head;
+        while next != 0 {
+            let pfn = Pfn(next);
+            let page = self.page(pfn);
+            listed += 1;
+            if page.refcount != 0 || page.mapcount != 0 || !page.flags.contains(PageFlags::BUDDY) {
+                return Err(PageBug::BadFreePage { pfn });
+            }
+            if listed > self.total {
+                return Err(PageBug::BadFreePage { pfn });
+            }
+            next = page.link;
+        }
+        let never = self.total - self.free.bump;
+        if listed + never != self.free.count || used + self.free.count != self.total {
+            return Err(PageBug::BadFreePage { pfn: Pfn(self.free.head) });
+        }
+        Ok(())
+    }
+
     /// Host memory held for the guest, in bytes. Approximate: memory shared
     /// with snapshots or between frames counts in full, allocator overhead not
     /// at all. Walks everything.
@@ -277,14 +312,18 @@ mod tests {
             got.push(p);
         }
         assert_eq!((got.len(), m.free_pages()), (256, 0));
+        assert_eq!(m.used_pages().count(), 512);
         assert_eq!(m.alloc_page(PageFlags::ANON), None);
         assert_eq!(m.put_page(got[7]), Ok(true));
         assert_eq!(m.alloc_page(PageFlags::ANON), Some(got[7]));
         assert_eq!(m.alloc_page(PageFlags::ANON), None);
-        for p in got {
+        for p in got.iter().copied() {
             assert_eq!(m.put_page(p), Ok(true));
         }
         assert_eq!(m.free_pages(), 256);
+        assert_eq!(m.check(), Ok(()));
+        m.page_mut(got[3]).unwrap().refcount = 1;
+        assert_eq!(m.check(), Err(PageBug::BadFreePage { pfn: got[3] }));
     }
 
     #[test]

@@ -147,6 +147,15 @@ impl Pte {
         self.without(PteFlags::RW)
     }
 
+    /// The frame a present entry names, if it lies below `total` frames. What
+    /// was poked into a table may name anything (`pfn_valid`).
+    #[inline]
+    pub fn valid_pfn(self, total: u32) -> Option<Pfn> {
+        let wanted = PteFlags::P.bits();
+        let pfn = self.pfn();
+        (self.0 & (wanted | RESERVED_MASK) == wanted && pfn.0 < total).then_some(pfn)
+    }
+
     /// Address bits set that this processor does not have.
     #[inline]
     pub fn reserved_bits(self) -> u64 {
@@ -192,6 +201,10 @@ mod tests {
         assert_eq!(all.flags(), PteFlags::all());
         assert_eq!(Pte(1 << 44).pfn(), Pfn(0));
         assert_ne!(Pte(1 << 44).reserved_bits(), 0);
+        assert_eq!(Pte(1 << 44 | 0x5001).valid_pfn(9), None);
+        assert_eq!(Pte(0x5001).valid_pfn(9), Some(Pfn(5)));
+        assert_eq!(Pte(0x5000).valid_pfn(9), None);
+        assert_eq!(Pte(0x9001).valid_pfn(9), None);
         assert_eq!(all.with_flags(PteFlags::P), Pte::new(Pfn(u32::MAX), PteFlags::P));
     }
 

@@ -120,7 +120,7 @@ impl PhysMem {
                 }
                 let i = n * LINE_WORDS + k;
                 let pfn = old.pfn();
-                let page = if old.is_present() && pfn.0 < total {
+                let page = if old.valid_pfn(total).is_some() {
                     if !run.as_ref().is_some_and(|r| r.contains(pfn)) {
                         run = Some(self.page_run(pfn)?);
                     }
@@ -184,7 +184,7 @@ impl PhysMem {
                     continue;
                 }
                 let pfn = old.pfn();
-                let page = if old.is_present() && pfn.0 < total {
+                let page = if old.valid_pfn(total).is_some() {
                     if !run.as_ref().is_some_and(|r| r.contains(pfn)) {
                         run = Some(self.page_run(pfn)?);
                     }
@@ -307,6 +307,7 @@ mod tests {
         let t = table_of(&mut m, &[]);
         m.write_u64(entry_addr(t, 0), Pte::new(Pfn(u32::MAX), RWP).0);
         m.write_u64(entry_addr(t, 1), 0x77 << 12);
+        m.write_u64(entry_addr(t, 2), 1 << 50 | 0x300 << 12 | 3);
         let d = m.alloc_page(PageFlags::PGTABLE).unwrap();
         m.copy_table(d, t, 0..512, |_, e, page| {
             assert!(page.is_none());
