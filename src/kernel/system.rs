@@ -17,6 +17,7 @@ use crate::kernel::mm::{AnonVma, MmId, MmStruct};
 use crate::kernel::nsproxy::{Namespace, Nsproxy, UserNamespace, UserNsId};
 use crate::kernel::pid::{Pid, PidNamespace, PidNsId};
 use crate::kernel::signal::{SighandStruct, SignalStruct};
+use crate::kernel::syscalls::Out;
 use crate::kernel::task::{KernelStack, TaskId, TaskStruct};
 use crate::kernel::wait_queue::Completion;
 use crate::machine::Machine;
@@ -137,6 +138,9 @@ pub struct Kernel {
     pub todo: VecDeque<TaskId>,
     /// Output written to the console since it was last taken.
     pub console: Vec<u8>,
+    /// What the running system call gives besides RAX; entry takes it when the
+    /// handler has returned.
+    pub out: Out,
     /// The first thing found broken; the system is not to be used on.
     pub oops: Option<Oops>,
 }

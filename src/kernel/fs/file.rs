@@ -1,1 +1,90 @@
-//! To be written.
+//! Open file descriptions: offset and status flags, shared by every descriptor
+//! that was duplicated or inherited from the one that open(2) made.
+//!
+//! Linux: fs/file_table.c (alloc_file_pseudo, fput, __fput), include/linux/fs.h
+//! (`struct file`).
+//! Left out: delayed release (task_work); the last fput releases at once.
+
+pub use super::pidfd::pidfd_prepare;
+
+use super::glue as pid;
+use super::inode::{iget, iput};
+use super::pipe::pipe_release;
+use crate::abi::OpenFlags;
+use crate::kernel::fs::{File, FileId, FileKind};
+use crate::kernel::system::System;
+use std::sync::Arc;
+
+/// The two access mode bits of `f_flags`.
+const O_ACCMODE: u32 = 0o3;
+
+impl File {
+    /// FMODE_READ. The mode 3 opens a file for neither reading nor writing.
+    pub fn may_read(&self) -> bool {
+        matches!(self.f_flags.bits() & O_ACCMODE, 0 | 2)
+    }
+
+    /// FMODE_WRITE.
+    pub fn may_write(&self) -> bool {
+        matches!(self.f_flags.bits() & O_ACCMODE, 1 | 2)
+    }
+
+    /// O_NONBLOCK.
+    pub fn nonblocking(&self) -> bool {
+        self.f_flags.contains(OpenFlags::O_NONBLOCK)
+    }
+}
+
+/// A new description with one reference. For an inode it takes a reference of
+/// its own; a pipe end is counted in the pipe's `readers` or `writers`; the
+/// reference of a pidfd on its pid is handed over by the caller.
+pub fn alloc_file(sys: &mut System, kind: FileKind, f_flags: OpenFlags, path: Arc<str>) -> FileId {
+    match kind {
+        FileKind::Inode(inode) => iget(sys, inode),
+        FileKind::PipeRead(pipe) => {
+            if let Some(p) = sys.kernel.pipes.get_mut(pipe) {
+                p.readers += 1;
+            }
+        }
+        FileKind::PipeWrite(pipe) => {
+            if let Some(p) = sys.kernel.pipes.get_mut(pipe) {
+                p.writers += 1;
+            }
+        }
+        FileKind::Pidfd(_) => {}
+    }
+    sys.kernel.filps.insert(File { f_count: 1, f_pos: 0, f_flags, kind, path })
+}
+
+/// Takes a reference.
+pub fn get_file(sys: &mut System, file: FileId) {
+    match sys.kernel.filps.get_mut(file) {
+        Some(f) => f.f_count += 1,
+        None => sys.oops("get_file", format!("file {file:?} is freed")),
+    }
+}
+
+/// Drops a reference; the last one releases what the description refers to.
+#[inline]
+pub fn fput(sys: &mut System, file: FileId) {
+    match sys.kernel.filps.get_mut(file) {
+        Some(f) if f.f_count > 1 => f.f_count -= 1,
+        _ => __fput(sys, file),
+    }
+}
+
+/// The last reference is gone (`__fput` and the `release` methods).
+fn __fput(sys: &mut System, id: FileId) {
+    let Some(file) = sys.kernel.filps.remove(id) else {
+        return sys.oops("fput", format!("file {id:?} was released before"));
+    };
+    if file.f_count == 0 {
+        sys.oops("fput", format!("f_count of file {id:?} below zero"));
+    }
+    match file.kind {
+        FileKind::Inode(inode) => iput(sys, inode),
+        FileKind::PipeRead(pipe) => pipe_release(sys, pipe, true),
+        FileKind::PipeWrite(pipe) => pipe_release(sys, pipe, false),
+        FileKind::Pidfd(pid) => pid::put_pid(sys, pid),
+    }
+}

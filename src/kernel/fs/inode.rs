@@ -1,11 +1,18 @@
 //! The in-memory tree: directories, regular files whose pages are frames of
 //! emulated memory, devices, program images.
 //!
-//! Linux: include/linux/fs.h (`struct inode`), mm/shmem.c, fs/ramfs.
+//! Linux: include/linux/fs.h (`struct inode`), fs/inode.c (iget, iput, evict),
+//! mm/shmem.c (shmem_file_setup), fs/ramfs.
 //! Left out: links, times, extended attributes.
 
-use crate::base::Pfn;
-use crate::kernel::fs::InodeId;
+pub use super::rootfs::init_rootfs;
+
+use super::file::alloc_file;
+use crate::abi::{Errno, OpenFlags};
+use crate::base::{PAGE_SIZE, Pfn};
+use crate::kernel::error::SysError;
+use crate::kernel::fs::{FileId, FileKind, InodeId};
+use crate::kernel::system::System;
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -68,4 +75,131 @@ pub struct Inode {
     pub i_nlink: u32,
     /// What it is.
     pub kind: InodeKind,
+}
+
+/// Type bits of a mode as stat(2) reports it: directory.
+pub const S_IFDIR: u32 = 0o040000;
+/// Character device.
+pub const S_IFCHR: u32 = 0o020000;
+/// Regular file.
+pub const S_IFREG: u32 = 0o100000;
+/// Set-user-ID.
+pub const S_ISUID: u32 = 0o4000;
+/// Set-group-ID.
+pub const S_ISGID: u32 = 0o2000;
+/// Sticky: only owners delete from the directory.
+pub const S_ISVTX: u32 = 0o1000;
+/// Execute permission of the group.
+pub const S_IXGRP: u32 = 0o010;
+/// All bits that chmod(2) changes.
+pub const S_IALLUGO: u32 = 0o7777;
+/// The largest file (`MAX_LFS_FILESIZE`).
+pub const MAX_LFS_FILESIZE: u64 = i64::MAX as u64;
+
+impl Inode {
+    /// An inode without references and names.
+    pub fn new(kind: InodeKind, i_mode: u32, i_uid: u32, i_gid: u32) -> Inode {
+        Inode { i_count: 0, i_mode, i_uid, i_gid, i_nlink: 0, kind }
+    }
+
+    /// Type and permission bits, as stat(2) reports them.
+    pub fn st_mode(&self) -> u32 {
+        let ty = match self.kind {
+            InodeKind::Dir(_) => S_IFDIR,
+            InodeKind::Chr(_) => S_IFCHR,
+            InodeKind::Reg { .. } | InodeKind::Image(_) => S_IFREG,
+        };
+        ty | self.i_mode
+    }
+
+    /// Whether it is a directory.
+    pub fn is_dir(&self) -> bool {
+        matches!(self.kind, InodeKind::Dir(_))
+    }
+
+    /// Whether it is a regular file, a program included (`S_ISREG`).
+    pub fn is_reg(&self) -> bool {
+        matches!(self.kind, InodeKind::Reg { .. } | InodeKind::Image(_))
+    }
+
+    /// `i_size`: length in bytes; 0 for what has none.
+    pub fn size(&self) -> u64 {
+        match &self.kind {
+            InodeKind::Reg { size, .. } => *size,
+            InodeKind::Image(image) => image.file_size(),
+            InodeKind::Dir(_) | InodeKind::Chr(_) => 0,
+        }
+    }
+}
+
+/// Takes a reference (`ihold`).
+pub fn iget(sys: &mut System, inode: InodeId) {
+    match sys.kernel.inodes.get_mut(inode) {
+        Some(i) => i.i_count += 1,
+        None => sys.oops("iget", format!("inode {inode:?} is freed")),
+    }
+}
+
+/// Drops a reference; the last one frees the inode and its pages, as there is
+/// no disk to keep it on.
+pub fn iput(sys: &mut System, inode: InodeId) {
+    let Some(i) = sys.kernel.inodes.get_mut(inode) else {
+        return sys.oops("iput", format!("inode {inode:?} is freed"));
+    };
+    match i.i_count {
+        0 => sys.oops("iput", format!("i_count of inode {inode:?} below zero")),
+        1 => evict(sys, inode),
+        _ => i.i_count -= 1,
+    }
+}
+
+/// Frees an inode: its page cache lets go of the frames.
+fn evict(sys: &mut System, id: InodeId) {
+    let Some(inode) = sys.kernel.inodes.remove(id) else { return };
+    if let InodeKind::Reg { pages, .. } = inode.kind {
+        for pfn in pages.into_values() {
+            put_cache_page(sys, pfn);
+        }
+    }
+}
+
+fn put_cache_page(sys: &mut System, pfn: Pfn) {
+    if let Err(bug) = sys.machine.mem.put_page(pfn) {
+        sys.oops("filemap_free_folio", bug.to_string());
+    }
+}
+
+/// Cuts a regular file to `size` or lengthens it with a hole (`i_size_write`
+/// and `truncate_inode_pages`).
+pub fn truncate_setsize(sys: &mut System, inode: InodeId, new: u64) {
+    let Some(Inode { kind: InodeKind::Reg { size, pages }, .. }) = sys.kernel.inodes.get_mut(inode)
+    else {
+        return;
+    };
+    *size = new;
+    let dropped = pages.split_off(&new.div_ceil(PAGE_SIZE));
+    let partial = pages.get(&(new / PAGE_SIZE)).copied();
+    for pfn in dropped.into_values() {
+        put_cache_page(sys, pfn);
+    }
+    // What lies behind the end must read as zero when the file grows again.
+    if let Some(pfn) = partial {
+        let tail = new % PAGE_SIZE;
+        let zeros = vec![0; (PAGE_SIZE - tail) as usize];
+        let at = crate::base::PhysAddr(pfn.addr().0 + tail);
+        sys.machine.mem.write(at, &zeros);
+    }
+}
+
+/// The file behind a shared anonymous mapping of `size` bytes: on no path,
+/// owned by its mapping alone. Linux: `shmem_zero_setup`.
+pub fn shmem_file_setup(sys: &mut System, size: u64) -> Result<FileId, SysError> {
+    if size > MAX_LFS_FILESIZE {
+        let why = "a shared mapping is a file, and no file is that long";
+        return Err(SysError::new(Errno::EINVAL, "shmem_file_setup", why));
+    }
+    let kind = InodeKind::Reg { size, pages: BTreeMap::new() };
+    let inode = sys.kernel.inodes.insert(Inode::new(kind, 0o777, 0, 0));
+    let path = Arc::from("/dev/zero (deleted)");
+    Ok(alloc_file(sys, FileKind::Inode(inode), OpenFlags::O_RDWR, path))
 }

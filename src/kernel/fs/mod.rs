@@ -8,14 +8,22 @@
 //! Linux: include/linux/fdtable.h, fs_struct.h, fs.h; fs/file.c, fs/pipe.c.
 //! Left out: everything on disk, mounts, ACLs, locks.
 
+pub mod dup;
 pub mod exec;
 pub mod fdtable;
 pub mod file;
 pub mod fs_struct;
+pub(crate) mod glue;
+pub mod image;
 pub mod inode;
+pub mod namei;
 pub mod open;
+pub mod perm;
+pub mod pidfd;
 pub mod pipe;
+pub mod rootfs;
 pub mod rw;
+pub mod uio;
 
 use crate::abi::OpenFlags;
 use crate::base::Id;

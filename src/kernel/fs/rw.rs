@@ -1,1 +1,434 @@
-//! To be written.
+//! read(2), write(2), pread64(2), pwrite64(2), lseek(2).
+//!
+//! Linux: fs/read_write.c (vfs_read, vfs_write, ksys_lseek), mm/filemap.c
+//! (filemap_read, generic_perform_write, generic_write_checks),
+//! drivers/char/mem.c (null, zero).
+//! Left out: vectors, splice, SEEK_DATA and SEEK_HOLE, input on the console
+//! (it is at its end), O_SYNC.
+
+use super::fdtable::{bad_fd, fget};
+use super::glue::send_sig;
+use super::inode::{CharDev, Inode, InodeKind, MAX_LFS_FILESIZE, S_ISGID, S_ISUID, S_IXGRP};
+use super::pipe::{pipe_read, pipe_write};
+use super::uio::{Dest, Source, piece};
+use super::{File, FileId, FileKind, InodeId};
+use crate::abi::numbers::{RLIMIT_FSIZE, SEEK_CUR, SEEK_END, SEEK_SET};
+use crate::abi::{Cap, Errno, OpenFlags, Signal};
+use crate::base::{PAGE_SIZE, Pfn, PhysAddr};
+use crate::kernel::error::{SysError, SysResult, refuse};
+use crate::kernel::syscalls::Out;
+use crate::kernel::system::System;
+use crate::kernel::task::TaskId;
+use crate::machine::page::PageFlags;
+
+/// The page of a regular file in the page cache. Without `create`, `None` is a
+/// hole; with it the hole is filled with a zeroed page.
+fn cache_page(
+    sys: &mut System,
+    inode: InodeId,
+    pgoff: u64,
+    create: bool,
+) -> Result<Option<Pfn>, SysError> {
+    let Some(Inode { kind: InodeKind::Reg { pages, .. }, .. }) = sys.kernel.inodes.get(inode)
+    else {
+        return Ok(None);
+    };
+    if let Some(pfn) = pages.get(&pgoff) {
+        return Ok(Some(*pfn));
+    }
+    if !create {
+        return Ok(None);
+    }
+    let flags = PageFlags::FILE | PageFlags::SWAPBACKED | PageFlags::UPTODATE;
+    let Some(pfn) = sys.machine.mem.alloc_page(flags) else {
+        return refuse(Errno::ENOMEM, "filemap_alloc_folio", "no free frame for the page cache");
+    };
+    if let InodeKind::Reg { pages, .. } = &mut sys.kernel.inodes[inode].kind {
+        pages.insert(pgoff, pfn);
+    }
+    Ok(Some(pfn))
+}
+
+/// Writes bytes into a regular file's pages and lengthens it; the end of
+/// `generic_perform_write`, and how boot fills files.
+pub(super) fn write_inode_pages(
+    sys: &mut System,
+    inode: InodeId,
+    pos: u64,
+    bytes: &[u8],
+) -> Result<(), SysError> {
+    let mut done = 0;
+    while done < bytes.len() {
+        let at = pos + done as u64;
+        let n = piece(at, (bytes.len() - done) as u64);
+        if let Some(pfn) = cache_page(sys, inode, at / PAGE_SIZE, true)? {
+            let addr = PhysAddr(pfn.addr().0 + at % PAGE_SIZE);
+            sys.machine.mem.write(addr, &bytes[done..done + n]);
+            if let Ok(page) = sys.machine.mem.page_mut(pfn) {
+                page.flags |= PageFlags::DIRTY;
+            }
+        }
+        done += n;
+        if let InodeKind::Reg { size, .. } = &mut sys.kernel.inodes[inode].kind {
+            *size = (*size).max(at + n as u64);
+        }
+    }
+    Ok(())
+}
+
+/// Reads bytes of a regular file, holes as zeros; returns how many there are.
+pub(super) fn read_inode_pages(
+    sys: &mut System,
+    inode: InodeId,
+    pos: u64,
+    buf: &mut [u8],
+) -> Result<usize, SysError> {
+    let Some(i) = sys.kernel.inodes.get(inode) else { return Ok(0) };
+    let n = i.size().saturating_sub(pos).min(buf.len() as u64) as usize;
+    let buf = &mut buf[..n];
+    if let InodeKind::Image(image) = &i.kind {
+        image.read_at(pos, buf);
+        return Ok(n);
+    }
+    let mut done = 0;
+    while done < n {
+        let at = pos + done as u64;
+        let len = piece(at, (n - done) as u64);
+        let part = &mut buf[done..done + len];
+        match cache_page(sys, inode, at / PAGE_SIZE, false)? {
+            Some(pfn) => sys.machine.mem.read(PhysAddr(pfn.addr().0 + at % PAGE_SIZE), part),
+            None => part.fill(0),
+        }
+        done += len;
+    }
+    Ok(n)
+}
+
+/// Where a transfer happens: at the description's own offset, which moves, or
+/// at a given one (`pread64`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum At {
+    /// `f_pos`.
+    Pos,
+    /// This offset; may be negative, which is refused.
+    Offset(i64),
+}
+
+impl At {
+    fn check(self) -> Result<(), SysError> {
+        match self {
+            At::Offset(n) if n < 0 => {
+                refuse(Errno::EINVAL, "ksys_pread64", "the offset is negative")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether the description has an offset (FMODE_LSEEK, FMODE_PREAD).
+fn seekable(sys: &System, file: &File) -> bool {
+    let FileKind::Inode(inode) = file.kind else { return false };
+    !matches!(sys.kernel.inodes.get(inode).map(|i| &i.kind), Some(InodeKind::Chr(CharDev::Console)))
+}
+
+fn espipe(source_fn: &'static str) -> SysError {
+    SysError::new(Errno::ESPIPE, source_fn, "a pipe, pidfd or terminal has no file offset")
+}
+
+/// read(2) and pread64(2): up to `dest.count()` bytes.
+///
+/// # Errors
+/// EBADF: not open for reading. EISDIR. EINVAL: it cannot be read at all.
+/// ESPIPE: pread on what has no offset. EFAULT, when not a byte was stored.
+/// Blocks on an empty pipe.
+pub fn ksys_read(sys: &mut System, task: TaskId, fd: i32, mut dest: Dest, at: At) -> SysResult {
+    at.check()?;
+    let id = fget(sys, task, fd).map_err(|_| bad_fd("ksys_read", fd))?;
+    let file = &sys.kernel.filps[id];
+    let (kind, pos) = (file.kind, file.f_pos);
+    // A pidfd has FMODE_PREAD, so pread gets as far as EINVAL on it.
+    if at != At::Pos && !seekable(sys, file) && !matches!(kind, FileKind::Pidfd(_)) {
+        return Err(espipe("ksys_pread64").into());
+    }
+    if !file.may_read() {
+        let why = format!("descriptor {fd} was not opened for reading");
+        return Err(SysError::with(Errno::EBADF, "vfs_read", why).into());
+    }
+    let pos = match at {
+        At::Pos => pos,
+        At::Offset(n) => n as u64,
+    };
+    let n = match kind {
+        FileKind::Pidfd(_) => {
+            return Err(SysError::new(Errno::EINVAL, "vfs_read", "a pidfd cannot be read").into());
+        }
+        FileKind::PipeWrite(_) => return Err(bad_fd("vfs_read", fd).into()),
+        FileKind::PipeRead(pipe) => {
+            dest.access_ok()?;
+            pipe_read(sys, task, id, pipe, &mut dest)?
+        }
+        FileKind::Inode(inode) => {
+            if sys.kernel.inodes[inode].is_dir() {
+                let why = "a directory is read with getdents64, not with read";
+                return Err(SysError::new(Errno::EISDIR, "generic_read_dir", why).into());
+            }
+            dest.access_ok()?;
+            inode_read(sys, task, inode, pos, &mut dest)?
+        }
+    };
+    if at == At::Pos
+        && let FileKind::Inode(_) = kind
+        && let Some(f) = sys.kernel.filps.get_mut(id)
+    {
+        f.f_pos = f.f_pos.saturating_add(n);
+    }
+    if let Dest::Out(bytes, _) = dest {
+        sys.kernel.out = Out::Bytes(bytes);
+    }
+    Ok(n as i64)
+}
+
+/// Reads a file or device that never blocks.
+fn inode_read(
+    sys: &mut System,
+    task: TaskId,
+    inode: InodeId,
+    pos: u64,
+    dest: &mut Dest,
+) -> Result<u64, SysError> {
+    let dev = match &sys.kernel.inodes[inode].kind {
+        InodeKind::Chr(dev) => Some(*dev),
+        _ => None,
+    };
+    if matches!(dev, Some(CharDev::Null | CharDev::Console)) {
+        return Ok(0);
+    }
+    let mut page = [0; PAGE_SIZE as usize];
+    let mut done = 0;
+    while done < dest.count() {
+        let at = pos.saturating_add(done);
+        let want = piece(at, dest.count() - done);
+        let n = match dev {
+            Some(_) => want,
+            None => read_inode_pages(sys, inode, at, &mut page[..want])?,
+        };
+        if n == 0 {
+            break;
+        }
+        match dest.put(sys, task, done, &page[..n]) {
+            Ok(()) => done += n as u64,
+            Err(e) if done == 0 => return Err(e),
+            Err(_) => break,
+        }
+        if n < want {
+            break;
+        }
+    }
+    Ok(done)
+}
+
+/// write(2) and pwrite64(2).
+///
+/// # Errors
+/// EBADF: not open for writing. EINVAL: it cannot be written at all. ESPIPE:
+/// pwrite on what has no offset. EFBIG, EPIPE (with their signals). EFAULT,
+/// ENOMEM, when not a byte was taken. Blocks on a full pipe; `note` then says
+/// how far it got (`Resume::note`).
+pub fn ksys_write(
+    sys: &mut System,
+    task: TaskId,
+    fd: i32,
+    src: Source<'_>,
+    at: At,
+    note: &mut u64,
+) -> SysResult {
+    at.check()?;
+    let id = fget(sys, task, fd).map_err(|_| bad_fd("ksys_write", fd))?;
+    let file = &sys.kernel.filps[id];
+    let kind = file.kind;
+    if at != At::Pos && !seekable(sys, file) && !matches!(kind, FileKind::Pidfd(_)) {
+        return Err(espipe("ksys_pwrite64").into());
+    }
+    if !file.may_write() {
+        let why = format!("descriptor {fd} was not opened for writing");
+        return Err(SysError::with(Errno::EBADF, "vfs_write", why).into());
+    }
+    match kind {
+        FileKind::Pidfd(_) => {
+            Err(SysError::new(Errno::EINVAL, "vfs_write", "a pidfd cannot be written").into())
+        }
+        FileKind::PipeRead(_) => Err(bad_fd("vfs_write", fd).into()),
+        FileKind::PipeWrite(pipe) => {
+            src.access_ok()?;
+            pipe_write(sys, task, id, pipe, src, note)
+        }
+        FileKind::Inode(inode) => {
+            src.access_ok()?;
+            let n = inode_write(sys, task, id, inode, src, at)?;
+            Ok(n as i64)
+        }
+    }
+}
+
+fn inode_write(
+    sys: &mut System,
+    task: TaskId,
+    file: FileId,
+    inode: InodeId,
+    src: Source<'_>,
+    at: At,
+) -> Result<u64, SysError> {
+    match sys.kernel.inodes[inode].kind {
+        InodeKind::Chr(CharDev::Null | CharDev::Zero) => Ok(src.count()),
+        InodeKind::Chr(CharDev::Console) => console_write(sys, task, src),
+        InodeKind::Dir(_) | InodeKind::Image(_) => {
+            refuse(Errno::EBADF, "vfs_write", "directories and running programs cannot be written")
+        }
+        InodeKind::Reg { size, .. } => {
+            let f = &sys.kernel.filps[file];
+            let mut pos = match at {
+                At::Pos => f.f_pos,
+                At::Offset(n) => n as u64,
+            };
+            // Linux appends even with pwrite, against POSIX; pwrite(2), BUGS.
+            if f.f_flags.contains(OpenFlags::O_APPEND) {
+                pos = size;
+            }
+            let count = generic_write_checks(sys, task, pos, src.count())?;
+            let n = generic_perform_write(sys, task, inode, pos, count, src)?;
+            if at == At::Pos {
+                sys.kernel.filps[file].f_pos = pos + n;
+            }
+            Ok(n)
+        }
+    }
+}
+
+fn console_write(sys: &mut System, task: TaskId, src: Source<'_>) -> Result<u64, SysError> {
+    let mut buf = [0; PAGE_SIZE as usize];
+    let mut done = 0;
+    while done < src.count() {
+        let n = piece(done, src.count() - done);
+        match src.copy(sys, task, done, &mut buf[..n]) {
+            Ok(()) => sys.kernel.console.extend_from_slice(&buf[..n]),
+            Err(e) if done == 0 => return Err(e),
+            Err(_) => break,
+        }
+        done += n as u64;
+    }
+    Ok(done)
+}
+
+/// How much may be written at `pos`: RLIMIT_FSIZE and the largest file bound it.
+fn generic_write_checks(
+    sys: &mut System,
+    task: TaskId,
+    pos: u64,
+    count: u64,
+) -> Result<u64, SysError> {
+    if count == 0 {
+        return Ok(0);
+    }
+    let limit = match sys.task(task).signal {
+        Some(s) => sys.kernel.signals[s].rlim[RLIMIT_FSIZE as usize].cur,
+        None => u64::MAX,
+    };
+    if pos >= limit {
+        send_sig(sys, task, Signal::SIGXFSZ);
+        let why = format!("the write begins at {pos}, at or behind RLIMIT_FSIZE ({limit})");
+        return Err(SysError::with(Errno::EFBIG, "generic_write_check_limits", why));
+    }
+    if pos >= MAX_LFS_FILESIZE {
+        let why = "the write begins behind the end of the largest file";
+        return refuse(Errno::EFBIG, "generic_write_check_limits", why);
+    }
+    Ok(count.min(limit - pos).min(MAX_LFS_FILESIZE - pos))
+}
+
+/// Copies page by page; a fault after the first page makes the write short.
+fn generic_perform_write(
+    sys: &mut System,
+    task: TaskId,
+    inode: InodeId,
+    pos: u64,
+    count: u64,
+    src: Source<'_>,
+) -> Result<u64, SysError> {
+    if count > 0 {
+        file_remove_privs(sys, task, inode);
+    }
+    let mut buf = [0; PAGE_SIZE as usize];
+    let mut done = 0;
+    while done < count {
+        let n = piece(pos + done, count - done);
+        let copied = src.copy(sys, task, done, &mut buf[..n]);
+        let stored = copied.and_then(|()| write_inode_pages(sys, inode, pos + done, &buf[..n]));
+        match stored {
+            Ok(()) => done += n as u64,
+            Err(e) if done == 0 => return Err(e),
+            Err(_) => break,
+        }
+    }
+    Ok(done)
+}
+
+/// Writing takes set-user-ID and set-group-ID away unless CAP_FSETID
+/// (`file_remove_privs`, `setattr_should_drop_suidgid`).
+pub(super) fn file_remove_privs(sys: &mut System, task: TaskId, inode: InodeId) {
+    let mode = sys.kernel.inodes[inode].i_mode;
+    let mut kill = mode & S_ISUID;
+    if mode & (S_ISGID | S_IXGRP) == S_ISGID | S_IXGRP {
+        kill |= S_ISGID;
+    }
+    if kill != 0 && !super::perm::capable_wrt_inode(sys, task, inode, Cap::CAP_FSETID) {
+        sys.kernel.inodes[inode].i_mode &= !kill;
+    }
+}
+
+/// lseek(2): the new offset.
+///
+/// # Errors
+/// EBADF; EINVAL: unknown `whence`, or the result is negative or behind the
+/// largest file; ESPIPE: there is no offset.
+pub fn ksys_lseek(
+    sys: &mut System,
+    task: TaskId,
+    fd: i32,
+    offset: i64,
+    whence: u32,
+) -> Result<i64, SysError> {
+    let id = fget(sys, task, fd).map_err(|_| bad_fd("ksys_lseek", fd))?;
+    if whence > 4 {
+        return refuse(
+            Errno::EINVAL,
+            "ksys_lseek",
+            "whence is none of SEEK_SET, SEEK_CUR, SEEK_END",
+        );
+    }
+    let file = &sys.kernel.filps[id];
+    let FileKind::Inode(inode) = file.kind else { return Err(espipe("ksys_lseek")) };
+    if !seekable(sys, file) {
+        return Err(espipe("ksys_lseek"));
+    }
+    if let InodeKind::Chr(_) = sys.kernel.inodes[inode].kind {
+        // null_lseek: any seek succeeds and leads to 0.
+        sys.kernel.filps[id].f_pos = 0;
+        return Ok(0);
+    }
+    let base = match whence {
+        SEEK_SET => 0,
+        SEEK_CUR => file.f_pos as i64,
+        SEEK_END => sys.kernel.inodes[inode].size() as i64,
+        _ => {
+            let why = "SEEK_DATA and SEEK_HOLE are not modelled";
+            return refuse(Errno::EINVAL, "ksys_lseek", why);
+        }
+    };
+    match base.checked_add(offset) {
+        Some(pos) if pos >= 0 => {
+            sys.kernel.filps[id].f_pos = pos as u64;
+            Ok(pos)
+        }
+        _ => refuse(Errno::EINVAL, "vfs_setpos", "the new offset would be negative or too large"),
+    }
+}

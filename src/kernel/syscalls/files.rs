@@ -1,8 +1,313 @@
 //! System calls: files. Handlers decode arguments; the verbs live elsewhere.
 //!
+//! A path, or the bytes of a write, may travel as the call's payload; a read
+//! into the null pointer leaves its bytes in `kernel.out`, and so do pipe and
+//! getcwd with what they would have stored.
+//!
 //! Linux: include/linux/syscalls.h. Left out: see the notes of the rows.
 
+use super::table::Support::{Full, Partial};
 use super::table::Syscall;
+use super::{Call, Out, Payload};
+use crate::abi::{Errno, OpenFlags};
+use crate::kernel::error::{Stop, SysError, SysResult, refuse};
+use crate::kernel::fs::glue::{copy_to_user, strncpy_from_user};
+use crate::kernel::fs::namei::{self, AT_FDCWD, PATH_MAX};
+use crate::kernel::fs::rw::{self, At};
+use crate::kernel::fs::uio::{Dest, Source};
+use crate::kernel::fs::{dup, fdtable, fs_struct, open, pidfd, pipe};
+use crate::kernel::system::System;
+use crate::kernel::task::{Resume, TaskId};
+
+/// Argument `i` as a path: the payload, else user memory.
+pub(super) fn path_arg(
+    sys: &mut System,
+    task: TaskId,
+    call: &Call,
+    i: usize,
+) -> Result<String, SysError> {
+    match &call.payload {
+        Payload::Text(path) => Ok(path.to_string()),
+        _ => strncpy_from_user(sys, task, call.args[i], PATH_MAX),
+    }
+}
+
+fn done(result: Result<(), SysError>) -> SysResult {
+    result?;
+    Ok(0)
+}
+
+fn fd_result(result: Result<i32, SysError>) -> SysResult {
+    Ok(i64::from(result?))
+}
+
+/// A descriptor argument: Linux looks at its low 32 bits only.
+fn fd(arg: u64) -> i32 {
+    arg as i32
+}
+
+fn dest(call: &Call) -> Dest {
+    match call.args[1] {
+        0 => Dest::Out(Vec::new(), call.args[2]),
+        addr => Dest::User(addr, call.args[2]),
+    }
+}
+
+fn source(call: &Call) -> Source<'_> {
+    match &call.payload {
+        Payload::Bytes(bytes) => Source::Bytes(bytes),
+        Payload::Text(text) => Source::Bytes(text.as_bytes()),
+        _ => Source::User(call.args[1], call.args[2]),
+    }
+}
+
+fn sys_read(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    rw::ksys_read(sys, task, fd(call.args[0]), dest(call), At::Pos)
+}
+
+fn sys_pread64(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    let at = At::Offset(call.args[3] as i64);
+    rw::ksys_read(sys, task, fd(call.args[0]), dest(call), at)
+}
+
+/// A write to a pipe may sleep with some bytes done; how many, its note keeps.
+fn write_at(sys: &mut System, task: TaskId, call: &Call, at: At) -> SysResult {
+    let mut note = sys.task(task).resume.as_ref().map_or(0, |r| r.note);
+    let result = rw::ksys_write(sys, task, fd(call.args[0]), source(call), at, &mut note);
+    if let Err(Stop::Block(wait)) = result {
+        let origin = sys.log.origin;
+        let t = sys.task_mut(task);
+        match &mut t.resume {
+            Some(r) => r.note = note,
+            None => {
+                t.resume = Some(Box::new(Resume { call: call.clone(), wait, origin, note }));
+            }
+        }
+    }
+    result
+}
+
+fn sys_write(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    write_at(sys, task, call, At::Pos)
+}
+
+fn sys_pwrite64(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    write_at(sys, task, call, At::Offset(call.args[3] as i64))
+}
+
+fn sys_lseek(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    let [f, offset, whence, ..] = call.args;
+    Ok(rw::ksys_lseek(sys, task, fd(f), offset as i64, whence as u32)?)
+}
+
+fn sys_open(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    let path = path_arg(sys, task, call, 0)?;
+    let (flags, mode) = (call.args[1] as u32, call.args[2] as u32);
+    fd_result(open::do_sys_open(sys, task, AT_FDCWD, &path, flags, mode))
+}
+
+fn sys_openat(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    let path = path_arg(sys, task, call, 1)?;
+    let (flags, mode) = (call.args[2] as u32, call.args[3] as u32);
+    fd_result(open::do_sys_open(sys, task, fd(call.args[0]), &path, flags, mode))
+}
+
+fn sys_creat(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    let path = path_arg(sys, task, call, 0)?;
+    let flags = OpenFlags::O_CREAT | OpenFlags::O_WRONLY | OpenFlags::O_TRUNC;
+    let mode = call.args[1] as u32;
+    fd_result(open::do_sys_open(sys, task, AT_FDCWD, &path, flags.bits(), mode))
+}
+
+fn sys_close(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    done(fdtable::close_fd(sys, task, fd(call.args[0])))
+}
+
+fn sys_close_range(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    let [first, last, flags, ..] = call.args;
+    done(dup::close_range(sys, task, first as u32, last as u32, flags as u32))
+}
+
+fn sys_dup(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    fd_result(dup::dup(sys, task, fd(call.args[0])))
+}
+
+fn sys_dup2(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    fd_result(dup::dup2(sys, task, fd(call.args[0]), fd(call.args[1])))
+}
+
+fn sys_dup3(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    let [old, new, flags, ..] = call.args;
+    fd_result(dup::ksys_dup3(sys, task, fd(old), fd(new), flags as u32))
+}
+
+fn sys_fcntl(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    let [f, cmd, arg, ..] = call.args;
+    Ok(dup::do_fcntl(sys, task, fd(f), cmd as u32, arg)?)
+}
+
+fn pipe2(sys: &mut System, task: TaskId, call: &Call, flags: u32) -> SysResult {
+    let fds = pipe::do_pipe2(sys, task, flags)?;
+    match call.args[0] {
+        0 => sys.kernel.out = Out::Fds(fds.0, fds.1),
+        addr => {
+            let mut bytes = [0; 8];
+            bytes[..4].copy_from_slice(&fds.0.to_le_bytes());
+            bytes[4..].copy_from_slice(&fds.1.to_le_bytes());
+            if let Err(e) = copy_to_user(sys, task, addr, &bytes) {
+                pipe::undo_pipe(sys, task, fds);
+                return Err(e.into());
+            }
+        }
+    }
+    Ok(0)
+}
+
+fn sys_pipe(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    pipe2(sys, task, call, 0)
+}
+
+fn sys_pipe2(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    pipe2(sys, task, call, call.args[1] as u32)
+}
+
+fn sys_pidfd_open(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    fd_result(pidfd::pidfd_open(sys, task, call.args[0] as i32, call.args[1] as u32))
+}
+
+fn sys_mkdir(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    let path = path_arg(sys, task, call, 0)?;
+    done(namei::do_mkdirat(sys, task, AT_FDCWD, &path, call.args[1] as u32))
+}
+
+fn sys_mkdirat(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    let path = path_arg(sys, task, call, 1)?;
+    done(namei::do_mkdirat(sys, task, fd(call.args[0]), &path, call.args[2] as u32))
+}
+
+fn sys_unlink(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    let path = path_arg(sys, task, call, 0)?;
+    done(namei::do_unlinkat(sys, task, AT_FDCWD, &path))
+}
+
+/// AT_REMOVEDIR: unlinkat as rmdir.
+const AT_REMOVEDIR: u32 = 0x200;
+
+fn sys_unlinkat(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    match call.args[2] as u32 {
+        0 => {}
+        AT_REMOVEDIR => {
+            let why = "AT_REMOVEDIR is not modelled: directories cannot be removed";
+            return Ok(refuse(Errno::EINVAL, "do_rmdir", why)?);
+        }
+        _ => {
+            let why = "unlinkat knows only the flag AT_REMOVEDIR";
+            return Ok(refuse(Errno::EINVAL, "unlinkat", why)?);
+        }
+    }
+    let path = path_arg(sys, task, call, 1)?;
+    done(namei::do_unlinkat(sys, task, fd(call.args[0]), &path))
+}
+
+fn sys_chmod(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    let path = path_arg(sys, task, call, 0)?;
+    done(open::do_fchmodat(sys, task, AT_FDCWD, &path, call.args[1] as u32))
+}
+
+fn sys_fchmod(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    done(open::fchmod(sys, task, fd(call.args[0]), call.args[1] as u32))
+}
+
+fn sys_fchmodat(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    let path = path_arg(sys, task, call, 1)?;
+    done(open::do_fchmodat(sys, task, fd(call.args[0]), &path, call.args[2] as u32))
+}
+
+fn sys_chown(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    let path = path_arg(sys, task, call, 0)?;
+    let ids = (call.args[1] as u32, call.args[2] as u32);
+    done(open::do_fchownat(sys, task, AT_FDCWD, &path, ids))
+}
+
+fn sys_fchown(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    let [f, uid, gid, ..] = call.args;
+    done(open::fchown(sys, task, fd(f), (uid as u32, gid as u32)))
+}
+
+fn sys_chdir(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    let path = path_arg(sys, task, call, 0)?;
+    done(open::ksys_chdir(sys, task, &path))
+}
+
+fn sys_fchdir(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    done(open::fchdir(sys, task, fd(call.args[0])))
+}
+
+fn sys_chroot(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    let path = path_arg(sys, task, call, 0)?;
+    done(open::ksys_chroot(sys, task, &path))
+}
+
+fn sys_getcwd(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    let cwd = open::getcwd(sys, task)?;
+    let [addr, size, ..] = call.args;
+    let len = cwd.len() as u64 + 1;
+    if addr == 0 {
+        sys.kernel.out = Out::Text(cwd);
+        return Ok(len as i64);
+    }
+    if size < len {
+        let why = format!("the buffer has {size} bytes, the path with its NUL {len}");
+        return Err(SysError::with(Errno::ERANGE, "getcwd", why).into());
+    }
+    let mut bytes = cwd.into_bytes();
+    bytes.push(0);
+    copy_to_user(sys, task, addr, &bytes)?;
+    Ok(len as i64)
+}
+
+fn sys_umask(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    Ok(i64::from(fs_struct::sys_umask(sys, task, call.args[0] as u32)?))
+}
+
+const OPEN_NOTE: &str = "O_PATH, O_TMPFILE, O_DIRECT, O_ASYNC, O_NOATIME, O_SYNC and O_DSYNC are \
+                         refused; programs cannot be written (ETXTBSY)";
+const FCNTL_NOTE: &str =
+    "F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL and F_SETFL; others are refused";
+const READ_NOTE: &str = "console input is always at its end; without a user buffer at most 16 MiB";
 
 /// Rows of the table.
-pub const CALLS: &[Syscall] = &[];
+#[rustfmt::skip]
+pub const CALLS: &[Syscall] = &[
+    Syscall { nr: 0, name: "read", args: &["fd", "buf", "count"], handler: sys_read, support: Partial, note: READ_NOTE },
+    Syscall { nr: 1, name: "write", args: &["fd", "buf", "count"], handler: sys_write, support: Full, note: "" },
+    Syscall { nr: 2, name: "open", args: &["filename", "flags", "mode"], handler: sys_open, support: Partial, note: OPEN_NOTE },
+    Syscall { nr: 3, name: "close", args: &["fd"], handler: sys_close, support: Full, note: "" },
+    Syscall { nr: 8, name: "lseek", args: &["fd", "offset", "whence"], handler: sys_lseek, support: Partial, note: "SEEK_DATA and SEEK_HOLE are refused" },
+    Syscall { nr: 17, name: "pread64", args: &["fd", "buf", "count", "pos"], handler: sys_pread64, support: Partial, note: READ_NOTE },
+    Syscall { nr: 18, name: "pwrite64", args: &["fd", "buf", "count", "pos"], handler: sys_pwrite64, support: Full, note: "" },
+    Syscall { nr: 22, name: "pipe", args: &["fildes"], handler: sys_pipe, support: Full, note: "" },
+    Syscall { nr: 32, name: "dup", args: &["fildes"], handler: sys_dup, support: Full, note: "" },
+    Syscall { nr: 33, name: "dup2", args: &["oldfd", "newfd"], handler: sys_dup2, support: Full, note: "" },
+    Syscall { nr: 72, name: "fcntl", args: &["fd", "cmd", "arg"], handler: sys_fcntl, support: Partial, note: FCNTL_NOTE },
+    Syscall { nr: 79, name: "getcwd", args: &["buf", "size"], handler: sys_getcwd, support: Full, note: "" },
+    Syscall { nr: 80, name: "chdir", args: &["filename"], handler: sys_chdir, support: Full, note: "" },
+    Syscall { nr: 81, name: "fchdir", args: &["fd"], handler: sys_fchdir, support: Full, note: "" },
+    Syscall { nr: 83, name: "mkdir", args: &["pathname", "mode"], handler: sys_mkdir, support: Full, note: "" },
+    Syscall { nr: 85, name: "creat", args: &["pathname", "mode"], handler: sys_creat, support: Partial, note: OPEN_NOTE },
+    Syscall { nr: 87, name: "unlink", args: &["pathname"], handler: sys_unlink, support: Full, note: "" },
+    Syscall { nr: 90, name: "chmod", args: &["filename", "mode"], handler: sys_chmod, support: Full, note: "" },
+    Syscall { nr: 91, name: "fchmod", args: &["fd", "mode"], handler: sys_fchmod, support: Partial, note: "not on pipes and pidfds" },
+    Syscall { nr: 92, name: "chown", args: &["filename", "user", "group"], handler: sys_chown, support: Full, note: "" },
+    Syscall { nr: 93, name: "fchown", args: &["fd", "user", "group"], handler: sys_fchown, support: Partial, note: "not on pipes and pidfds" },
+    Syscall { nr: 95, name: "umask", args: &["mask"], handler: sys_umask, support: Full, note: "" },
+    Syscall { nr: 161, name: "chroot", args: &["filename"], handler: sys_chroot, support: Full, note: "" },
+    Syscall { nr: 257, name: "openat", args: &["dfd", "filename", "flags", "mode"], handler: sys_openat, support: Partial, note: OPEN_NOTE },
+    Syscall { nr: 258, name: "mkdirat", args: &["dfd", "pathname", "mode"], handler: sys_mkdirat, support: Full, note: "" },
+    Syscall { nr: 263, name: "unlinkat", args: &["dfd", "pathname", "flag"], handler: sys_unlinkat, support: Partial, note: "AT_REMOVEDIR is refused" },
+    Syscall { nr: 268, name: "fchmodat", args: &["dfd", "filename", "mode"], handler: sys_fchmodat, support: Full, note: "" },
+    Syscall { nr: 292, name: "dup3", args: &["oldfd", "newfd", "flags"], handler: sys_dup3, support: Full, note: "" },
+    Syscall { nr: 293, name: "pipe2", args: &["fildes", "flags"], handler: sys_pipe2, support: Partial, note: "packet mode (O_DIRECT) is refused" },
+    Syscall { nr: 434, name: "pidfd_open", args: &["pid", "flags"], handler: sys_pidfd_open, support: Partial, note: "the descriptor cannot be polled" },
+    Syscall { nr: 436, name: "close_range", args: &["fd", "max_fd", "flags"], handler: sys_close_range, support: Full, note: "" },
+];

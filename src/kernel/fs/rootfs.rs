@@ -1,0 +1,89 @@
+//! The tree the machine boots with: a few programs, devices, /etc/passwd, and
+//! a home for an unprivileged user.
+//!
+//! Linux: init/initramfs.c (populate_rootfs), as an initramfs would hold it.
+//! Left out: everything a process can do without.
+
+use super::InodeId;
+use super::inode::{CharDev, Image, Inode, InodeKind};
+use super::namei::add_entry;
+use super::rw::write_inode_pages;
+use crate::kernel::system::System;
+use indexmap::IndexMap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// uid and gid of the unprivileged user "user".
+pub const USER_UID: u32 = 1000;
+
+const PASSWD: &str = "\
+root:x:0:0:root:/root:/bin/sh
+daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin
+bin:x:2:2:bin:/bin:/usr/sbin/nologin
+sys:x:3:3:sys:/dev:/usr/sbin/nologin
+user:x:1000:1000:A user without privileges:/home/user:/bin/sh
+nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
+";
+
+fn dir() -> InodeKind {
+    InodeKind::Dir(IndexMap::new())
+}
+
+fn add(sys: &mut System, parent: InodeId, name: &str, kind: InodeKind, mode: u32) -> InodeId {
+    let mut inode = Inode::new(kind, mode, 0, 0);
+    inode.i_count = 1;
+    inode.i_nlink = if inode.is_dir() { 2 } else { 1 };
+    let id = sys.kernel.inodes.insert(inode);
+    add_entry(sys, parent, &Arc::from(name), id);
+    id
+}
+
+/// Adds a program of the given text, data and bss sizes in KiB.
+fn program(sys: &mut System, parent: InodeId, name: &str, mode: u32, kib: [u64; 3]) {
+    let [text, data, bss] = kib.map(|k| k << 10);
+    let image = Image { text_bytes: text, data_bytes: data, bss_bytes: bss, interpreter: None };
+    add(sys, parent, name, InodeKind::Image(Arc::new(image)), mode);
+}
+
+/// Builds the tree and makes it `kernel.root_inode`. For boot, once the page
+/// allocator works.
+pub fn init_rootfs(sys: &mut System) {
+    let mut root = Inode::new(dir(), 0o755, 0, 0);
+    root.i_count = 1;
+    root.i_nlink = 2;
+    let root = sys.kernel.inodes.insert(root);
+    sys.kernel.root_inode = root;
+
+    let sbin = add(sys, root, "sbin", dir(), 0o755);
+    program(sys, sbin, "init", 0o755, [16, 4, 4]);
+
+    let bin = add(sys, root, "bin", dir(), 0o755);
+    for name in ["true", "false", "sleep", "cat"] {
+        program(sys, bin, name, 0o755, [8, 4, 4]);
+    }
+    program(sys, bin, "sh", 0o755, [64, 8, 12]);
+    // The two classical set-user-ID programs: for lessons on credentials.
+    program(sys, bin, "su", 0o4755, [16, 4, 4]);
+    let usr = add(sys, root, "usr", dir(), 0o755);
+    let usr_bin = add(sys, usr, "bin", dir(), 0o755);
+    program(sys, usr_bin, "passwd", 0o4755, [16, 4, 4]);
+
+    let dev = add(sys, root, "dev", dir(), 0o755);
+    add(sys, dev, "null", InodeKind::Chr(CharDev::Null), 0o666);
+    add(sys, dev, "zero", InodeKind::Chr(CharDev::Zero), 0o666);
+    add(sys, dev, "console", InodeKind::Chr(CharDev::Console), 0o600);
+
+    let etc = add(sys, root, "etc", dir(), 0o755);
+    let empty = InodeKind::Reg { size: 0, pages: BTreeMap::new() };
+    let passwd = add(sys, etc, "passwd", empty, 0o644);
+    if write_inode_pages(sys, passwd, 0, PASSWD.as_bytes()).is_err() {
+        sys.oops("init_rootfs", "no memory for /etc/passwd".to_string());
+    }
+
+    add(sys, root, "tmp", dir(), 0o1777);
+    add(sys, root, "root", dir(), 0o700);
+    let home = add(sys, root, "home", dir(), 0o755);
+    let user = add(sys, home, "user", dir(), 0o755);
+    let user = &mut sys.kernel.inodes[user];
+    (user.i_uid, user.i_gid) = (USER_UID, USER_UID);
+}
