@@ -16,6 +16,7 @@
 //! Linux: kernel/, mm/, arch/x86/kernel/process_64.c.
 //! Left out: drivers, block and network layers, time of day.
 
+pub mod capability;
 pub mod cred;
 pub mod error;
 pub mod fs;
@@ -23,11 +24,15 @@ pub mod inject;
 pub mod mm;
 pub mod nsproxy;
 pub mod pid;
+pub mod prctl;
+pub mod rlimit;
 pub mod sched;
 pub mod signal;
+pub mod sys;
 pub mod syscalls;
 pub mod system;
 pub mod task;
+pub mod user;
 pub mod wait_queue;
 
 pub use error::{Oops, SysError};

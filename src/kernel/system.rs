@@ -206,6 +206,12 @@ impl System {
         &mut self.kernel.signals[id]
     }
 
+    /// Leaves what a system call gives besides RAX for entry to take.
+    #[inline]
+    pub fn set_out(&mut self, _task: TaskId, out: Out) {
+        self.kernel.out = out;
+    }
+
     /// Reports that the simulated kernel found itself broken. The first report
     /// is kept; the calls go on as well as they can and the driver ends the run.
     pub fn oops(&mut self, in_function: &'static str, what: String) {

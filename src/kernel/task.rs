@@ -26,7 +26,7 @@ use crate::kernel::mm::MmId;
 use crate::kernel::nsproxy::NsproxyId;
 use crate::kernel::pid::PidId;
 use crate::kernel::sched::SchedEntity;
-use crate::kernel::signal::{SigPending, SighandId, SignalId};
+use crate::kernel::signal::{SigPending, SigTimedWait, SighandId, SignalId};
 use crate::kernel::syscalls::{Call, Outcome};
 use crate::kernel::wait_queue::{CompletionId, Wait};
 use crate::machine::cpu::Regs;
@@ -321,6 +321,8 @@ pub struct TaskStruct {
     pub blocked: SigSet,
     /// Mask to restore after sigsuspend and the like.
     pub saved_sigmask: Option<SigSet>,
+    /// Set while it sleeps in rt_sigtimedwait(2).
+    pub sigtimedwait: Option<Box<SigTimedWait>>,
     /// Signals for this thread alone.
     pub pending: SigPending,
     /// TIF_SIGPENDING.
@@ -346,11 +348,16 @@ pub struct TaskStruct {
     pub io_context: Option<u64>,
     /// Timer slack in ns.
     pub timer_slack_ns: u64,
+    /// What PR_SET_TIMERSLACK(0) goes back to: the creator's slack at birth.
+    pub default_timer_slack_ns: u64,
 
     /// Processor state while switched out.
     pub thread: ThreadStruct,
     /// User registers while switched out.
     pub regs: Regs,
+    /// `pt_regs.orig_ax`: number of the system call being served, -1 outside
+    /// of one. Tells an interrupted call from a mere interrupt.
+    pub orig_ax: i64,
 
     /// The sleeping call, if any.
     pub resume: Option<Box<Resume>>,

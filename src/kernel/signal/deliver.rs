@@ -1,1 +1,258 @@
-//! To be written.
+//! Delivery: what a task does about its signals on the way back to user mode,
+//! and what becomes of the system call that they interrupted.
+//!
+//! ```text
+//! entry, with TIF_SIGPENDING -> get_signal: take one
+//!     ignored                -> take the next
+//!     default: stop          -> TASK_STOPPED; after SIGCONT, take the next
+//!     default: terminate     -> do_group_exit
+//!     handler                -> a frame on the user stack, ip = handler
+//!     none left              -> an interrupted call is restarted
+//! ```
+//!
+//! Linux: kernel/signal.c (get_signal, signal_setup_done),
+//! arch/x86/kernel/signal.c (arch_do_signal_or_restart, handle_signal).
+//! Left out: ptrace stops, io_uring workers, writing core files.
+
+pub use super::action::flush_signal_handlers;
+pub use super::pending::flush_sigqueue;
+
+use super::frame::setup_rt_frame;
+use super::notify::do_notify_parent_cldstop;
+use super::pending::{
+    dequeue_signal, dequeue_synchronous_signal, recalc_sigpending, restore_saved_sigmask,
+    set_current_blocked,
+};
+use super::send::force_sigsegv;
+use super::stop::{do_signal_stop, is_current_pgrp_orphaned};
+use super::stub::do_group_exit;
+use super::{Jobctl, SIG_DFL, SIG_IGN, SigAction, SignalFlags};
+use crate::abi::errno::Errno;
+use crate::abi::flags::SaFlags;
+use crate::abi::numbers::{RLIMIT_CORE, SS_AUTODISARM};
+use crate::abi::signal::{DefaultAction, si_code};
+use crate::abi::structs::SigInfo;
+use crate::abi::{SigSet, Signal};
+use crate::base::PAGE_SIZE;
+use crate::kernel::system::System;
+use crate::kernel::task::{PF, TaskId};
+use crate::machine::{Rflags, SYSCALL_LEN};
+use crate::trace::EventKind;
+
+/// What became of a task on its way to user mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivered {
+    /// It goes on with `regs`; perhaps they are those of a handler.
+    ReturnToUser,
+    /// It goes on by making the interrupted call again: `regs` point at the
+    /// SYSCALL instruction. A driver that keeps the call runs it now.
+    Restart,
+    /// It exited.
+    Dead,
+    /// It is in TASK_STOPPED and leaves the processor; once woken it comes
+    /// back here before anything else.
+    Stopped,
+}
+
+/// What get_signal found.
+enum Found {
+    Handler(SigInfo, SigAction),
+    Nothing,
+    Dead,
+    Stopped,
+}
+
+/// Whether the default action of a core signal writes a core file: the
+/// process must be dumpable by its own user, and RLIMIT_CORE must leave room
+/// for a page. Source: `do_coredump` with core_pattern "core",
+/// `elf_core_dump` (`min_coredump`).
+pub fn dumps_core(sys: &System, task: TaskId) -> bool {
+    let dumpable = sys.task(task).mm.is_some_and(|m| sys.mm(m).dumpable == 1);
+    dumpable && sys.signal(task).rlim[RLIMIT_CORE as usize].cur >= PAGE_SIZE
+}
+
+/// The exit of a task by a signal. Source: the label `fatal` in `get_signal`.
+fn die(sys: &mut System, task: TaskId, sig: Signal) -> Found {
+    sys.task_mut(task).flags |= PF::SIGNALED;
+    let mut code = sig.number();
+    if sig.default_action() == DefaultAction::Core && dumps_core(sys, task) {
+        sys.task_mut(task).flags |= PF::DUMPCORE;
+        code |= 0x80;
+    }
+    note(sys, sig, if code & 0x80 != 0 { "core dump" } else { "terminate" });
+    do_group_exit(sys, task, code);
+    Found::Dead
+}
+
+fn note(sys: &mut System, sig: Signal, action: &'static str) {
+    if sys.log.on() {
+        sys.log.push(EventKind::SignalDeliver { sig: sig.number(), action });
+    }
+}
+
+/// Takes signals until one needs user mode, ends or stops the task
+/// (`get_signal`).
+fn get_signal(sys: &mut System, task: TaskId) -> Found {
+    loop {
+        // Every thread that wakes from a stop comes by here; the first one
+        // tells the parent.
+        let flags = sys.signal(task).flags;
+        let cld = SignalFlags::CLD_CONTINUED | SignalFlags::CLD_STOPPED;
+        if flags.intersects(cld) {
+            sys.signal_mut(task).flags.remove(cld);
+            let why = match flags.contains(SignalFlags::CLD_CONTINUED) {
+                true => si_code::CLD_CONTINUED,
+                false => si_code::CLD_STOPPED,
+            };
+            do_notify_parent_cldstop(sys, task, why);
+        }
+
+        let signal = sys.signal(task);
+        if signal.flags.contains(SignalFlags::GROUP_EXIT) || signal.group_exec_task.is_some() {
+            sys.task_mut(task).pending.signal.del(Signal::SIGKILL);
+            recalc_sigpending(sys, task);
+            return die(sys, task, Signal::SIGKILL);
+        }
+        let stop_pending = sys.task(task).jobctl & Jobctl::STOP_PENDING.bits() != 0;
+        if stop_pending && do_signal_stop(sys, task, None) {
+            return Found::Stopped;
+        }
+        let blocked = sys.task(task).blocked;
+        let taken = dequeue_synchronous_signal(sys, task)
+            .or_else(|| dequeue_signal(sys, task, blocked).map(|(info, _)| info));
+        let Some(info) = taken else { return Found::Nothing };
+        let sig = info.si_signo;
+
+        let Some(sighand) = sys.task(task).sighand else { return Found::Nothing };
+        let slot = sys.kernel.sighands[sighand].get_mut(sig);
+        let action = *slot;
+        if action.handler == SIG_IGN {
+            note(sys, sig, "ignore");
+            continue;
+        }
+        if action.handler != SIG_DFL {
+            if action.flags.contains(SaFlags::SA_RESETHAND) {
+                slot.handler = SIG_DFL;
+            }
+            return Found::Handler(info, action);
+        }
+        let default = sig.default_action();
+        if matches!(default, DefaultAction::Ignore | DefaultAction::Continue) {
+            note(sys, sig, "ignore");
+            continue;
+        }
+        // An init gets no signal it does not want.
+        if sys.signal(task).flags.contains(SignalFlags::UNKILLABLE) && !sig.is_kernel_only() {
+            note(sys, sig, "ignore: init");
+            continue;
+        }
+        if default == DefaultAction::Stop {
+            if sig != Signal::SIGSTOP && is_current_pgrp_orphaned(sys, task) {
+                note(sys, sig, "ignore: orphaned process group");
+                continue;
+            }
+            if do_signal_stop(sys, task, Some(sig)) {
+                note(sys, sig, "stop");
+                return Found::Stopped;
+            }
+            continue;
+        }
+        return die(sys, task, sig);
+    }
+}
+
+/// What the interrupted call returned, if it is one that may be restarted.
+fn restart_code(sys: &System, task: TaskId) -> Option<Errno> {
+    let t = sys.task(task);
+    if t.orig_ax < 0 {
+        return None;
+    }
+    let code = i32::try_from((t.regs.ax as i64).checked_neg()?).ok()?;
+    Errno::from_number(code).filter(|e| e.is_restart())
+}
+
+/// Winds the registers back to the SYSCALL instruction.
+fn rewind(sys: &mut System, task: TaskId) {
+    let t = sys.task_mut(task);
+    t.regs.ax = t.orig_ax as u64;
+    t.regs.ip = t.regs.ip.wrapping_sub(SYSCALL_LEN);
+}
+
+/// Delivers what is pending and settles an interrupted call. Preconditions:
+/// `regs` and `orig_ax` of the task are what user mode would see now, with a
+/// restart code in `ax` if a call was interrupted. Source:
+/// `arch_do_signal_or_restart`.
+pub fn do_signal_or_restart(sys: &mut System, task: TaskId) -> Delivered {
+    let mut outcome = Delivered::ReturnToUser;
+    loop {
+        match get_signal(sys, task) {
+            Found::Dead => return Delivered::Dead,
+            Found::Stopped => return Delivered::Stopped,
+            Found::Handler(info, action) => {
+                handle_signal(sys, task, info, action);
+                outcome = Delivered::ReturnToUser;
+            }
+            Found::Nothing => {
+                if let Some(code) = restart_code(sys, task) {
+                    rewind(sys, task);
+                    if code == Errno::ERESTART_RESTARTBLOCK {
+                        sys.task_mut(task).regs.ax = NR_RESTART_SYSCALL;
+                    }
+                    outcome = Delivered::Restart;
+                }
+                restore_saved_sigmask(sys, task);
+            }
+        }
+        recalc_sigpending(sys, task);
+        // More may be deliverable now: the frames of later ones go on top,
+        // and their handlers run first.
+        if !sys.task(task).sigpending {
+            return outcome;
+        }
+    }
+}
+
+/// Number of restart_syscall(2).
+const NR_RESTART_SYSCALL: u64 = 219;
+
+/// Makes the registers those of a handler; a call that it interrupted will
+/// have returned EINTR or will be made again after it (`handle_signal`).
+fn handle_signal(sys: &mut System, task: TaskId, info: SigInfo, action: SigAction) {
+    match restart_code(sys, task) {
+        None => {}
+        Some(Errno::ERESTARTSYS) if action.flags.contains(SaFlags::SA_RESTART) => rewind(sys, task),
+        Some(Errno::ERESTARTNOINTR) => rewind(sys, task),
+        Some(_) => sys.task_mut(task).regs.ax = Errno::EINTR.to_ret() as u64,
+    }
+    let sig = info.si_signo;
+    note(sys, sig, "handler");
+    match setup_rt_frame(sys, task, &info, &action) {
+        Ok(()) => {
+            let gone = (Rflags::DF | Rflags::RF | Rflags::TF).bits();
+            let t = sys.task_mut(task);
+            t.regs.flags &= !gone;
+            // The handler is not in a system call: its own return must not
+            // be taken for an interrupted one.
+            t.orig_ax = -1;
+            t.last_siginfo = Some(Box::new(info));
+            signal_delivered(sys, task, sig, &action);
+        }
+        Err(_) => force_sigsegv(sys, task, sig),
+    }
+}
+
+/// The mask while the handler runs (`signal_delivered`).
+fn signal_delivered(sys: &mut System, task: TaskId, sig: Signal, action: &SigAction) {
+    let t = sys.task_mut(task);
+    // The frame holds the mask from before sigsuspend.
+    t.saved_sigmask = None;
+    let mut blocked: SigSet = t.blocked.or(action.mask);
+    if !action.flags.contains(SaFlags::SA_NODEFER) {
+        blocked.add(sig);
+    }
+    if u64::from(t.sas_ss_flags) & SS_AUTODISARM != 0 {
+        super::altstack::sas_ss_reset(t);
+    }
+    set_current_blocked(sys, task, blocked);
+    recalc_sigpending(sys, task);
+}

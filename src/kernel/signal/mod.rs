@@ -5,30 +5,77 @@
 //! Left out: signalfd, POSIX timers' preallocated entries.
 
 pub mod action;
+pub mod altstack;
 pub mod deliver;
+pub mod frame;
+pub mod kill;
+pub mod notify;
+pub mod pending;
 pub mod send;
+pub mod sigwait;
 pub mod stop;
+pub(crate) mod stub;
 
 use crate::abi::flags::SaFlags;
 use crate::abi::structs::{Rusage, SigInfo};
 use crate::abi::{SigSet, Signal};
 use crate::base::Id;
+use crate::kernel::cred::UserId;
 use crate::kernel::pid::PidId;
-use crate::kernel::task::{ListHead, TaskId};
+use crate::kernel::system::System;
+use crate::kernel::task::{ListHead, TaskId, TaskList};
 use crate::kernel::wait_queue::WaitQueueHead;
+use smallvec::SmallVec;
 
 /// Names a `signal_struct`.
 pub type SignalId = Id<SignalStruct>;
 /// Names a `sighand_struct`.
 pub type SighandId = Id<SighandStruct>;
 
+/// `struct sigqueue`: one queued instance of a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SigQueue {
+    /// What it carries.
+    pub info: SigInfo,
+    /// Whose RLIMIT_SIGPENDING it counts against; holds a reference.
+    pub user: UserId,
+}
+
+/// What rt_sigtimedwait(2) keeps across its sleeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SigTimedWait {
+    /// `real_blocked`: the mask to go back to. Meanwhile the awaited signals
+    /// are unblocked, so that they wake the task.
+    pub real_blocked: SigSet,
+    /// Virtual time in ns at which it gives up.
+    pub deadline: Option<u64>,
+}
+
+bitflags::bitflags! {
+    /// `task_struct.jobctl`, `JOBCTL_*`, above the 16 bits of the signal number.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+    pub struct Jobctl: u64 {
+        /// Number of the stop signal (`JOBCTL_STOP_SIGMASK`).
+        const STOP_SIGMASK = 0xffff;
+        /// A stop signal was dequeued.
+        const STOP_DEQUEUED = 1 << 16;
+        /// This thread is to stop for a group stop.
+        const STOP_PENDING = 1 << 17;
+        /// Its stop counts in `group_stop_count`.
+        const STOP_CONSUME = 1 << 18;
+        /// It is stopped.
+        const STOPPED = 1 << 26;
+    }
+}
+
 /// `struct sigpending`: the set, and a siginfo for each queued instance.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SigPending {
     /// Which signals are pending.
     pub signal: SigSet,
-    /// Queued siginfos in order of arrival.
-    pub list: Vec<SigInfo>,
+    /// Queued instances in order of arrival. SIGKILL and what exceeds
+    /// RLIMIT_SIGPENDING is in the set alone.
+    pub list: Vec<SigQueue>,
 }
 
 /// SIG_DFL as a handler address.
@@ -150,4 +197,25 @@ pub struct SignalStruct {
     pub children_usage: Rusage,
     /// OOM score adjustment, -1000 to 1000.
     pub oom_score_adj: i32,
+}
+
+/// The threads of a task's group, itself among them, in the order of
+/// `thread_head` (`for_each_thread`).
+pub fn threads(sys: &System, task: TaskId) -> SmallVec<[TaskId; 4]> {
+    let mut all = SmallVec::new();
+    let Some(signal) = sys.task(task).signal else { return all };
+    let mut at = sys.kernel.signals[signal].thread_head.first;
+    while let Some(t) = at {
+        all.push(t);
+        at = sys.task(t).links[TaskList::Thread as usize].next;
+    }
+    all
+}
+
+/// Whether a task is the only one in its group (`thread_group_empty`).
+pub fn thread_group_empty(sys: &System, task: TaskId) -> bool {
+    match sys.task(task).signal {
+        Some(s) => sys.kernel.signals[s].nr_threads <= 1,
+        None => true,
+    }
 }

@@ -1,0 +1,96 @@
+//! Resource limits: getrlimit(2), setrlimit(2), prlimit(2), and the limits
+//! that init begins with.
+//!
+//! Linux: kernel/sys.c (do_prlimit, check_prlimit_permission),
+//! include/asm-generic/resource.h (INIT_RLIMITS), kernel/fork.c (fork_init).
+//! Left out: enforcement of CPU, FSIZE, RSS, LOCKS, MSGQUEUE, RTTIME: these are
+//! kept and inherited, nothing here uses them up.
+
+use crate::abi::numbers::*;
+use crate::abi::{Cap, Errno};
+use crate::kernel::capability::{capable, ns_capable};
+use crate::kernel::error::{SysError, refuse};
+use crate::kernel::signal::Rlimit;
+use crate::kernel::system::System;
+use crate::kernel::task::TaskId;
+
+/// fs.nr_open: ceiling for RLIMIT_NOFILE.
+const SYSCTL_NR_OPEN: u64 = 1024 * 1024;
+
+/// The limits of init. Half of `threads_max` tasks and queued signals may
+/// belong to one user.
+pub fn init_rlimits(threads_max: u32) -> [Rlimit; 16] {
+    const INF: u64 = RLIM_INFINITY;
+    let mut rlim = [Rlimit { cur: INF, max: INF }; 16];
+    let mut set = |resource: u32, cur: u64, max: u64| {
+        rlim[resource as usize] = Rlimit { cur, max };
+    };
+    let half = u64::from(threads_max / 2);
+    set(RLIMIT_STACK, 8 << 20, INF);
+    set(RLIMIT_CORE, 0, INF);
+    set(RLIMIT_NPROC, half, half);
+    set(RLIMIT_NOFILE, 1024, 4096);
+    set(RLIMIT_MEMLOCK, 8 << 20, 8 << 20);
+    set(RLIMIT_SIGPENDING, half, half);
+    set(RLIMIT_MSGQUEUE, 819_200, 819_200);
+    set(RLIMIT_NICE, 0, 0);
+    set(RLIMIT_RTPRIO, 0, 0);
+    rlim
+}
+
+/// Sets a limit of a process if `new` is given; returns the old one
+/// (`do_prlimit`). Errors: EINVAL for an unknown resource or a soft limit
+/// above the hard one; EPERM for raising a hard limit without
+/// CAP_SYS_RESOURCE.
+pub fn do_prlimit(
+    sys: &mut System,
+    current: TaskId,
+    target: TaskId,
+    resource: u32,
+    new: Option<Rlimit>,
+) -> Result<Rlimit, SysError> {
+    const F: &str = "do_prlimit";
+    let i = resource as usize;
+    let Some(old) =
+        sys.task(target).signal.and_then(|s| sys.kernel.signals[s].rlim.get(i).copied())
+    else {
+        return refuse(Errno::EINVAL, F, "there is no resource with this number (0 to 15)");
+    };
+    let Some(new) = new else { return Ok(old) };
+    if new.cur > new.max {
+        return refuse(Errno::EINVAL, F, "the soft limit is above the hard limit");
+    }
+    if resource == RLIMIT_NOFILE && new.max > SYSCTL_NR_OPEN {
+        return refuse(Errno::EPERM, F, "RLIMIT_NOFILE cannot exceed fs.nr_open (1048576)");
+    }
+    if new.max > old.max && !capable(sys, current, Cap::CAP_SYS_RESOURCE) {
+        return refuse(Errno::EPERM, F, "raising a hard limit needs CAP_SYS_RESOURCE");
+    }
+    if let Some(limit) = sys.signal_mut(target).rlim.get_mut(i) {
+        *limit = new;
+    }
+    Ok(old)
+}
+
+/// Whether `current` may look at or change the limits of `target`: all three
+/// of its uids and of its gids must be the caller's real ones
+/// (`check_prlimit_permission`).
+pub fn check_prlimit_permission(
+    sys: &mut System,
+    current: TaskId,
+    target: TaskId,
+) -> Result<(), SysError> {
+    if current == target {
+        return Ok(());
+    }
+    let (c, t) = (sys.cred(current), &sys.kernel.creds[sys.task(target).real_cred]);
+    let match_ = [t.euid, t.suid, t.uid].iter().all(|u| *u == c.uid)
+        && [t.egid, t.sgid, t.gid].iter().all(|g| *g == c.gid);
+    let ns = t.user_ns;
+    if match_ || ns_capable(sys, current, ns, Cap::CAP_SYS_RESOURCE) {
+        return Ok(());
+    }
+    let why = "the target's real, effective and saved ids are not all the caller's real ids, and \
+               the caller has no CAP_SYS_RESOURCE in its user namespace";
+    refuse(Errno::EPERM, "check_prlimit_permission", why)
+}

@@ -1,0 +1,272 @@
+//! The signal frame: the registers a handler interrupted, saved on the user
+//! stack, and rt_sigreturn(2), which takes them back.
+//!
+//! ```text
+//! old sp ->
+//!           128 bytes red zone (not on the alternate stack)
+//!           siginfo            128 bytes   si = &info
+//!           sigmask            8
+//!           sigcontext         256         all registers
+//!           uc_stack           24
+//!           uc_link, uc_flags  16          dx = &uc
+//! new sp -> pretcode           8           sa_restorer: the handler returns here
+//! ```
+//!
+//! Linux: arch/x86/kernel/signal.c (get_sigframe), signal_64.c
+//! (x64_setup_rt_frame, restore_sigcontext, rt_sigreturn).
+//! Left out: the FPU state (`fpstate` is NULL), shadow stacks.
+
+use super::SigAction;
+use super::altstack::{__on_sig_stack, do_sigaltstack, sas_ss_flags};
+use super::pending::set_current_blocked;
+use super::stub::{copy_from_user, copy_to_user};
+use crate::abi::errno::Errno;
+use crate::abi::flags::SaFlags;
+use crate::abi::structs::SigInfo;
+use crate::abi::{SigSet, Signal};
+use crate::kernel::error::{SysError, refuse};
+use crate::kernel::signal::send::force_sig;
+use crate::kernel::system::System;
+use crate::kernel::task::TaskId;
+use crate::machine::{Regs, Rflags, USER_CS, USER_DS};
+
+/// sizeof(struct rt_sigframe).
+pub const FRAME_SIZE: usize = 440;
+/// Offset of `uc` in the frame.
+pub const OFFSET_UC: usize = 8;
+/// Offset of `info` in the frame.
+pub const OFFSET_INFO: usize = 312;
+/// sizeof(siginfo_t).
+pub const SIGINFO_SIZE: usize = 128;
+/// Offset of uc_mcontext in the frame.
+const OFFSET_CONTEXT: usize = OFFSET_UC + 40;
+/// Offset of uc_sigmask in the frame.
+const OFFSET_SIGMASK: usize = OFFSET_UC + 296;
+/// Bytes below the stack pointer that a leaf function may use (psABI).
+const REDZONE: u64 = 128;
+/// UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS.
+const UC_FLAGS: u64 = 6;
+/// Flags that user mode may set through the frame (`FIX_EFLAGS`).
+const FIX_EFLAGS: Rflags = Rflags::AC
+    .union(Rflags::OF)
+    .union(Rflags::DF)
+    .union(Rflags::TF)
+    .union(Rflags::SF)
+    .union(Rflags::ZF)
+    .union(Rflags::AF)
+    .union(Rflags::PF)
+    .union(Rflags::CF)
+    .union(Rflags::RF);
+
+fn put(bytes: &mut [u8], at: usize, value: u64) {
+    if let Some(slot) = bytes.get_mut(at..at + 8) {
+        slot.copy_from_slice(&value.to_le_bytes());
+    }
+}
+
+fn get(bytes: &[u8], at: usize) -> u64 {
+    let mut word = [0; 8];
+    if let Some(slot) = bytes.get(at..at + 8) {
+        word.copy_from_slice(slot);
+    }
+    u64::from_le_bytes(word)
+}
+
+/// The 18 registers of `struct sigcontext` in its order.
+fn context_words(r: &Regs) -> [u64; 18] {
+    let Regs {
+        ax,
+        bx,
+        cx,
+        dx,
+        si,
+        di,
+        bp,
+        sp,
+        r8,
+        r9,
+        r10,
+        r11,
+        r12,
+        r13,
+        r14,
+        r15,
+        ip,
+        flags,
+        ..
+    } = *r;
+    [r8, r9, r10, r11, r12, r13, r14, r15, di, si, bp, bx, dx, ax, cx, sp, ip, flags]
+}
+
+/// Where the frame goes: below the red zone, or at the top of the alternate
+/// stack. `None` when it would leave the alternate stack (`get_sigframe`).
+fn get_sigframe(sys: &System, task: TaskId, action: &SigAction) -> Option<u64> {
+    let t = sys.task(task);
+    let mut sp = t.regs.sp.wrapping_sub(REDZONE);
+    let nested = super::altstack::on_sig_stack(t, sp);
+    let mut entering = false;
+    if action.flags.contains(SaFlags::SA_ONSTACK) && sas_ss_flags(t, sp) == 0 {
+        sp = t.sas_ss_sp.wrapping_add(t.sas_ss_size);
+        entering = true;
+    }
+    sp = sp.wrapping_sub(FRAME_SIZE as u64);
+    // As if a call had just pushed the return address onto an aligned stack.
+    sp = (sp & !15).wrapping_sub(8);
+    if (nested || entering) && !__on_sig_stack(t, sp) { None } else { Some(sp) }
+}
+
+/// Pushes a frame and points the registers at the handler. Errors: EFAULT
+/// when there is no room, or no restorer, which x86_64 demands.
+/// Source: `x64_setup_rt_frame`.
+pub fn setup_rt_frame(
+    sys: &mut System,
+    task: TaskId,
+    info: &SigInfo,
+    action: &SigAction,
+) -> Result<(), SysError> {
+    const F: &str = "x64_setup_rt_frame";
+    if !action.flags.contains(SaFlags::SA_RESTORER) {
+        return refuse(
+            Errno::EFAULT,
+            F,
+            "the action has no SA_RESTORER: the handler could not return",
+        );
+    }
+    let Some(sp) = get_sigframe(sys, task, action) else {
+        return refuse(Errno::EFAULT, F, "the frame would overflow the alternate signal stack");
+    };
+    let t = sys.task(task);
+    let mut frame = [0u8; FRAME_SIZE];
+    put(&mut frame, 0, action.restorer);
+    put(&mut frame, OFFSET_UC, UC_FLAGS);
+    put(&mut frame, OFFSET_UC + 16, t.sas_ss_sp);
+    put(&mut frame, OFFSET_UC + 24, u64::from(t.sas_ss_flags));
+    put(&mut frame, OFFSET_UC + 32, t.sas_ss_size);
+    for (i, word) in context_words(&t.regs).into_iter().enumerate() {
+        put(&mut frame, OFFSET_CONTEXT + i * 8, word);
+    }
+    // cs, gs, fs, ss: 16 bits each.
+    put(&mut frame, OFFSET_CONTEXT + 144, t.regs.cs & 0xffff | (t.regs.ss & 0xffff) << 48);
+    let mask = t.saved_sigmask.unwrap_or(t.blocked);
+    // oldmask
+    put(&mut frame, OFFSET_CONTEXT + 168, mask.0);
+    put(&mut frame, OFFSET_SIGMASK, mask.0);
+    if is_fault(info) {
+        // cr2
+        put(&mut frame, OFFSET_CONTEXT + 176, info.si_addr);
+    }
+    frame[OFFSET_INFO..].copy_from_slice(&siginfo_bytes(info));
+    copy_to_user(sys, task, sp, &frame)?;
+
+    let r = &mut sys.task_mut(task).regs;
+    r.di = info.si_signo.number() as u64;
+    r.ax = 0;
+    r.si = sp.wrapping_add(OFFSET_INFO as u64);
+    r.dx = sp.wrapping_add(OFFSET_UC as u64);
+    r.ip = action.handler;
+    r.sp = sp;
+    r.cs = USER_CS;
+    r.ss = USER_DS;
+    Ok(())
+}
+
+/// rt_sigreturn(2): registers, mask and alternate stack from the frame at
+/// `sp - 8`. The value for RAX is the one in the frame; a frame that cannot
+/// be read kills the task with SIGSEGV.
+pub fn rt_sigreturn(sys: &mut System, task: TaskId) -> i64 {
+    let at = sys.task(task).regs.sp.wrapping_sub(8);
+    let mut frame = [0u8; OFFSET_INFO];
+    if copy_from_user(sys, task, at, &mut frame).is_err() {
+        force_sig(sys, task, Signal::SIGSEGV);
+        return 0;
+    }
+    set_current_blocked(sys, task, SigSet(get(&frame, OFFSET_SIGMASK)));
+    let w: [u64; 18] = std::array::from_fn(|i| get(&frame, OFFSET_CONTEXT + i * 8));
+    let segments = get(&frame, OFFSET_CONTEXT + 144);
+    let t = sys.task_mut(task);
+    let [r8, r9, r10, r11, r12, r13, r14, r15, di, si, bp, bx, dx, ax, cx, sp, ip, flags] = w;
+    let flags = t.regs.flags & !FIX_EFLAGS.bits() | flags & FIX_EFLAGS.bits();
+    // Ring 3 whatever the frame says.
+    let (cs, ss) = (segments & 0xffff | 3, segments >> 48 | 3);
+    t.regs = Regs {
+        ax,
+        bx,
+        cx,
+        dx,
+        si,
+        di,
+        bp,
+        sp,
+        r8,
+        r9,
+        r10,
+        r11,
+        r12,
+        r13,
+        r14,
+        r15,
+        ip,
+        flags,
+        cs,
+        ss,
+    };
+    t.orig_ax = -1;
+    let (ss_sp, ss_flags, ss_size) = (
+        get(&frame, OFFSET_UC + 16),
+        get(&frame, OFFSET_UC + 24) as u32,
+        get(&frame, OFFSET_UC + 32),
+    );
+    // A changed stack is taken over if it is valid and otherwise left alone.
+    let _ = do_sigaltstack(sys, task, ss_sp, ss_flags, ss_size, sp);
+    ax as i64
+}
+
+/// `siginfo_t` as user mode reads it; which fields share the bytes from 16 on
+/// depends on signal and code (`siginfo_layout`).
+pub fn siginfo_bytes(info: &SigInfo) -> [u8; SIGINFO_SIZE] {
+    let mut b = [0u8; SIGINFO_SIZE];
+    b[0..4].copy_from_slice(&info.si_signo.number().to_le_bytes());
+    b[8..12].copy_from_slice(&info.si_code.to_le_bytes());
+    if is_fault(info) {
+        put(&mut b, 16, info.si_addr);
+        return b;
+    }
+    b[16..20].copy_from_slice(&info.si_pid.to_le_bytes());
+    b[20..24].copy_from_slice(&info.si_uid.to_le_bytes());
+    if info.si_signo == Signal::SIGCHLD && info.si_code > 0 {
+        b[24..28].copy_from_slice(&info.si_status.to_le_bytes());
+        put(&mut b, 32, info.si_utime);
+        put(&mut b, 40, info.si_stime);
+    } else {
+        put(&mut b, 24, info.si_value);
+    }
+    b
+}
+
+/// The inverse of [`siginfo_bytes`], for a siginfo that user mode sends as
+/// signal `sig`.
+pub fn siginfo_from_bytes(sig: Signal, b: &[u8; SIGINFO_SIZE]) -> SigInfo {
+    let int = |at: usize| get(b, at) as u32;
+    let mut info = SigInfo::new(sig, int(8) as i32);
+    if is_fault(&info) {
+        info.si_addr = get(b, 16);
+        return info;
+    }
+    info.si_pid = int(16) as i32;
+    info.si_uid = int(20);
+    if sig == Signal::SIGCHLD && info.si_code > 0 {
+        info.si_status = int(24) as i32;
+        info.si_utime = get(b, 32);
+        info.si_stime = get(b, 40);
+    } else {
+        info.si_value = get(b, 24);
+    }
+    info
+}
+
+/// Whether it describes a fault with an address (`SIL_FAULT`).
+fn is_fault(info: &SigInfo) -> bool {
+    let with_address =
+        [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGILL, Signal::SIGFPE, Signal::SIGTRAP];
+    info.si_code > 0 && info.si_code < 0x80 && with_address.contains(&info.si_signo)
+}
