@@ -9,7 +9,7 @@
 //! that are mapped already.
 
 use super::fdtable::{fd_install, fget, get_unused_fd};
-use super::file::alloc_file;
+use super::file::{alloc_file, fput, get_file};
 use super::fs_struct::{task_fs, task_fs_mut};
 use super::inode::{Inode, InodeKind, S_IALLUGO, S_ISGID, S_ISUID, S_IXGRP, truncate_setsize};
 use super::namei::{
@@ -367,4 +367,18 @@ pub fn getcwd(sys: &System, task: TaskId) -> Result<String, SysError> {
         // It lies outside the root: the name is that from the real root.
         _ => format!("(unreachable){}", fs.pwd),
     })
+}
+
+/// Opens the console as descriptors 0, 1 and 2 of the first task
+/// (`console_on_rootfs`): one description, three references.
+pub fn console_on_rootfs(sys: &mut System, init: TaskId) -> Result<(), SysError> {
+    let how = build_open_flags(OpenFlags::O_RDWR.bits(), 0)?;
+    let file = do_filp_open(sys, init, AT_FDCWD, "/dev/console", how)?;
+    for _ in 0..3 {
+        let fd = get_unused_fd(sys, init)?;
+        get_file(sys, file);
+        fd_install(sys, init, fd, file, false);
+    }
+    fput(sys, file);
+    Ok(())
 }
