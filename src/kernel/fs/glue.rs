@@ -2,7 +2,6 @@
 //!
 //! Linux: none. Left out: everything.
 #![allow(dead_code, missing_docs, unused_variables)]
-use crate::abi::Signal;
 use crate::kernel::error::SysError;
 use crate::kernel::pid::{PidId, PidNsId};
 use crate::kernel::system::System;
@@ -10,7 +9,6 @@ use crate::kernel::task::TaskId;
 use crate::kernel::wait_queue::WaitOn;
 pub fn wake_up(sys: &mut System, on: WaitOn) {}
 pub fn wake_up_all(sys: &mut System, on: WaitOn) {}
-pub fn send_sig(sys: &mut System, task: TaskId, sig: Signal) {}
 pub fn get_pid(sys: &mut System, pid: PidId) {}
 pub fn put_pid(sys: &mut System, pid: PidId) {}
 pub fn task_active_pid_ns(sys: &System, task: TaskId) -> PidNsId {

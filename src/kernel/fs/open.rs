@@ -23,9 +23,11 @@ use super::perm::{
 use super::rw::file_remove_privs;
 use super::{FileId, FileKind, InodeId};
 use crate::abi::{Cap, Errno, OpenFlags};
+use crate::kernel::capability::ns_capable;
+use crate::kernel::cred::user_ns::{make_kgid, make_kuid};
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::system::System;
-use crate::kernel::task::{PF, TaskId};
+use crate::kernel::task::TaskId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -248,7 +250,7 @@ pub fn fchown(sys: &mut System, task: TaskId, fd: i32, ids: (u32, u32)) -> Resul
 /// where it means a group to run with.
 ///
 /// # Errors
-/// EPERM.
+/// EINVAL: an id without meaning in the user namespace. EPERM.
 fn chown_common(
     sys: &mut System,
     task: TaskId,
@@ -256,6 +258,13 @@ fn chown_common(
     (uid, gid): (u32, u32),
 ) -> Result<(), SysError> {
     const KEEP: u32 = u32::MAX;
+    let ns = sys.cred(task).user_ns;
+    let kuid = if uid == KEEP { Some(KEEP) } else { make_kuid(sys, ns, uid) };
+    let kgid = if gid == KEEP { Some(KEEP) } else { make_kgid(sys, ns, gid) };
+    let (Some(uid), Some(gid)) = (kuid, kgid) else {
+        let why = "the caller's user namespace has no such uid or gid";
+        return refuse(Errno::EINVAL, "chown_common", why);
+    };
     let Inode { i_uid, i_gid, i_mode, .. } = sys.kernel.inodes[inode];
     let cred = sys.cred(task);
     let owner = cred.fsuid == i_uid;
@@ -346,11 +355,11 @@ pub fn fchdir(sys: &mut System, task: TaskId, fd: i32) -> Result<(), SysError> {
 /// Those of the walk, EACCES, then EPERM without CAP_SYS_CHROOT.
 pub fn ksys_chroot(sys: &mut System, task: TaskId, name: &str) -> Result<(), SysError> {
     let path = enterable(sys, task, name)?;
-    if !sys.cred(task).cap_effective.contains(Cap::CAP_SYS_CHROOT) {
+    let ns = sys.cred(task).user_ns;
+    if !ns_capable(sys, task, ns, Cap::CAP_SYS_CHROOT) {
         let why = "chroot needs CAP_SYS_CHROOT in the caller's user namespace";
         return refuse(Errno::EPERM, "ksys_chroot", why);
     }
-    sys.task_mut(task).flags |= PF::SUPERPRIV;
     task_fs_mut(sys, task)?.root = path.name();
     Ok(())
 }

@@ -8,11 +8,12 @@
 use super::InodeId;
 use super::inode::{Inode, InodeKind};
 use crate::abi::{Cap, Errno};
+use crate::kernel::capability::ns_capable;
 use crate::kernel::cred::Cred;
+use crate::kernel::cred::user_ns::{kgid_has_mapping, kuid_has_mapping};
 use crate::kernel::error::SysError;
-use crate::kernel::nsproxy::{UidExtent, UserNsId};
 use crate::kernel::system::System;
-use crate::kernel::task::{PF, TaskId};
+use crate::kernel::task::TaskId;
 
 /// Permission to execute a file or to search a directory.
 pub const MAY_EXEC: u32 = 1;
@@ -27,33 +28,16 @@ pub fn in_group_p(cred: &Cred, gid: u32) -> bool {
     cred.fsgid == gid || cred.group_info.binary_search(&gid).is_ok()
 }
 
-/// An id of the initial user namespace as namespace `ns` numbers it
-/// (`from_kuid`, `from_kgid`).
-fn id_in_ns(sys: &System, ns: UserNsId, id: u32, gids: bool) -> Option<u32> {
-    let ns = sys.kernel.user_namespaces.get(ns)?;
-    let Some(parent) = ns.parent else { return Some(id) };
-    let above = id_in_ns(sys, parent, id, gids)?;
-    let map: &[UidExtent] = if gids { &ns.gid_map } else { &ns.uid_map };
-    map.iter().find_map(|e| {
-        let off = above.checked_sub(e.lower_first)?;
-        if off < e.count { e.first.checked_add(off) } else { None }
-    })
-}
-
 /// Whether the caller has `cap` and its user namespace has numbers for the
 /// owner and group of the inode (`capable_wrt_inode_uidgid`). Success marks
 /// the task as having used privilege.
 pub fn capable_wrt_inode(sys: &mut System, task: TaskId, inode: InodeId, cap: Cap) -> bool {
-    let cred = sys.cred(task);
-    let ns = cred.user_ns;
+    let ns = sys.cred(task).user_ns;
     let Some(i) = sys.kernel.inodes.get(inode) else { return false };
-    let ok = cred.cap_effective.contains(cap)
-        && id_in_ns(sys, ns, i.i_uid, false).is_some()
-        && id_in_ns(sys, ns, i.i_gid, true).is_some();
-    if ok {
-        sys.task_mut(task).flags |= PF::SUPERPRIV;
-    }
-    ok
+    let (uid, gid) = (i.i_uid, i.i_gid);
+    kuid_has_mapping(sys, ns, uid)
+        && kgid_has_mapping(sys, ns, gid)
+        && ns_capable(sys, task, ns, cap)
 }
 
 /// The three permission bits that apply to the caller, and whose they are.

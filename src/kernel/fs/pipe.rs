@@ -18,7 +18,8 @@
 
 use super::fdtable::{alloc_fd, fd_install};
 use super::file::alloc_file;
-use super::glue::{send_sig, wake_up, wake_up_all};
+use super::glue::{wake_up, wake_up_all};
+use super::rw::send_sig;
 use super::uio::{Dest, Source};
 use super::{FileId, FileKind};
 use crate::abi::{Errno, OpenFlags, Signal};

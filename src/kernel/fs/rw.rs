@@ -7,15 +7,17 @@
 //! (it is at its end), O_SYNC.
 
 use super::fdtable::{bad_fd, fget};
-use super::glue::send_sig;
 use super::inode::{CharDev, Inode, InodeKind, MAX_LFS_FILESIZE, S_ISGID, S_ISUID, S_IXGRP};
 use super::pipe::{pipe_read, pipe_write};
 use super::uio::{Dest, Source, piece};
 use super::{File, FileId, FileKind, InodeId};
 use crate::abi::numbers::{RLIMIT_FSIZE, SEEK_CUR, SEEK_END, SEEK_SET};
+use crate::abi::signal::si_code::SI_USER;
 use crate::abi::{Cap, Errno, OpenFlags, Signal};
 use crate::base::{PAGE_SIZE, Pfn, PhysAddr};
 use crate::kernel::error::{SysError, SysResult, refuse};
+use crate::kernel::pid::PidType;
+use crate::kernel::signal::kill::{KillInfo, do_send_sig_info};
 use crate::kernel::syscalls::Out;
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
@@ -215,13 +217,15 @@ fn inode_read(
         if n == 0 {
             break;
         }
-        match dest.put(sys, task, done, &page[..n]) {
-            Ok(()) => done += n as u64,
+        match dest.put_partial(sys, task, done, &page[..n]) {
+            Ok(stored) => {
+                done += stored as u64;
+                if stored < want {
+                    break;
+                }
+            }
             Err(e) if done == 0 => return Err(e),
             Err(_) => break,
-        }
-        if n < want {
-            break;
         }
     }
     Ok(done)
@@ -309,12 +313,14 @@ fn console_write(sys: &mut System, task: TaskId, src: Source<'_>) -> Result<u64,
     let mut done = 0;
     while done < src.count() {
         let n = piece(done, src.count() - done);
-        match src.copy(sys, task, done, &mut buf[..n]) {
-            Ok(()) => sys.kernel.console.extend_from_slice(&buf[..n]),
+        match src.copy_partial(sys, task, done, &mut buf[..n]) {
+            Ok(n) => {
+                sys.kernel.console.extend_from_slice(&buf[..n]);
+                done += n as u64;
+            }
             Err(e) if done == 0 => return Err(e),
             Err(_) => break,
         }
-        done += n as u64;
     }
     Ok(done)
 }
@@ -345,7 +351,15 @@ fn generic_write_checks(
     Ok(count.min(limit - pos).min(MAX_LFS_FILESIZE - pos))
 }
 
-/// Copies page by page; a fault after the first page makes the write short.
+/// A signal that a call sends to its own caller (`send_sig(sig, current, 0)`).
+pub(super) fn send_sig(sys: &mut System, task: TaskId, sig: Signal) {
+    let info = KillInfo::Sender(SI_USER);
+    if let Err(e) = do_send_sig_info(sys, task, sig, info, task, PidType::Pid) {
+        sys.oops("send_sig", format!("{sig} did not reach the caller itself: {e}"));
+    }
+}
+
+/// Copies page by page; a fault after the first bytes makes the write short.
 fn generic_perform_write(
     sys: &mut System,
     task: TaskId,
@@ -361,10 +375,12 @@ fn generic_perform_write(
     let mut done = 0;
     while done < count {
         let n = piece(pos + done, count - done);
-        let copied = src.copy(sys, task, done, &mut buf[..n]);
-        let stored = copied.and_then(|()| write_inode_pages(sys, inode, pos + done, &buf[..n]));
+        let stored = src.copy_partial(sys, task, done, &mut buf[..n]).and_then(|n| {
+            write_inode_pages(sys, inode, pos + done, &buf[..n])?;
+            Ok(n)
+        });
         match stored {
-            Ok(()) => done += n as u64,
+            Ok(n) => done += n as u64,
             Err(e) if done == 0 => return Err(e),
             Err(_) => break,
         }

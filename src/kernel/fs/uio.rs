@@ -83,7 +83,65 @@ impl Source<'_> {
     }
 }
 
+/// Bytes from `addr` to the end of its page, but no more than `len`: a copy
+/// that faults stops at a page boundary.
+fn in_page(addr: u64, len: usize) -> usize {
+    ((PAGE_SIZE - addr % PAGE_SIZE) as usize).min(len)
+}
+
+impl Source<'_> {
+    /// Like [`Source::copy`], but a fault ends the copy: as many bytes as were
+    /// read, or the fault when there are none.
+    pub fn copy_partial(
+        &self,
+        sys: &mut System,
+        task: TaskId,
+        done: u64,
+        buf: &mut [u8],
+    ) -> Result<usize, SysError> {
+        let Source::User(addr, _) = self else {
+            return self.copy(sys, task, done, buf).map(|()| buf.len());
+        };
+        let mut n = 0;
+        while n < buf.len() {
+            let at = addr.wrapping_add(done).wrapping_add(n as u64);
+            let len = in_page(at, buf.len() - n);
+            match copy_from_user(sys, task, at, &mut buf[n..n + len]) {
+                Ok(()) => n += len,
+                Err(e) if n == 0 => return Err(e),
+                Err(_) => break,
+            }
+        }
+        Ok(n)
+    }
+}
+
 impl Dest {
+    /// Like [`Dest::put`], but a fault ends the copy: as many bytes as were
+    /// stored, or the fault when there are none.
+    pub fn put_partial(
+        &mut self,
+        sys: &mut System,
+        task: TaskId,
+        done: u64,
+        bytes: &[u8],
+    ) -> Result<usize, SysError> {
+        let Dest::User(addr, _) = self else {
+            return self.put(sys, task, done, bytes).map(|()| bytes.len());
+        };
+        let mut n = 0;
+        while n < bytes.len() {
+            let at = addr.wrapping_add(done).wrapping_add(n as u64);
+            let len = in_page(at, bytes.len() - n);
+            match copy_to_user(sys, task, at, &bytes[n..n + len]) {
+                Ok(()) => n += len,
+                Err(e) if n == 0 => return Err(e),
+                Err(_) => break,
+            }
+        }
+        Ok(n)
+    }
+
     /// Bytes wanted, clamped.
     pub fn count(&self) -> u64 {
         match self {
@@ -118,8 +176,7 @@ impl Dest {
     }
 }
 
-/// The next piece of a transfer: up to the end of a page of the file, so that
-/// a fault in the middle leaves whole pieces done and the call returns short.
+/// The next piece of a transfer: up to the end of a page of the file.
 pub(super) fn piece(pos: u64, left: u64) -> usize {
     (PAGE_SIZE - pos % PAGE_SIZE).min(left) as usize
 }
