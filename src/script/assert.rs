@@ -103,15 +103,19 @@ fn check(
         title = format!("{title}: {}", message);
     }
     let label = match held {
-        Ok(_) => "is false".to_string(),
+        Ok(_) => "this is false".to_string(),
         Err(_) => {
             title = "assert needs a condition, true or false".into();
-            format!("is {}, a value of type {}", show(engine, &result), type_name(engine, &result))
+            format!(
+                "this is {}, a value of type {}",
+                show(engine, &result),
+                type_name(engine, &result)
+            )
         }
     };
-    let values = located(engine, &source, &span, values);
-    let fail =
-        AssertFail { title, source: source.name().into(), span, label, values, notes: vec![] };
+    let (values, notes) = located(engine, &source, values);
+    let span = span::word_before(&source, span.start, &["assert", "expect"]).unwrap_or(span);
+    let fail = AssertFail { title, source: source.name().into(), span, label, values, notes };
     Ok(Some((fail, asserted.start_position())))
 }
 
@@ -119,21 +123,26 @@ fn type_name(engine: &Engine, value: &Dynamic) -> String {
     super::names::friendly(engine.map_type_name(value.type_name()))
 }
 
-/// Operand values with their places, without the whole expression's own.
+/// Operand values: labels for the outermost ones, which do not overlap, and
+/// sentences for what lies within those.
 fn located(
     engine: &Engine,
     source: &Arc<Source>,
-    whole: &Range<usize>,
     values: Vec<(&Expr, Dynamic)>,
-) -> Vec<(Range<usize>, String)> {
-    let mut out: Vec<(Range<usize>, String)> = Vec::new();
+) -> (Vec<(Range<usize>, String)>, Vec<String>) {
+    let mut all: Vec<(Range<usize>, String)> = Vec::new();
     for (expr, value) in values {
         let at = span::of_expr(source, expr);
-        if at != *whole && !out.iter().any(|(seen, _)| *seen == at) {
-            out.push((at, show(engine, &value)));
+        if !all.iter().any(|(seen, _)| *seen == at) {
+            all.push((at, show(engine, &value)));
         }
     }
-    out
+    let within =
+        |a: &Range<usize>, b: &Range<usize>| a != b && b.start <= a.start && a.end <= b.end;
+    let is_inner = |at: &Range<usize>| all.iter().any(|(other, _)| within(at, other));
+    let (inner, outer): (Vec<_>, Vec<_>) = all.iter().cloned().partition(|(at, _)| is_inner(at));
+    let notes = inner.iter().map(|(at, value)| format!("`{}` is {value}", source.slice(at)));
+    (outer, notes.collect())
 }
 
 /// Evaluates an expression and notes the value of every operand. Operators are
@@ -235,9 +244,8 @@ fn variables<'e>(
 fn assert_errno(control: &Control, ctx: &NativeCallContext, wanted: &str, f: &FnPtr) -> RhaiResult {
     let name = ctx.call_source().unwrap_or("").to_string();
     let source = control.sources().get(&name);
-    let span = source
-        .as_ref()
-        .map_or(0..0, |source| span::at(source, ctx.call_position(), Extent::Operand));
+    let span =
+        source.as_ref().map_or(0..0, |source| span::at(source, ctx.call_position(), Extent::Token));
     let mut fail = AssertFail {
         title: String::new(),
         source: name.clone(),

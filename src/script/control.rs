@@ -5,15 +5,16 @@
 //! set the interrupt flag from anywhere, also from a signal handler.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::io;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use rhai::Dynamic;
+use rhai::{Dynamic, EvalAltResult, Scope};
 
 use super::diagnostic::Report;
+use super::footprint::{self, Excess, MAX_DEPTH};
 use super::limits::Limits;
 use super::source::Sources;
 use super::stack;
@@ -70,6 +71,12 @@ pub enum Stop {
     /// The host stack is nearly used up.
     #[error("nested too deeply")]
     Stack,
+    /// A value is nested deeper than [`MAX_DEPTH`].
+    #[error("a value is nested more than {0} deep")]
+    Nesting(usize),
+    /// [`Limits::memory_bytes`].
+    #[error("the variables hold more than {0} bytes")]
+    Memory(usize),
     /// The output could not be written.
     #[error("cannot write the output: {0}")]
     OutputFailed(String),
@@ -77,6 +84,19 @@ pub enum Stop {
     #[error("the reader of the output is gone")]
     OutputClosed,
 }
+
+/// A variable that is at hand everywhere, in functions and closures too. A
+/// script may use the name for a variable of its own.
+#[derive(Clone)]
+enum Provided {
+    Constant(Dynamic),
+    Computed(Rc<dyn Fn() -> Result<Dynamic, Box<EvalAltResult>>>),
+}
+
+/// Least number of uses of variables between two looks at what they hold.
+const LOOK_EVERY: usize = 256;
+/// Values that may be looked at for each use of a variable.
+const LOOK_COST: usize = 16;
 
 /// The shared state of one engine. Clones are the same state.
 #[derive(Clone)]
@@ -88,11 +108,13 @@ struct Inner {
     output: RefCell<Box<dyn Output>>,
     written: Cell<usize>,
     ops: Cell<u64>,
+    /// Uses of variables until the scope is measured again.
+    until_look: Cell<usize>,
     stop: RefCell<Option<Stop>>,
     stack_floor: usize,
     sources: Sources,
     failed: RefCell<Vec<Report>>,
-    names: RefCell<BTreeSet<String>>,
+    names: RefCell<HashMap<String, Provided>>,
 }
 
 impl Control {
@@ -104,11 +126,12 @@ impl Control {
             output: RefCell::new(output),
             written: Cell::new(0),
             ops: Cell::new(0),
+            until_look: Cell::new(LOOK_EVERY),
             stop: RefCell::new(None),
             stack_floor: stack::floor(),
             sources: Sources::default(),
             failed: RefCell::new(Vec::new()),
-            names: RefCell::new(BTreeSet::new()),
+            names: RefCell::new(HashMap::new()),
         }))
     }
 
@@ -172,6 +195,22 @@ impl Control {
         self.stopped().map(Dynamic::from)
     }
 
+    /// Called at each use of a variable; measures the scope now and then, less
+    /// often the more there is to measure. Values grow by the use of variables
+    /// only, so they cannot grow much between two looks.
+    pub(super) fn used_variable(&self, scope: &Scope) {
+        let left = self.0.until_look.get();
+        if left > 0 {
+            return self.0.until_look.set(left - 1);
+        }
+        let bytes = self.0.limits.memory_bytes;
+        match footprint::measure(scope, bytes) {
+            Ok(values) => self.0.until_look.set(LOOK_EVERY + values / LOOK_COST),
+            Err(Excess::Depth) => self.stop(Stop::Nesting(MAX_DEPTH)),
+            Err(Excess::Bytes) => self.stop(Stop::Memory(bytes)),
+        }
+    }
+
     /// Operations counted so far.
     pub fn ops(&self) -> u64 {
         self.0.ops.get()
@@ -196,20 +235,40 @@ impl Control {
         std::mem::take(&mut *self.0.failed.borrow_mut())
     }
 
-    /// Makes a variable known that the engine provides without a scope entry
-    /// (by `on_var`), so that the check for unknown names accepts it.
-    pub fn declare_name(&self, name: impl Into<String>) {
-        self.0.names.borrow_mut().insert(name.into());
+    /// Defines a constant that is at hand everywhere.
+    pub fn define(&self, name: impl Into<String>, value: impl Into<Dynamic>) {
+        self.0.names.borrow_mut().insert(name.into(), Provided::Constant(value.into()));
     }
 
-    /// Whether a variable was declared by [`Control::declare_name`].
-    pub fn is_declared(&self, name: &str) -> bool {
-        self.0.names.borrow().contains(name)
+    /// Defines a variable whose value is computed at each use: `current`.
+    pub fn define_computed(
+        &self,
+        name: impl Into<String>,
+        value: impl Fn() -> Result<Dynamic, Box<EvalAltResult>> + 'static,
+    ) {
+        self.0.names.borrow_mut().insert(name.into(), Provided::Computed(Rc::new(value)));
     }
 
-    /// All names declared so far.
-    pub fn declared_names(&self) -> Vec<String> {
-        self.0.names.borrow().iter().cloned().collect()
+    /// Whether a name was defined by one of the above.
+    pub fn is_defined(&self, name: &str) -> bool {
+        self.0.names.borrow().contains_key(name)
+    }
+
+    /// The value of a name defined by one of the above.
+    pub fn provided(&self, name: &str) -> Result<Option<Dynamic>, Box<EvalAltResult>> {
+        let provided = self.0.names.borrow().get(name).cloned();
+        match provided {
+            None => Ok(None),
+            Some(Provided::Constant(value)) => Ok(Some(value)),
+            Some(Provided::Computed(compute)) => compute().map(Some),
+        }
+    }
+
+    /// All names defined so far, sorted.
+    pub fn defined_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.0.names.borrow().keys().cloned().collect();
+        names.sort_unstable();
+        names
     }
 }
 

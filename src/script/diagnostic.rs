@@ -12,7 +12,6 @@ use miette::{
     Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode,
     SourceSpan,
 };
-use serde_json::{Value, json};
 
 use super::source::Source;
 use crate::abi::Errno;
@@ -168,54 +167,6 @@ impl Report {
         let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
         lines.join("\n").trim_matches('\n').to_string() + "\n"
     }
-
-    /// The report as one JSON object.
-    pub fn to_json(&self) -> Value {
-        let place = |span: &Range<usize>| {
-            let Some(source) = &self.source else { return json!({}) };
-            let (line, column) = source.line_column(span.start);
-            let (end_line, end_column) = source.line_column(span.end);
-            json!({"file": source.name(), "line": line, "column": column,
-                "end_line": end_line, "end_column": end_column})
-        };
-        let mut object = json!({
-            "severity": self.severity.name(), "code": self.code, "message": self.message,
-            "file": null, "line": null, "column": null, "end_line": null, "end_column": null,
-        });
-        if let Some(label) = self.labels.first() {
-            merge(&mut object, place(&label.span));
-        }
-        let labels: Vec<Value> = self
-            .labels
-            .iter()
-            .map(|label| {
-                let mut object = place(&label.span);
-                merge(&mut object, json!({"text": label.text}));
-                object
-            })
-            .collect();
-        let calls: Vec<Value> = self
-            .calls
-            .iter()
-            .map(|f| {
-                json!({"function": f.function, "file": f.source, "line": f.line,
-                "column": f.column})
-            })
-            .collect();
-        let kernel = self.kernel.as_ref();
-        merge(
-            &mut object,
-            json!({
-                "labels": labels, "call_chain": calls,
-                "errno": kernel.map(|k| k.errno.name()), "call": kernel.map(|k| &k.call),
-                "task": kernel.map(|k| k.task), "why": kernel.map(|k| &k.why),
-                "origin": kernel.map(|k| &k.origin),
-                "help": self.help, "notes": self.notes,
-                "related": self.related.iter().map(Report::to_json).collect::<Vec<_>>(),
-            }),
-        );
-        object
-    }
 }
 
 /// Columns of a rendered report.
@@ -238,12 +189,6 @@ impl Severity {
             Severity::Warning => "warning",
             Severity::Advice => "advice",
         }
-    }
-}
-
-fn merge(into: &mut Value, from: Value) {
-    if let (Value::Object(into), Value::Object(from)) = (into, from) {
-        into.extend(from);
     }
 }
 
@@ -281,6 +226,9 @@ impl fmt::Display for Report {
         if let Some(kernel) = &self.kernel {
             write!(f, "\nbecause {}", Why(kernel))?;
         }
+        for note in &self.notes {
+            write!(f, "\n{note}")?;
+        }
         Ok(())
     }
 }
@@ -296,7 +244,9 @@ impl std::error::Error for Report {}
 
 impl Diagnostic for Report {
     fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        Some(Box::new(self.code))
+        // A report that only gives context has no heading of its own.
+        let named = self.severity != Severity::Advice;
+        named.then(|| Box::new(self.code) as Box<dyn fmt::Display>)
     }
 
     fn severity(&self) -> Option<miette::Severity> {
@@ -308,8 +258,7 @@ impl Diagnostic for Report {
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        let lines: Vec<&str> = self.help.iter().chain(&self.notes).map(String::as_str).collect();
-        (!lines.is_empty()).then(|| Box::new(lines.join("\n")) as Box<dyn fmt::Display>)
+        (!self.help.is_empty()).then(|| Box::new(self.help.join("\n")) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
@@ -337,10 +286,10 @@ impl Diagnostic for Report {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn example() -> Report {
+    pub(in crate::script) fn example() -> Report {
         let text = "let a = 1;\n\tinit.setuid(漢字, b);\n";
         let source = Arc::new(Source::new("x.rhai", text));
         let at = text.find("setuid").unwrap();
@@ -367,6 +316,7 @@ forkyard::refused
 
   × EPERM: setuid(0) by task 1 refused
   │ because the task lacks CAP_SETUID (__sys_setuid)
+  │ and a fact
    ╭─[x.rhai:2:7]
  1 │ let a = 1;
    ·     ─
@@ -375,21 +325,8 @@ forkyard::refused
    ·                 ╰── refused here
    ╰────
   help: do something else
-        and a fact
 ";
         assert_eq!(report.render(Style::Plain), expected);
-    }
-
-    #[test]
-    fn json_has_a_place_and_a_reason() {
-        let json = example().to_json();
-        assert_eq!(json["file"], "x.rhai");
-        assert_eq!((json["line"].as_u64(), json["column"].as_u64()), (Some(2), Some(7)));
-        assert_eq!((json["end_line"].as_u64(), json["end_column"].as_u64()), (Some(2), Some(20)));
-        assert_eq!(json["labels"][1]["line"], 1);
-        assert_eq!(json["errno"], Value::Null);
-        let bare = Report::error("forkyard::x", "m").to_json();
-        assert_eq!(bare["line"], Value::Null);
     }
 
     #[test]

@@ -67,7 +67,7 @@ pub fn build(control: &Control) -> Engine {
     set_language(&mut engine);
     set_callbacks(&mut engine, control);
     errors::register(&mut engine);
-    errno::register(&mut engine);
+    errno::register(&mut engine, control);
     value::register(&mut engine);
     assert::register(&mut engine, control);
     engine
@@ -90,6 +90,8 @@ fn set_limits(engine: &mut Engine, control: &Control) {
 
 fn set_language(engine: &mut Engine) {
     engine.disable_symbol("eval");
+    // `f = f.curry(f)` doubles a value that no limit counts.
+    engine.disable_symbol("curry");
     engine.set_allow_shadowing(true);
     // Unknown names are found by `check`, which knows our constants.
     engine.set_strict_variables(false);
@@ -110,6 +112,16 @@ fn set_language(engine: &mut Engine) {
 }
 
 fn set_callbacks(engine: &mut Engine, control: &Control) {
+    let names = control.clone();
+    #[allow(deprecated, reason = "volatile, not deprecated: rhai is pinned")]
+    engine.on_var(move |name, index, ctx| {
+        names.used_variable(ctx.scope());
+        // An index means that the parser saw the script define the name.
+        if index != 0 || !names.is_defined(name) || ctx.scope().contains(name) {
+            return Ok(None);
+        }
+        names.provided(name)
+    });
     let ticker = control.clone();
     engine.on_progress(move |_| ticker.tick());
     let printer = control.clone();
@@ -145,6 +157,7 @@ pub(super) fn plain() -> Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::script::control::Buffer;
 
     #[test]
     fn freed_words_are_names() {
@@ -164,6 +177,30 @@ mod tests {
     }
 
     #[test]
+    fn defined_names_are_at_hand_everywhere() {
+        let control = Control::new(Default::default(), Default::default(), Box::new(Buffer::new()));
+        let engine = build(&control);
+        control.define("SEVEN", 7_i64);
+        let count = std::cell::Cell::new(0_i64);
+        control.define_computed("turn", move || {
+            count.set(count.get() + 1);
+            Ok(count.get().into())
+        });
+        for (code, value) in [
+            ("SEVEN", 7),
+            ("let f = || SEVEN; f.call()", 7),
+            ("fn f() { let g = || { let h = || SEVEN + 1; h.call() }; g.call() } f()", 8),
+            ("turn", 1),
+            ("turn + turn", 5),
+            ("let SEVEN = 1; let f = || SEVEN; f.call() + SEVEN", 2),
+            ("fn f(SEVEN) { SEVEN } f(3)", 3),
+            ("let sum = 0; for SEVEN in 0..3 { sum += SEVEN } sum", 3),
+        ] {
+            assert_eq!(engine.eval::<i64>(code).unwrap(), value, "{code}");
+        }
+    }
+
+    #[test]
     fn nothing_reaches_the_host() {
         let engine = plain();
         for code in ["timestamp()", "eval(\"1\")", "sleep(1)", "sleep(0.5)", "import \"x\" as x;"] {
@@ -173,7 +210,7 @@ mod tests {
 
     #[test]
     fn printing_is_in_order_and_stable() {
-        let buffer = crate::script::control::Buffer::new();
+        let buffer = Buffer::new();
         let control =
             Control::new(Default::default(), Default::default(), Box::new(buffer.clone()));
         let engine = build(&control);

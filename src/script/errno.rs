@@ -3,12 +3,13 @@
 //!
 //! Left out: the kernel-internal `ERESTART*`, which no program ever sees.
 
-use rhai::{Engine, ImmutableString};
+use rhai::{Dynamic, Engine, ImmutableString};
 
+use super::control::Control;
 use crate::abi::Errno;
 
 /// Registers the type, and one constant for each number a program can see.
-pub fn register(engine: &mut Engine) {
+pub fn register(engine: &mut Engine, control: &Control) {
     type Name = ImmutableString;
     engine.register_type_with_name::<Errno>("Errno");
     engine.register_fn("to_string", |e: &mut Errno| e.name());
@@ -31,11 +32,9 @@ pub fn register(engine: &mut Engine) {
     engine.register_fn("-", |a: Errno| a.to_ret());
     engine.register_fn("+", |a: Errno, b: Name| format!("{a}{b}"));
     engine.register_fn("+", |a: Name, b: Errno| format!("{a}{b}"));
-    let mut constants = rhai::Module::new();
     for errno in Errno::ALL.iter().filter(|e| !e.is_restart()) {
-        constants.set_var(errno.name(), *errno);
+        control.define(errno.name(), Dynamic::from(*errno));
     }
-    engine.register_global_module(constants.into());
 }
 
 fn is(errno: Errno, number: i64) -> bool {

@@ -308,6 +308,30 @@ mod tests {
     }
 
     #[test]
+    fn tokens_start_where_rhais_do() {
+        let engine = crate::script::engine::plain();
+        for text in [
+            "let x = 1.5e3 + foo(a, \"b\\n\", 'c')[1..=2]; // end\nfn f(x) { x?.y ?? z }",
+            "#{a: 1, \"b\": [2]}; /* c /* d */ */ x **= 2 >= 3 && !y || a !in b",
+            "import \"x\" as y; y::z(|a, b| a << b); switch x { 1 => 2, _ => 3 }",
+            "#\"raw \"\" text\"# + \"dou\"\"bled\" + 0xff_ff - 0b11; a.1",
+            "assert(init.pid == 1, `text`); t.clone(CLONE_VM | SIGCHLD); x -= -1",
+        ] {
+            let ours: Vec<usize> = tokenize(text)
+                .into_iter()
+                .filter(|t| !matches!(t.kind, Kind::Comment { .. }))
+                .map(|t| t.range.start)
+                .collect();
+            let source = crate::script::source::Source::new("x", text);
+            let (stream, _) = engine.lex(std::slice::from_ref(&text));
+            for (token, pos) in stream.take_while(|(t, _)| *t != rhai::Token::EOF) {
+                let start = source.offset_of(pos).unwrap();
+                assert!(ours.contains(&start), "{token:?} at {start} of {text}");
+            }
+        }
+    }
+
+    #[test]
     fn any_text_is_covered_in_order() {
         for text in ["", "é漢\u{0}\u{7f}", "}}}`${", "`", "\"\\", "#", "'", "/*", "0x", "1."] {
             let mut end = 0;

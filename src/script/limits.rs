@@ -21,6 +21,8 @@ pub struct Limits {
     pub array_len: usize,
     /// Entries of one map, nested maps included.
     pub map_len: usize,
+    /// Bytes held by all variables of the running function, about.
+    pub memory_bytes: usize,
     /// Variables alive at once in one function.
     pub variables: usize,
     /// Functions and closures defined in one file.
@@ -43,8 +45,9 @@ impl Default for Limits {
             expr_depth: 128,
             fn_expr_depth: 64,
             string_bytes: 4 << 20,
-            array_len: 100_000,
-            map_len: 50_000,
+            array_len: 65_536,
+            map_len: 65_536,
+            memory_bytes: 256 << 20,
             variables: 1_024,
             functions: 1_024,
             modules: 64,

@@ -6,16 +6,26 @@
 //! [`control::Output`].
 
 pub mod assert;
+pub mod check;
 pub mod control;
 pub mod diagnose;
 pub mod diagnostic;
 pub mod engine;
 pub mod errno;
 pub mod errors;
+pub mod footprint;
+pub mod incomplete;
+pub mod json;
 pub mod lex;
 pub mod limits;
+pub mod modules;
 pub mod names;
+pub mod repl_state;
+pub mod run;
 pub mod source;
 pub mod span;
 pub mod stack;
 pub mod value;
+
+#[cfg(test)]
+mod tests;

@@ -65,7 +65,10 @@ pub fn signatures(engine: &Engine, ast: Option<&AST>) -> Vec<Signature> {
                 })
                 .collect();
             params.resize(m.num_params, ("_".into(), "any".into()));
-            let returns = friendly(engine.map_type_name(result_of(&m.return_type)));
+            let returns = match m.return_type.as_str() {
+                "" => String::new(),
+                ty => friendly(engine.map_type_name(result_of(ty))),
+            };
             Some(Signature {
                 name: m.name.to_string(),
                 params,
@@ -121,6 +124,7 @@ pub fn friendly(ty: &str) -> String {
         (_, "()") => "()",
         ("i64" | "INT" | "int", _) => "int",
         ("f64" | "FLOAT" | "float", _) => "float",
+        _ if ty.contains("ImmutableString") => "string",
         ("str" | "String" | "ImmutableString" | "string" | "SmartString", _) => "string",
         ("Array" | "array", _) => "array",
         ("Vec", _) if ty.contains("u8") => "blob",
@@ -141,7 +145,7 @@ pub fn did_you_mean<'c>(
     wrong: &str,
     candidates: impl IntoIterator<Item = &'c str>,
 ) -> Vec<&'c str> {
-    let limit = (wrong.chars().count() / 3).max(1);
+    let limit = wrong.chars().count() / 3;
     let mut close: Vec<(usize, &str)> = candidates
         .into_iter()
         .filter(|c| !c.is_empty() && *c != wrong)
@@ -203,6 +207,7 @@ mod tests {
             ("alloc::vec::Vec<u8>", "blob"),
             ("&mut rhai::Map", "map"),
             ("&str", "string"),
+            ("str | ImmutableString | String", "string"),
             ("i64", "int"),
             ("Fn", "closure"),
             ("core::ops::range::RangeInclusive<i64>", "range"),

@@ -243,7 +243,8 @@ pub fn show(engine: &Engine, value: &Dynamic) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::script::engine::plain;
+    use crate::script::control::{Buffer, Control};
+    use crate::script::engine::{build, plain};
 
     static SIGNALS: FlagKind = FlagKind {
         name: "signals",
@@ -268,14 +269,13 @@ mod tests {
     };
 
     fn eval(code: &str) -> String {
-        let mut engine = plain();
-        let mut module = rhai::Module::new();
+        let control = Control::new(Default::default(), Default::default(), Box::new(Buffer::new()));
+        let engine = build(&control);
         for kind in [&SIGNALS, &CLONE, &PROT] {
             for (name, bits) in kind.table {
-                module.set_var(*name, Flags { bits: *bits, kind });
+                control.define(*name, Dynamic::from(Flags { bits: *bits, kind }));
             }
         }
-        engine.register_global_module(module.into());
         match engine.eval::<Dynamic>(code) {
             Ok(value) => show(&engine, &value),
             Err(e) => match *e {

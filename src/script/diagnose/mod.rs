@@ -151,7 +151,7 @@ fn add_calls(
     own: &Arc<Source>,
     calls: &[(String, Position, String)],
 ) {
-    let mut seen = Vec::new();
+    let mut seen: Vec<(String, Position, String)> = Vec::new();
     let mut hidden = 0;
     for (name, pos, function) in calls.iter().rev() {
         let function = function_name(function);
@@ -165,33 +165,51 @@ fn add_calls(
         let shown = source.as_ref().map_or(name.as_str(), |s| s.name()).to_string();
         report.calls.push(Frame { function: function.clone(), source: shown, line, column });
         let (Some(source), Some(_)) = (source, pos.line()) else { continue };
-        if seen.contains(&(source.name().to_string(), *pos)) {
+        let call = (source.name().to_string(), *pos, function.clone());
+        if seen.contains(&call) || seen.len() == CALLS_SHOWN {
             hidden += 1;
             continue;
         }
-        if seen.len() == CALLS_SHOWN {
-            hidden += 1;
+        // A native function that calls a closure stands for both.
+        if seen.last().is_some_and(|(name, at, _)| (name, at) == (&call.0, pos)) {
             continue;
         }
-        seen.push((source.name().to_string(), *pos));
-        let at = shorten(&source, span::at(&source, *pos, Extent::Operand));
-        let text = match function.as_str() {
-            "" => "imported here".to_string(),
-            "closure" => "in the closure called here".to_string(),
-            function => format!("in `{function}` called here"),
-        };
-        if source.name() == own.name() {
-            // The same place as the mistake itself needs no second label.
-            if report.labels.iter().all(|l| l.span != at) {
-                report.labels.push(super::diagnostic::Label { span: at, text });
-            }
-        } else {
-            let call = Report::error("forkyard::call", text).severity(Severity::Advice);
-            report.related.push(call.with_source(&source).label(at, ""));
-        }
+        seen.push(call);
+        add_call(report, own, &source, *pos, &function);
     }
-    if hidden > 0 {
-        report.notes.push(format!("and {hidden} more calls"));
+    match hidden {
+        0 => {}
+        1 => report.notes.push("and one more call".into()),
+        n => report.notes.push(format!("and {n} more calls")),
+    }
+}
+
+fn add_call(
+    report: &mut Report,
+    own: &Arc<Source>,
+    source: &Arc<Source>,
+    pos: Position,
+    function: &str,
+) {
+    let text = match function {
+        "" => "imported here".to_string(),
+        "closure" => "the closure was called here".to_string(),
+        function => format!("`{function}` was called here"),
+    };
+    if source.name() != own.name() {
+        let at = shorten(source, span::at(source, pos, Extent::Operand));
+        let call = Report::error("forkyard::call", text).severity(Severity::Advice);
+        report.related.push(call.with_source(source).label(at, ""));
+        return;
+    }
+    // Labels that overlap are hard to read: the name alone may do.
+    let free = |at: &std::ops::Range<usize>| {
+        report.labels.iter().all(|l| l.span.end <= at.start || at.end <= l.span.start)
+    };
+    let whole = shorten(source, span::at(source, pos, Extent::Operand));
+    let name = span::at(source, pos, Extent::Token);
+    if let Some(at) = [whole, name].into_iter().find(free) {
+        report.labels.push(super::diagnostic::Label { span: at, text });
     }
 }
 

@@ -56,7 +56,12 @@ pub(super) fn unknown_function(place: &Place, text: &str) -> Report {
             .help("a closure made in an imported module stays in that module");
     }
     let all = signatures(place.ctx.engine, place.ctx.ast);
-    let same: Vec<&Signature> = all.iter().filter(|s| s.name == call.name).collect();
+    let mut same: Vec<&Signature> = all.iter().filter(|s| s.name == call.name).collect();
+    let receiver = call.types.first().filter(|_| call.as_method);
+    let of_receiver = |s: &&Signature| receiver.is_some_and(|ty| s.takes(0, ty));
+    if same.iter().any(of_receiver) {
+        same.retain(of_receiver);
+    }
     if same.is_empty() {
         return unknown_name(place, &call, &all);
     }
@@ -68,10 +73,10 @@ pub(super) fn unknown_function(place: &Place, text: &str) -> Report {
         false => wrong_type(place, &call, &fitting),
     };
     for s in same.iter().take(LISTED) {
-        report = report.note(s.text(call.as_method));
+        report = report.help(s.text(call.as_method));
     }
     if same.len() > LISTED {
-        report = report.note(format!("… and {} more", same.len() - LISTED));
+        report = report.help(format!("… and {} more", same.len() - LISTED));
     }
     report
 }
@@ -128,7 +133,7 @@ fn unknown_name(place: &Place, call: &Call, all: &[Signature]) -> Report {
         report = report.help(help);
         for s in all.iter().filter(|s| near.first() == Some(&s.name.as_str())).take(LISTED) {
             if receiver.is_none_or(|ty| s.takes(0, ty)) {
-                report = report.note(s.text(call.as_method));
+                report = report.help(s.text(call.as_method));
             }
         }
     }
@@ -198,6 +203,11 @@ fn declares(place: &Place, name: &str) -> bool {
 pub fn unknown_variable(place: &Place, name: &str) -> Report {
     let all = signatures(place.ctx.engine, place.ctx.ast);
     let message = format!("unknown variable `{name}`");
+    if let Some((module, local)) = name.rsplit_once("::") {
+        let report = place.report(VARIABLE, message, Extent::Operand, "not known here");
+        return report
+            .help(format!("`{module}` gives what it exports: `export const {local} = …;`"));
+    }
     let report = place.report(VARIABLE, message, Extent::Token, "not known here");
     if all.iter().any(|s| s.name == name) {
         return report.help(format!("`{name}` is a function: call it, `{name}(…)`"));
@@ -211,7 +221,7 @@ pub fn unknown_variable(place: &Place, name: &str) -> Report {
             .help(format!("give it `{name}` as an argument"));
     }
     let text = place.source.text();
-    let declared = place.ctx.control.declared_names();
+    let declared = place.ctx.control.defined_names();
     let mut names: Vec<&str> = declared.iter().map(String::as_str).collect();
     if let Some(scope) = place.ctx.scope {
         names.extend(scope.iter().map(|(name, ..)| name));
@@ -258,7 +268,7 @@ pub(super) fn unknown_property(place: &Place, text: &str) -> Report {
             listed.dedup();
             let more = if listed.len() > 12 { ", …" } else { "" };
             listed.truncate(12);
-            report.note(format!("fields of {ty}: {}{more}", listed.join(", ")))
+            report.help(format!("fields of {ty}: {}{more}", listed.join(", ")))
         }
     }
 }

@@ -139,6 +139,9 @@ pub fn stop(why: &Stop) -> Report {
         Stop::Operations(max) => limit(format!("the script ran for more than {max} operations"))
             .help("does this loop have an end?"),
         Stop::Output(max) => limit(format!("the script printed more than {max} bytes")),
+        Stop::Nesting(max) => limit(format!("a value is nested more than {max} deep"))
+            .help("arrays in arrays, or closures that captured closures"),
+        Stop::Memory(max) => limit(format!("the variables hold more than {} MiB", max >> 20)),
         Stop::Stack => limit("the script is nested too deeply for the host's stack".into()),
         Stop::OutputFailed(_) | Stop::OutputClosed => {
             Report::error("forkyard::output", why.to_string())

@@ -17,12 +17,26 @@ pub(super) fn report(place: &Place, kind: &ParseErrorType) -> Report {
     use ParseErrorType as P;
     let limits = place.ctx.control.limits();
     match kind {
+        P::MissingToken(..) | P::UnexpectedEOF | P::ExprExpected(_)
+            if at_end(place) && unclosed(place).is_some() =>
+        {
+            unclosed(place).unwrap_or_else(|| token(place, "a bracket is missing", "here"))
+        }
+        // A bracket is missing too where a list meets the statement's end.
+        P::MissingToken(token, _)
+            if matches!(token.as_str(), ")" | "]" | "}")
+                || (token == "," && at_semicolon(place)) =>
+        {
+            unclosed(place).unwrap_or_else(|| {
+                at_or_after(place, format!("`{token}` is missing"), "expected here")
+            })
+        }
         P::MissingToken(token, _) if token == ";" => {
             after_previous(place, "a `;` is missing", "the statement ends here, without `;`")
                 .help("every statement ends with `;`, except the last one of a block")
         }
         P::MissingToken(token, what) => {
-            let message = format!("`{token}` is missing {}", lower(what));
+            let message = format!("`{token}` is missing {}", lower(what)).replace('\'', "`");
             at_or_after(place, message.trim_end(), format!("`{token}` expected here"))
         }
         P::UnexpectedEOF => at_or_after(place, "the script ends too early", "nothing follows here"),
@@ -67,8 +81,8 @@ pub(super) fn report(place: &Place, kind: &ParseErrorType) -> Report {
             let what = if what.is_empty() { "an expression" } else { what.as_str() };
             at_or_after(place, format!("{what} is missing"), "expected here")
         }
-        P::FnMissingName => token(place, "a function needs a name of its own", "not a free name")
-            .help("this word belongs to the language, or is reserved"),
+        P::FnMissingName => token(place, "a function needs a name of its own", "not free to use")
+            .help("this word belongs to the language or is reserved"),
         P::LoopBreak => token(place, "`break` outside a loop", "there is no loop around this"),
         P::ModuleUndefined(name) => {
             token(place, format!("unknown module `{name}`"), "not imported")
@@ -87,11 +101,7 @@ fn limit(place: &Place, message: String) -> Report {
 
 /// At the token where the parser stopped, or at the end of the text.
 fn at_or_after(place: &Place, message: impl Into<String>, label: impl Into<String>) -> Report {
-    let at_end = place
-        .source
-        .offset_of(place.pos)
-        .is_none_or(|offset| offset >= place.source.text().trim_end().len());
-    match at_end {
+    match at_end(place) {
         true => after_previous(place, message, label),
         false => place.report(SYNTAX, message, Extent::Token, label),
     }
@@ -107,6 +117,28 @@ fn after_previous(place: &Place, message: impl Into<String>, label: impl Into<St
         Some(range) => report.label(range, label),
         None => report.label(0..0, label),
     }
+}
+
+fn at_semicolon(place: &Place) -> bool {
+    place.source.slice(&span::at(&place.source, place.pos, Extent::Token)) == ";"
+}
+
+fn at_end(place: &Place) -> bool {
+    let end = place.source.tokens().last().map_or(0, |t| t.range.end);
+    place.source.offset_of(place.pos).is_none_or(|offset| offset >= end)
+}
+
+/// A report about the innermost bracket that is open where the parser stopped.
+fn unclosed(place: &Place) -> Option<Report> {
+    let opener = span::open_bracket(&place.source, place.pos)?;
+    let closer = match place.source.slice(&opener) {
+        "(" => ")",
+        "[" | "?[" => "]",
+        _ => "}",
+    };
+    let message = format!("`{closer}` is missing");
+    let report = at_or_after(place, message, format!("`{closer}` expected here"));
+    Some(report.label(opener, "to close this"))
 }
 
 fn unterminated(place: &Place) -> Report {

@@ -59,12 +59,7 @@ pub(super) fn report(place: &Place, error: &EvalAltResult) -> Report {
         E::ErrorUnboundThis(_) => {
             operand(TYPE, "there is no `this` here".into(), "not called as a method".into())
         }
-        E::ErrorDataRace(name, _) => operand(
-            TYPE,
-            format!("`{name}` is used while it is being changed"),
-            "used again here".into(),
-        )
-        .help("a closure that captured a variable cannot be given that same variable"),
+        E::ErrorDataRace(name, _) => in_use(place, name),
         E::ErrorVariableExists(name, _) => {
             operand(TYPE, format!("`{name}` exists already"), "defined again".into())
         }
@@ -74,7 +69,7 @@ pub(super) fn report(place: &Place, error: &EvalAltResult) -> Report {
         E::ErrorStackOverflow(_) => operand(
             LIMIT,
             format!("calls are nested more than {} deep", limits.call_levels),
-            "one call too many".into(),
+            "in this call".into(),
         )
         .help("does this recursion have an end?"),
         E::ErrorDataTooLarge(what, _) => too_large(place, what),
@@ -107,6 +102,24 @@ fn bounds(place: &Place, what: &str, len: usize, unit: &str, index: i64) -> Repo
         len => {
             report.help(format!("valid indexes go from 0 to {}, and from -{len} to -1", len - 1))
         }
+    }
+}
+
+/// Rhai gives no position here, but often the function's name.
+fn in_use(place: &Place, name: &str) -> Report {
+    let function = name.split_once(" of function ").map(|(_, f)| f.trim_matches('\''));
+    let Some(function) = function else {
+        let message = format!("`{name}` is used while it is being changed");
+        return place.report(TYPE, message, Extent::Operand, "used here");
+    };
+    let message = format!("`{function}` works on a variable that is in use");
+    let help = "while it runs, a closure cannot use the variable it was called on: copy it first";
+    let report = place.report(TYPE, message, Extent::Operand, "here").help(help);
+    let text = place.source.text();
+    let mut uses = place.source.tokens().iter().filter(|t| t.text(text) == function);
+    match (uses.next(), uses.next()) {
+        (Some(only), None) if place.pos.is_none() => report.label(only.range.clone(), "here"),
+        _ => report,
     }
 }
 
@@ -150,5 +163,5 @@ fn too_large(place: &Place, what: &str) -> Report {
     };
     place
         .report(LIMIT, message, Extent::Operand, "grew too large here")
-        .note("what is nested inside counts too")
+        .help("what is nested inside counts too")
 }

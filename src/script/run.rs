@@ -1,0 +1,243 @@
+//! Runs a whole script: compile, check, evaluate, explain. The engine lives
+//! and dies on a thread with a deep stack, so one limit holds in every build;
+//! what goes in and what comes out is plain data.
+//!
+//! Left out: the meaning of a script that only defines `main`; the bindings
+//! start it as a process.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use rhai::{AST, Dynamic, Engine, EvalAltResult, ParseError, Position, Scope};
+
+use super::control::{Control, Output, Stop};
+use super::diagnose::{self, Context};
+use super::diagnostic::Report;
+use super::limits::Limits;
+use super::modules::{self, SourceLoader};
+use super::{check, engine, stack, value};
+
+/// The name of a file's text, its imports, its limits: what a run needs.
+pub struct Job {
+    /// The name shown in messages.
+    pub name: String,
+    /// The script.
+    pub text: String,
+    /// Where its imports come from.
+    pub loader: Box<dyn SourceLoader + Send>,
+    /// What it may use.
+    pub limits: Limits,
+    /// Where its prints go.
+    pub output: Box<dyn Output + Send>,
+    /// Set from elsewhere to stop it.
+    pub interrupt: Arc<AtomicBool>,
+}
+
+/// How a script ended.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The value of its last expression, unless it is `()`.
+    pub value: Option<String>,
+    /// The code it asked for with `exit(n)`.
+    pub exit: Option<i64>,
+    /// Expectations that failed, in order; the run is a failure if any did.
+    pub failed: Vec<Report>,
+    /// Operations it took.
+    pub ops: u64,
+}
+
+/// A script that did not come to its end.
+#[derive(Debug)]
+pub struct Failure {
+    /// What ended it.
+    pub report: Box<Report>,
+    /// Expectations that had failed before.
+    pub failed: Vec<Report>,
+    /// It was told to stop (Ctrl-C, reader gone), so nothing is wrong with it.
+    pub stopped: Option<Stop>,
+}
+
+impl Job {
+    /// A job with default limits and without imports.
+    pub fn new(
+        name: impl Into<String>,
+        text: impl Into<String>,
+        output: impl Output + Send + 'static,
+    ) -> Job {
+        Job {
+            name: name.into(),
+            text: text.into(),
+            loader: Box::new(modules::NoModules),
+            limits: Limits::default(),
+            output: Box::new(output),
+            interrupt: Arc::default(),
+        }
+    }
+
+    /// Runs it. `setup` registers further functions and variables.
+    pub fn run(
+        self,
+        setup: impl FnOnce(&mut Engine, &Control, &mut Scope<'static>) + Send,
+    ) -> Result<Outcome, Failure> {
+        let result = stack::on_deep_stack(move || {
+            let mut session = Session::new(self.limits, self.interrupt, self.output, self.loader);
+            let control = session.control.clone();
+            setup(&mut session.engine, &control, &mut session.scope);
+            session.run(&self.name, &self.text)
+        });
+        result.unwrap_or_else(|e| {
+            Err(Failure {
+                report: Box::new(Report::error("forkyard::internal", e.to_string())),
+                failed: Vec::new(),
+                stopped: None,
+            })
+        })
+    }
+}
+
+/// An engine with its state, on the current thread. [`Job::run`] uses one; so
+/// may whoever needs the engine afterwards, on a deep stack of their own
+/// ([`stack::on_deep_stack`]).
+pub struct Session {
+    /// The engine.
+    pub engine: Engine,
+    /// What it shares with its owner.
+    pub control: Control,
+    /// The variables the script starts with, and has after it.
+    pub scope: Scope<'static>,
+}
+
+impl Session {
+    /// A new engine.
+    pub fn new(
+        limits: Limits,
+        interrupt: Arc<AtomicBool>,
+        output: Box<dyn Output>,
+        loader: Box<dyn SourceLoader>,
+    ) -> Session {
+        let control = Control::new(limits, interrupt, output);
+        let mut engine = engine::build(&control);
+        modules::register(&mut engine, &control, loader);
+        Session { engine, control, scope: Scope::new() }
+    }
+
+    /// Compiles and checks a script under a name.
+    pub fn compile(&self, name: &str, text: &str) -> Result<AST, Box<Report>> {
+        self.control.sources().set_main(name, text);
+        let ctx = Context {
+            engine: &self.engine,
+            control: &self.control,
+            ast: None,
+            scope: Some(&self.scope),
+        };
+        let limit = self.control.limits().source_bytes;
+        if text.len() > limit {
+            let message = format!("the script is longer than {limit} bytes");
+            return Err(Box::new(Report::error("forkyard::limit", message)));
+        }
+        let mut ast = compile(&self.engine, text)
+            .map_err(|e| Box::new(diagnose::parse_error(ctx, name, &e)))?;
+        ast.set_source(name);
+        let unknown = check::unknown_variables(&self.control, &ast, &self.scope);
+        match self.explain_unknown(&ast, &unknown) {
+            Some(report) => Err(Box::new(report)),
+            None => Ok(ast),
+        }
+    }
+
+    /// One report for all unknown variables: the first, with the others as
+    /// related ones.
+    pub fn explain_unknown(&self, ast: &AST, unknown: &[check::Unknown]) -> Option<Report> {
+        let explain = |u: &check::Unknown| {
+            let error = EvalAltResult::ErrorVariableNotFound(u.name.clone(), u.pos);
+            diagnose::explain(self.context(Some(ast)), &error)
+        };
+        let (first, rest) = unknown.split_first()?;
+        let mut report = explain(first);
+        let others = rest.iter().filter(|u| u.name != first.name);
+        report.related = others.take(MOST_UNKNOWN).map(explain).collect();
+        Some(report)
+    }
+
+    /// What diagnostics need to know.
+    pub fn context<'c>(&'c self, ast: Option<&'c AST>) -> Context<'c> {
+        Context { engine: &self.engine, control: &self.control, ast, scope: Some(&self.scope) }
+    }
+
+    /// Runs a script to its end.
+    pub fn run(&mut self, name: &str, text: &str) -> Result<Outcome, Failure> {
+        self.control.begin();
+        let fail = |report, control: &Control| Failure {
+            report,
+            failed: control.take_failures(),
+            stopped: control
+                .stopped()
+                .filter(|s| matches!(s, Stop::Interrupted | Stop::OutputClosed)),
+        };
+        let ast = self.compile(name, text).map_err(|report| fail(report, &self.control))?;
+        let result = self.engine.eval_ast_with_scope::<Dynamic>(&mut self.scope, &ast);
+        self.finish(&ast, result).map_err(|report| fail(report, &self.control))
+    }
+
+    /// What an evaluation's result means.
+    pub fn finish(
+        &self,
+        ast: &AST,
+        result: Result<Dynamic, Box<EvalAltResult>>,
+    ) -> Result<Outcome, Box<Report>> {
+        let (value, exit) = match result {
+            Ok(value) => (value, None),
+            Err(e) => match innermost(&e) {
+                EvalAltResult::Exit(value, _) => {
+                    (Dynamic::UNIT, Some(value.as_int().unwrap_or_default()))
+                }
+                _ => return Err(Box::new(diagnose::explain(self.context(Some(ast)), &e))),
+            },
+        };
+        // A limit hit by the last operation of all.
+        if let Some(stop) = self.control.stopped() {
+            return Err(Box::new(diagnose::stop(&stop)));
+        }
+        let value = (!value.is_unit()).then(|| value::show(&self.engine, &value));
+        Ok(Outcome { value, exit, failed: self.control.take_failures(), ops: self.control.ops() })
+    }
+}
+
+/// How many unknown variables are reported beside the first.
+const MOST_UNKNOWN: usize = 9;
+
+fn innermost(error: &EvalAltResult) -> &EvalAltResult {
+    let mut error = error;
+    while let EvalAltResult::ErrorInFunctionCall(_, _, inner, _)
+    | EvalAltResult::ErrorInModule(_, inner, _) = error
+    {
+        error = inner;
+    }
+    error
+}
+
+/// Compiles a text. A first line that starts with `#!` is skipped.
+pub fn compile(engine: &Engine, text: &str) -> Result<AST, ParseError> {
+    too_long(text)?;
+    if !text.starts_with("#!") {
+        return engine.compile(text);
+    }
+    let rest = text.find('\n').map_or("", |end| &text[end..]);
+    engine.compile(rest)
+}
+
+/// Rhai counts lines and columns in 16 bits; beyond, places would be wrong.
+fn too_long(text: &str) -> Result<(), ParseError> {
+    let long = |pos| {
+        let text = "a script may have 65535 lines of 65535 characters".to_string();
+        let error = rhai::LexError::ImproperSymbol(String::new(), text);
+        Err(ParseError(Box::new(rhai::ParseErrorType::BadInput(error)), pos))
+    };
+    for (i, line) in text.split('\n').enumerate() {
+        let Ok(number) = u16::try_from(i + 1) else { return long(Position::new(u16::MAX, 1)) };
+        if line.len() > usize::from(u16::MAX) && line.chars().count() > usize::from(u16::MAX) {
+            return long(Position::new(number, 1));
+        }
+    }
+    Ok(())
+}
