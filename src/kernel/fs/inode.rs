@@ -75,6 +75,9 @@ pub struct Inode {
     pub i_nlink: u32,
     /// What it is.
     pub kind: InodeKind,
+    /// Page cache of a program, filled as mappings fault on it. The inode
+    /// holds one reference to each frame.
+    pub i_pages: BTreeMap<u64, Pfn>,
 }
 
 /// Type bits of a mode as stat(2) reports it: directory.
@@ -99,7 +102,7 @@ pub const MAX_LFS_FILESIZE: u64 = i64::MAX as u64;
 impl Inode {
     /// An inode without references and names.
     pub fn new(kind: InodeKind, i_mode: u32, i_uid: u32, i_gid: u32) -> Inode {
-        Inode { i_count: 0, i_mode, i_uid, i_gid, i_nlink: 0, kind }
+        Inode { i_count: 0, i_mode, i_uid, i_gid, i_nlink: 0, kind, i_pages: BTreeMap::new() }
     }
 
     /// Type and permission bits, as stat(2) reports them.
@@ -156,6 +159,9 @@ pub fn iput(sys: &mut System, inode: InodeId) {
 /// Frees an inode: its page cache lets go of the frames.
 fn evict(sys: &mut System, id: InodeId) {
     let Some(inode) = sys.kernel.inodes.remove(id) else { return };
+    for pfn in inode.i_pages.into_values() {
+        put_cache_page(sys, pfn);
+    }
     if let InodeKind::Reg { pages, .. } = inode.kind {
         for pfn in pages.into_values() {
             put_cache_page(sys, pfn);

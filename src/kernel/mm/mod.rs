@@ -9,6 +9,39 @@
 //! Linux: include/linux/mm_types.h, mm/*.c, kernel/fork.c (dup_mm).
 //! Left out: swap, huge pages, NUMA, userfaultfd, memory cgroups.
 
+pub mod account;
+pub mod brk;
+pub mod check;
+pub mod fault;
+mod file_fault;
+pub mod filemap;
+pub mod fork;
+pub mod gap;
+pub mod image;
+pub mod init;
+pub mod layout;
+pub mod lifetime;
+pub mod madvise;
+pub mod mlock;
+pub mod mmap;
+pub mod mprotect;
+pub mod msync;
+pub mod munmap;
+pub mod nommu;
+pub mod pgtable;
+pub mod populate;
+pub mod rmap;
+pub mod stack;
+pub mod symbols;
+#[cfg(test)]
+mod tests;
+pub mod tlb;
+pub mod uaccess;
+pub mod view;
+pub mod vma;
+pub mod vmalloc;
+pub mod zap;
+
 use crate::base::{Id, Pfn};
 use crate::kernel::fs::FileId;
 use indexmap::IndexMap;
@@ -44,6 +77,10 @@ bitflags::bitflags! {
         const GROWSDOWN = 0x0000_0100;
         /// Locked in memory.
         const LOCKED = 0x0000_2000;
+        /// madvise(MADV_SEQUENTIAL).
+        const SEQ_READ = 0x0000_8000;
+        /// madvise(MADV_RANDOM).
+        const RAND_READ = 0x0001_0000;
         /// Not copied by fork.
         const DONTCOPY = 0x0002_0000;
         /// Cannot be expanded.
@@ -61,6 +98,25 @@ bitflags::bitflags! {
     }
 }
 
+impl VmFlags {
+    /// `VM_ACCESS_FLAGS`: some access is allowed.
+    pub const ACCESS: VmFlags = VmFlags::READ.union(VmFlags::WRITE).union(VmFlags::EXEC);
+    /// `VM_LOCKED_MASK`.
+    pub const LOCKED_MASK: VmFlags = VmFlags::LOCKED.union(VmFlags::LOCKONFAULT);
+    /// Everything mprotect(2) may grant.
+    pub const MAY: VmFlags = VmFlags::MAYREAD.union(VmFlags::MAYWRITE).union(VmFlags::MAYEXEC);
+}
+
+/// `vm_ops`: who fills the pages of an area.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum VmOps {
+    /// NULL: anonymous memory (`vma_is_anonymous`).
+    #[default]
+    Anonymous,
+    /// The page cache of `vm_file`.
+    File,
+}
+
 /// `struct vm_area_struct`: one mapping.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VmAreaStruct {
@@ -73,8 +129,11 @@ pub struct VmAreaStruct {
     /// Offset in the file in pages; for anonymous memory the page number of
     /// `vm_start` at creation.
     pub vm_pgoff: u64,
-    /// The file behind it (a reference is held).
+    /// The file behind it (a reference is held). Private mappings of
+    /// /dev/zero have one and are anonymous all the same: see `vm_ops`.
     pub vm_file: Option<FileId>,
+    /// Who fills its pages.
+    pub vm_ops: VmOps,
     /// The anon_vma of its private pages, once it has one.
     pub anon_vma: Option<AnonVmaId>,
     /// All anon_vmas its pages may belong to: its own and its ancestors'
@@ -85,13 +144,16 @@ pub struct VmAreaStruct {
 /// `struct anon_vma`: joins the mappings that may share an anonymous page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnonVma {
-    /// References: chain entries and child anon_vmas.
+    /// References: one while any area is linked to it (`nr_vmas` is not 0),
+    /// and one from every other anon_vma whose root it is.
     pub refcount: u32,
+    /// Areas linked to it (nodes of `rb_root`): chain entries that name it.
+    pub nr_vmas: u32,
     /// The oldest ancestor.
     pub root: Option<AnonVmaId>,
     /// The anon_vma of the mapping this one was forked from.
     pub parent: Option<AnonVmaId>,
-    /// Child anon_vmas, itself counted when it is a root.
+    /// Child anon_vmas; a root counts itself as its own child.
     pub num_children: u32,
     /// VMAs whose `anon_vma` is this.
     pub num_active_vmas: u32,
