@@ -7,7 +7,7 @@
 //! Linux: none; this is how a snapshot of the whole system stays cheap.
 //! Left out: weak references; nothing here ever makes one.
 
-pub use std::sync::Arc;
+pub use triomphe::Arc;
 
 /// A mutable reference to the value behind `arc`, cloning the value first when
 /// a snapshot shares it.
