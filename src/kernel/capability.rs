@@ -9,7 +9,7 @@ use crate::kernel::cred::{Cred, abort_creds, commit_creds, prepare_creds};
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::nsproxy::UserNsId;
 use crate::kernel::pid::PidType;
-use crate::kernel::signal::stub::{find_task_by_vpid, task_active_pid_ns, task_pid_nr_ns};
+use crate::kernel::pid::{find_task_by_vpid, task_active_pid_ns, task_pid_nr_ns};
 use crate::kernel::system::System;
 use crate::kernel::task::{PF, TaskId};
 

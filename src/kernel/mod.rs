@@ -16,14 +16,22 @@
 //! Linux: kernel/, mm/, arch/x86/kernel/process_64.c.
 //! Left out: drivers, block and network layers, time of day.
 
+pub mod boot;
 pub mod capability;
+pub mod clone_check;
 pub mod cred;
+pub mod entry;
 pub mod error;
+pub mod exit;
+pub mod fork;
 pub mod fs;
+pub mod futex;
 pub mod inject;
+pub mod list;
 pub mod mm;
 pub mod nsproxy;
 pub mod pid;
+pub mod pid_namespace;
 pub mod prctl;
 pub mod rlimit;
 pub mod sched;
@@ -33,6 +41,7 @@ pub mod syscalls;
 pub mod system;
 pub mod task;
 pub mod user;
+pub mod wait;
 pub mod wait_queue;
 
 pub use error::{Oops, SysError};

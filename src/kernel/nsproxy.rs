@@ -5,8 +5,16 @@
 //! Left out: what the mnt, uts, ipc, net, cgroup and time namespaces isolate;
 //! they are identities with counts.
 
+use crate::abi::{Cap, CloneFlags, Errno};
 use crate::base::Id;
-use crate::kernel::pid::PidNsId;
+use crate::kernel::capability::cap_capable;
+use crate::kernel::cred::CredId;
+use crate::kernel::cred::user_ns::put_user_ns;
+use crate::kernel::error::{SysError, refuse};
+use crate::kernel::inject::should_fail;
+use crate::kernel::pid::{self, MAX_PID_NS_LEVEL, PID_MAX_LIMIT, PidNamespace, PidNsId};
+use crate::kernel::system::System;
+use crate::kernel::task::TaskId;
 
 /// Names an nsproxy.
 pub type NsproxyId = Id<Nsproxy>;
@@ -98,4 +106,192 @@ pub struct UserNamespace {
     pub gid_map: Vec<UidExtent>,
     /// Inode number in /proc/PID/ns.
     pub inum: u32,
+}
+
+/// Flags of clone(2) that make namespaces other than a user namespace.
+const NEW_NAMESPACES: CloneFlags = CloneFlags::CLONE_NEWNS
+    .union(CloneFlags::CLONE_NEWUTS)
+    .union(CloneFlags::CLONE_NEWIPC)
+    .union(CloneFlags::CLONE_NEWPID)
+    .union(CloneFlags::CLONE_NEWNET)
+    .union(CloneFlags::CLONE_NEWCGROUP)
+    .union(CloneFlags::CLONE_NEWTIME);
+
+/// What a clone child gets: its creator's nsproxy with one more user, or a
+/// new one. `user_ns` is that of the child's credentials.
+///
+/// Errors: EPERM, EINVAL (NEWIPC with SYSVSEM; NEWPID while a change is
+/// pending), ENOSPC (too deep). Source: kernel/nsproxy.c `copy_namespaces`.
+pub fn copy_namespaces(
+    sys: &mut System,
+    flags: CloneFlags,
+    current: TaskId,
+    child_cred: CredId,
+) -> Result<NsproxyId, SysError> {
+    should_fail(sys, "copy_namespaces")?;
+    let old = sys.task(current).nsproxy.expect("a running task has namespaces");
+    if !flags.intersects(NEW_NAMESPACES) {
+        let o = &mut sys.kernel.nsproxies[old];
+        if flags.contains(CloneFlags::CLONE_VM) || o.time_ns == o.time_ns_for_children {
+            o.count += 1;
+            return Ok(old);
+        }
+    } else {
+        let user_ns = sys.kernel.creds[child_cred].user_ns;
+        if !cap_capable(sys, &sys.kernel.creds[child_cred], user_ns, Cap::CAP_SYS_ADMIN) {
+            return refuse(
+                Errno::EPERM,
+                "copy_namespaces",
+                "a new namespace needs CAP_SYS_ADMIN in the user namespace of the child",
+            );
+        }
+    }
+    if flags.contains(CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_SYSVSEM) {
+        return refuse(
+            Errno::EINVAL,
+            "copy_namespaces",
+            "CLONE_NEWIPC with CLONE_SYSVSEM: semaphore undo lists cannot be shared across IPC namespaces",
+        );
+    }
+    let new = create_new_namespaces(sys, flags, current, old, child_cred)?;
+    if !flags.contains(CloneFlags::CLONE_VM) {
+        timens_on_fork(sys, new);
+    }
+    Ok(new)
+}
+
+/// A child with its own mm enters the time namespace set aside for children.
+fn timens_on_fork(sys: &mut System, nsp: NsproxyId) {
+    let n = &sys.kernel.nsproxies[nsp];
+    let (old, new) = (n.time_ns, n.time_ns_for_children);
+    if old != new {
+        sys.kernel.namespaces[new].count += 1;
+        sys.kernel.nsproxies[nsp].time_ns = new;
+        put_ns(sys, old);
+    }
+}
+
+fn create_new_namespaces(
+    sys: &mut System,
+    flags: CloneFlags,
+    current: TaskId,
+    old: NsproxyId,
+    child_cred: CredId,
+) -> Result<NsproxyId, SysError> {
+    let user_ns = sys.kernel.creds[child_cred].user_ns;
+    let o = sys.kernel.nsproxies[old].clone();
+    // The only step that can fail comes first, so nothing needs undoing.
+    let pid_ns_for_children = copy_pid_ns(sys, flags, user_ns, current, o.pid_ns_for_children)?;
+    sys.kernel.namespaces[o.time_ns].count += 1;
+    let mut copy = |flag, id| copy_ns(sys, flags.contains(flag), id, user_ns);
+    let new = Nsproxy {
+        count: 1,
+        mnt_ns: copy(CloneFlags::CLONE_NEWNS, o.mnt_ns),
+        uts_ns: copy(CloneFlags::CLONE_NEWUTS, o.uts_ns),
+        ipc_ns: copy(CloneFlags::CLONE_NEWIPC, o.ipc_ns),
+        cgroup_ns: copy(CloneFlags::CLONE_NEWCGROUP, o.cgroup_ns),
+        net_ns: copy(CloneFlags::CLONE_NEWNET, o.net_ns),
+        time_ns: o.time_ns,
+        time_ns_for_children: copy(CloneFlags::CLONE_NEWTIME, o.time_ns_for_children),
+        pid_ns_for_children,
+    };
+    Ok(sys.kernel.nsproxies.insert(new))
+}
+
+fn copy_ns(sys: &mut System, fresh: bool, old: NsId, user_ns: UserNsId) -> NsId {
+    if !fresh {
+        sys.kernel.namespaces[old].count += 1;
+        return old;
+    }
+    let kind = sys.kernel.namespaces[old].kind;
+    let inum = next_inum(sys);
+    sys.kernel.user_namespaces[user_ns].count += 1;
+    sys.kernel.namespaces.insert(Namespace { kind, count: 1, user_ns, inum })
+}
+
+fn copy_pid_ns(
+    sys: &mut System,
+    flags: CloneFlags,
+    user_ns: UserNsId,
+    current: TaskId,
+    old: PidNsId,
+) -> Result<PidNsId, SysError> {
+    if !flags.contains(CloneFlags::CLONE_NEWPID) {
+        sys.kernel.pid_namespaces[old].count += 1;
+        return Ok(old);
+    }
+    if pid::task_active_pid_ns(sys, current) != old {
+        return refuse(
+            Errno::EINVAL,
+            "copy_pid_ns",
+            "CLONE_NEWPID while children already go to another pid namespace",
+        );
+    }
+    let level = sys.kernel.pid_namespaces[old].level + 1;
+    if level > MAX_PID_NS_LEVEL {
+        return refuse(
+            Errno::ENOSPC,
+            "create_pid_namespace",
+            "pid namespaces nest 32 deep at most",
+        );
+    }
+    let inum = next_inum(sys);
+    sys.kernel.user_namespaces[user_ns].count += 1;
+    sys.kernel.pid_namespaces[old].count += 1;
+    Ok(sys.kernel.pid_namespaces.insert(PidNamespace::new(
+        level,
+        Some(old),
+        user_ns,
+        PID_MAX_LIMIT,
+        inum,
+    )))
+}
+
+/// The next inode number of a namespace.
+pub fn next_inum(sys: &mut System) -> u32 {
+    let inum = sys.kernel.next_ns_inum;
+    sys.kernel.next_ns_inum += 1;
+    inum
+}
+
+/// Drops a reference to a namespace.
+pub fn put_ns(sys: &mut System, ns: NsId) {
+    let n = &mut sys.kernel.namespaces[ns];
+    n.count -= 1;
+    if n.count == 0 {
+        let user_ns = n.user_ns;
+        sys.kernel.namespaces.remove(ns);
+        put_user_ns(sys, user_ns);
+    }
+}
+
+/// Drops a reference to a pid namespace; its parent goes with it.
+pub fn put_pid_ns(sys: &mut System, ns: PidNsId) {
+    let mut at = Some(ns);
+    while let Some(id) = at.take() {
+        let n = &mut sys.kernel.pid_namespaces[id];
+        n.count -= 1;
+        if n.count == 0 {
+            let (parent, user_ns) = (n.parent, n.user_ns);
+            sys.kernel.pid_namespaces.remove(id);
+            put_user_ns(sys, user_ns);
+            at = parent;
+        }
+    }
+}
+
+/// Drops a task's reference to its nsproxy.
+pub fn put_nsproxy(sys: &mut System, id: NsproxyId) {
+    let n = &mut sys.kernel.nsproxies[id];
+    n.count -= 1;
+    if n.count > 0 {
+        return;
+    }
+    let Some(n) = sys.kernel.nsproxies.remove(id) else { return };
+    for ns in
+        [n.mnt_ns, n.uts_ns, n.ipc_ns, n.time_ns, n.time_ns_for_children, n.cgroup_ns, n.net_ns]
+    {
+        put_ns(sys, ns);
+    }
+    put_pid_ns(sys, n.pid_ns_for_children);
 }

@@ -5,9 +5,16 @@
 //! detach_pid, free_pid).
 //! Left out: pidfs.
 
+use crate::abi::{Cap, Errno};
 use crate::base::{Id, PVec};
-use crate::kernel::nsproxy::UserNsId;
-use crate::kernel::task::{ListHead, TaskId};
+use crate::kernel::capability::ns_capable;
+use crate::kernel::error::{SysError, refuse};
+use crate::kernel::inject::should_fail;
+use crate::kernel::list;
+use crate::kernel::nsproxy::{self, UserNsId};
+use crate::kernel::sched::core::wake_up_process;
+use crate::kernel::system::System;
+use crate::kernel::task::{ListHead, TaskId, TaskList};
 use crate::kernel::wait_queue::WaitQueueHead;
 use smallvec::SmallVec;
 
@@ -86,13 +93,377 @@ pub struct PidNamespace {
     pub chunk_used: Vec<u16>,
     /// Where the cyclic search begins.
     pub idr_next: i32,
-    /// `pid_allocated`: numbers in use; `None` after its init died
-    /// (PIDNS_ADDING cleared).
+    /// Numbers in use.
     pub pid_allocated: u32,
-    /// Whether new pids may still be made in it.
+    /// PIDNS_ADDING: cleared when its init dies, then no pid is made any more.
     pub adding: bool,
     /// This namespace's pid_max (a setting of each namespace since 6.14).
     pub pid_max: i32,
     /// Its inode number in /proc/PID/ns.
     pub inum: u32,
+}
+
+impl PidType {
+    /// The list that tasks using a pid in this role are on.
+    pub fn list(self) -> TaskList {
+        match self {
+            PidType::Pid => TaskList::Pid,
+            PidType::Tgid => TaskList::Tgid,
+            PidType::Pgid => TaskList::Pgid,
+            PidType::Sid => TaskList::Sid,
+        }
+    }
+}
+
+const IDR_CHUNK: usize = 128;
+
+impl PidNamespace {
+    /// An empty namespace with one reference.
+    pub fn new(
+        level: u32,
+        parent: Option<PidNsId>,
+        user_ns: UserNsId,
+        pid_max: i32,
+        inum: u32,
+    ) -> Self {
+        PidNamespace {
+            count: 1,
+            level,
+            parent,
+            user_ns,
+            child_reaper: None,
+            idr: PVec::new(),
+            chunk_used: Vec::new(),
+            idr_next: 0,
+            pid_allocated: 0,
+            adding: true,
+            pid_max,
+            inum,
+        }
+    }
+
+    /// The pid with number `nr`, if any (`find_pid_ns`).
+    pub fn find(&self, nr: i32) -> Option<PidId> {
+        self.idr.get(usize::try_from(nr).ok()?).copied().flatten()
+    }
+
+    /// The lowest free number in `[from, to)`; full chunks are skipped.
+    fn first_free(&self, from: i32, to: i32) -> Option<i32> {
+        let mut nr = from.max(0) as usize;
+        while nr < to as usize {
+            let chunk = nr / IDR_CHUNK;
+            if self.chunk_used.get(chunk).is_some_and(|n| usize::from(*n) == IDR_CHUNK) {
+                nr = (chunk + 1) * IDR_CHUNK;
+            } else if self.idr.get(nr).copied().flatten().is_none() {
+                return Some(nr as i32);
+            } else {
+                nr += 1;
+            }
+        }
+        None
+    }
+
+    /// Picks a number: `want`, or the next one cyclically. Below
+    /// [`RESERVED_PIDS`] nothing is given out once allocation has passed it.
+    fn pick(&mut self, want: Option<i32>) -> Result<i32, SysError> {
+        if let Some(nr) = want {
+            return match self.find(nr) {
+                None => Ok(nr),
+                Some(_) => Err(SysError::with(
+                    Errno::EEXIST,
+                    "alloc_pid",
+                    format!("set_tid: pid {nr} is in use"),
+                )),
+            };
+        }
+        let min = if self.idr_next > RESERVED_PIDS { RESERVED_PIDS } else { 1 };
+        let from = self.idr_next.max(min);
+        let nr = self
+            .first_free(from, self.pid_max)
+            .or_else(|| self.first_free(min, from.min(self.pid_max)))
+            .ok_or_else(|| {
+                SysError::with(
+                    Errno::EAGAIN,
+                    "alloc_pid",
+                    format!("every pid below pid_max ({}) is in use", self.pid_max),
+                )
+            })?;
+        self.idr_next = nr + 1;
+        Ok(nr)
+    }
+
+    fn set(&mut self, nr: i32, pid: Option<PidId>) {
+        let i = nr as usize;
+        self.idr.grow_to(i + 1);
+        if self.chunk_used.len() <= i / IDR_CHUNK {
+            self.chunk_used.resize(i / IDR_CHUNK + 1, 0);
+        }
+        if let Some(slot) = self.idr.get_mut(i) {
+            *slot = pid;
+        }
+        if pid.is_some() {
+            self.chunk_used[i / IDR_CHUNK] += 1;
+            self.pid_allocated += 1;
+        } else {
+            self.chunk_used[i / IDR_CHUNK] -= 1;
+            self.pid_allocated -= 1;
+        }
+    }
+}
+
+/// Makes a pid with a number in `ns` and in each namespace around it.
+/// `set_tid` holds wanted numbers, innermost first.
+///
+/// Errors, in Linux's order: EINVAL (more wanted numbers than levels, or one
+/// out of range, or the first of a namespace is not 1), EPERM, EEXIST,
+/// EAGAIN (all in use), ENOMEM (the namespace's init is dead).
+/// Source: kernel/pid.c `alloc_pid`.
+pub fn alloc_pid(
+    sys: &mut System,
+    current: TaskId,
+    ns: PidNsId,
+    set_tid: &[i32],
+) -> Result<PidId, SysError> {
+    should_fail(sys, "alloc_pid")?;
+    let level = sys.kernel.pid_namespaces[ns].level;
+    if set_tid.len() > level as usize + 1 {
+        return refuse(
+            Errno::EINVAL,
+            "alloc_pid",
+            "set_tid names more pids than there are nested pid namespaces",
+        );
+    }
+    let mut numbers: SmallVec<[Upid; 1]> = SmallVec::new();
+    let mut at = Some(ns);
+    let mut wanted = set_tid.iter();
+    let result = loop {
+        let Some(id) = at else { break Ok(()) };
+        let nr = match wanted.next() {
+            Some(&tid) => check_set_tid(sys, current, id, tid)
+                .and_then(|()| sys.kernel.pid_namespaces[id].pick(Some(tid))),
+            None => sys.kernel.pid_namespaces[id].pick(None),
+        };
+        match nr {
+            Ok(nr) => numbers.push(Upid { nr, ns: id }),
+            Err(e) => break Err(e),
+        }
+        at = sys.kernel.pid_namespaces[id].parent;
+    };
+    result?;
+    if !sys.kernel.pid_namespaces[ns].adding {
+        return refuse(
+            Errno::ENOMEM,
+            "alloc_pid",
+            "the init of this pid namespace has died: no process can be made in it any more",
+        );
+    }
+    numbers.reverse();
+    let pid = sys.kernel.pids.insert(Pid {
+        count: 1,
+        numbers: numbers.clone(),
+        tasks: [ListHead::default(); 4],
+        hashed: true,
+        wait_pidfd: WaitQueueHead::default(),
+    });
+    for upid in &numbers {
+        sys.kernel.pid_namespaces[upid.ns].set(upid.nr, Some(pid));
+    }
+    sys.kernel.pid_namespaces[ns].count += 1;
+    Ok(pid)
+}
+
+fn check_set_tid(sys: &mut System, current: TaskId, ns: PidNsId, tid: i32) -> Result<(), SysError> {
+    let n = &sys.kernel.pid_namespaces[ns];
+    if tid < 1 || tid >= n.pid_max {
+        return Err(SysError::with(
+            Errno::EINVAL,
+            "alloc_pid",
+            format!("set_tid: {tid} is not between 1 and pid_max - 1 ({})", n.pid_max - 1),
+        ));
+    }
+    if tid != 1 && n.child_reaper.is_none() {
+        return refuse(
+            Errno::EINVAL,
+            "alloc_pid",
+            "set_tid: the first task of a pid namespace must get pid 1",
+        );
+    }
+    let user_ns = n.user_ns;
+    if !ns_capable(sys, current, user_ns, Cap::CAP_CHECKPOINT_RESTORE)
+        && !ns_capable(sys, current, user_ns, Cap::CAP_SYS_ADMIN)
+    {
+        return refuse(
+            Errno::EPERM,
+            "alloc_pid",
+            "set_tid needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN in the namespace's user namespace",
+        );
+    }
+    Ok(())
+}
+
+/// Takes a reference.
+pub fn get_pid(sys: &mut System, pid: PidId) {
+    sys.kernel.pids[pid].count += 1;
+}
+
+/// Drops a reference; the last frees the object and lets go of its namespace.
+pub fn put_pid(sys: &mut System, pid: PidId) {
+    let p = &mut sys.kernel.pids[pid];
+    if p.count == 0 {
+        return sys.oops("put_pid", "struct pid: reference count below zero".to_string());
+    }
+    p.count -= 1;
+    if p.count == 0 {
+        let ns = p.numbers.last().map(|u| u.ns);
+        sys.kernel.pids.remove(pid);
+        if let Some(ns) = ns {
+            nsproxy::put_pid_ns(sys, ns);
+        }
+    }
+}
+
+/// Takes the numbers out of the tables and drops the reference they were.
+/// Source: kernel/pid.c `free_pid`.
+pub fn free_pid(sys: &mut System, pid: PidId) {
+    let numbers = sys.kernel.pids[pid].numbers.clone();
+    sys.kernel.pids[pid].hashed = false;
+    for upid in numbers {
+        let ns = &mut sys.kernel.pid_namespaces[upid.ns];
+        ns.set(upid.nr, None);
+        // zap_pid_ns_processes waits until only init is left.
+        if ns.pid_allocated <= 1
+            && let Some(reaper) = ns.child_reaper
+        {
+            wake_up_process(sys, reaper);
+        }
+    }
+    put_pid(sys, pid);
+}
+
+/// The pid a task uses in a role, if it has not been unhashed (`task_pid_ptr`).
+pub fn task_pid_ptr(sys: &System, task: TaskId, ty: PidType) -> Option<PidId> {
+    let t = sys.task(task);
+    match ty {
+        PidType::Pid => t.thread_pid,
+        _ => sys.kernel.signals.get(t.signal?)?.pids[ty as usize],
+    }
+}
+
+/// Lists `task` among the users of its pid in role `ty`.
+pub fn attach_pid(sys: &mut System, task: TaskId, ty: PidType) {
+    let Some(pid) = task_pid_ptr(sys, task, ty) else { return };
+    let mut head = sys.kernel.pids[pid].tasks[ty as usize];
+    list::list_add(&mut sys.kernel.tasks, &mut head, ty.list(), task);
+    sys.kernel.pids[pid].tasks[ty as usize] = head;
+}
+
+fn change_pid_to(sys: &mut System, task: TaskId, ty: PidType, new: Option<PidId>) {
+    let Some(pid) = task_pid_ptr(sys, task, ty) else { return };
+    let mut head = sys.kernel.pids[pid].tasks[ty as usize];
+    list::list_del(&mut sys.kernel.tasks, &mut head, ty.list(), task);
+    sys.kernel.pids[pid].tasks[ty as usize] = head;
+    if ty == PidType::Pid {
+        sys.task_mut(task).thread_pid = new;
+    } else if sys.task(task).signal.is_some() {
+        sys.signal_mut(task).pids[ty as usize] = new;
+    }
+    // A number stays taken as long as any task uses it in any role: that is
+    // why a dead leader's pid is not reused while its process group lives.
+    if sys.kernel.pids[pid].tasks.iter().all(|h| h.first.is_none()) {
+        free_pid(sys, pid);
+    }
+}
+
+/// Takes `task` off its pid in role `ty`; frees a pid that nobody uses.
+pub fn detach_pid(sys: &mut System, task: TaskId, ty: PidType) {
+    change_pid_to(sys, task, ty, None);
+}
+
+/// Gives `task` another pid in role `ty` (setpgid, setsid).
+pub fn change_pid(sys: &mut System, task: TaskId, ty: PidType, pid: PidId) {
+    change_pid_to(sys, task, ty, Some(pid));
+    attach_pid(sys, task, ty);
+}
+
+/// Hands `old`'s place in role `ty` over to `new` (`transfer_pid`, exec by a
+/// thread that is not the leader).
+pub fn transfer_pid(sys: &mut System, old: TaskId, new: TaskId, ty: PidType) {
+    let Some(pid) = task_pid_ptr(sys, old, ty) else { return };
+    let mut head = sys.kernel.pids[pid].tasks[ty as usize];
+    list::list_replace(&mut sys.kernel.tasks, &mut head, ty.list(), old, new);
+    sys.kernel.pids[pid].tasks[ty as usize] = head;
+}
+
+/// Swaps the thread ids of two tasks (`exchange_tids`).
+pub fn exchange_tids(sys: &mut System, left: TaskId, right: TaskId) {
+    let (Some(lp), Some(rp)) = (sys.task(left).thread_pid, sys.task(right).thread_pid) else {
+        return;
+    };
+    let (lh, rh) = (sys.kernel.pids[lp].tasks[0], sys.kernel.pids[rp].tasks[0]);
+    sys.kernel.pids[lp].tasks[0] = rh;
+    sys.kernel.pids[rp].tasks[0] = lh;
+    let (lnr, rnr) = (sys.task(left).pid, sys.task(right).pid);
+    let t = sys.task_mut(left);
+    (t.thread_pid, t.pid) = (Some(rp), rnr);
+    let t = sys.task_mut(right);
+    (t.thread_pid, t.pid) = (Some(lp), lnr);
+}
+
+/// The number of `pid` as seen from `ns`; 0 when it is not seen there.
+pub fn pid_nr_ns(sys: &System, pid: PidId, ns: PidNsId) -> i32 {
+    let level = sys.kernel.pid_namespaces[ns].level as usize;
+    match sys.kernel.pids[pid].numbers.get(level) {
+        Some(upid) if upid.ns == ns => upid.nr,
+        _ => 0,
+    }
+}
+
+/// The namespace in which a task's own number lies (`task_active_pid_ns`).
+/// A task that has been unhashed has none; the initial one stands for it.
+pub fn task_active_pid_ns(sys: &System, task: TaskId) -> PidNsId {
+    sys.task(task)
+        .thread_pid
+        .and_then(|p| sys.kernel.pids.get(p)?.numbers.last().map(|u| u.ns))
+        .unwrap_or(sys.kernel.init_pid_ns)
+}
+
+/// A task's number in role `ty` as seen from `ns` (`None`: the initial one).
+pub fn task_pid_nr_ns(sys: &System, task: TaskId, ty: PidType, ns: Option<PidNsId>) -> i32 {
+    let ns = ns.unwrap_or(sys.kernel.init_pid_ns);
+    task_pid_ptr(sys, task, ty).map_or(0, |p| pid_nr_ns(sys, p, ns))
+}
+
+/// A task's thread id as it sees it itself (gettid).
+pub fn task_pid_vnr(sys: &System, task: TaskId) -> i32 {
+    task_pid_nr_ns(sys, task, PidType::Pid, Some(task_active_pid_ns(sys, task)))
+}
+
+/// A task's process id as it sees it itself (getpid).
+pub fn task_tgid_vnr(sys: &System, task: TaskId) -> i32 {
+    task_pid_nr_ns(sys, task, PidType::Tgid, Some(task_active_pid_ns(sys, task)))
+}
+
+/// The pid with number `nr` in `ns`.
+pub fn find_pid_ns(sys: &System, nr: i32, ns: PidNsId) -> Option<PidId> {
+    sys.kernel.pid_namespaces[ns].find(nr)
+}
+
+/// The pid with number `nr` as `current` counts (`find_vpid`).
+pub fn find_vpid(sys: &System, current: TaskId, nr: i32) -> Option<PidId> {
+    find_pid_ns(sys, nr, task_active_pid_ns(sys, current))
+}
+
+/// The first task that uses `pid` in role `ty`.
+pub fn pid_task(sys: &System, pid: PidId, ty: PidType) -> Option<TaskId> {
+    sys.kernel.pids.get(pid)?.tasks[ty as usize].first
+}
+
+/// The thread with id `nr` as `current` counts.
+pub fn find_task_by_vpid(sys: &System, current: TaskId, nr: i32) -> Option<TaskId> {
+    pid_task(sys, find_vpid(sys, current, nr)?, PidType::Pid)
+}
+
+/// Whether this pid is number 1 of its own namespace (`is_child_reaper`).
+pub fn is_child_reaper(sys: &System, pid: PidId) -> bool {
+    sys.kernel.pids[pid].numbers.last().is_some_and(|u| u.nr == 1)
 }

@@ -8,7 +8,7 @@ use crate::abi::numbers::*;
 use crate::abi::{Errno, Signal};
 use crate::kernel::cred::commoncap;
 use crate::kernel::error::{SysError, refuse};
-use crate::kernel::signal::stub::{copy_to_user, strncpy_from_user};
+use crate::kernel::mm::uaccess::{copy_to_user, strncpy_from_user};
 use crate::kernel::syscalls::{Call, Out, Payload};
 use crate::kernel::system::System;
 use crate::kernel::task::{TaskId, TaskList};

@@ -15,11 +15,11 @@ use crate::abi::numbers::{RUSAGE_CHILDREN, RUSAGE_SELF, RUSAGE_THREAD};
 use crate::abi::structs::Rusage;
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::pid::{PidId, PidType};
-use crate::kernel::signal::kill::same_thread_group;
-use crate::kernel::signal::stub::{
+use crate::kernel::pid::{
     change_pid, find_pid_ns, find_task_by_vpid, pid_nr_ns, pid_task, task_active_pid_ns,
     task_pid_nr_ns,
 };
+use crate::kernel::signal::kill::same_thread_group;
 use crate::kernel::signal::threads;
 use crate::kernel::system::System;
 use crate::kernel::task::{PF, TaskId};

@@ -18,8 +18,8 @@ use crate::kernel::nsproxy::{Namespace, Nsproxy, UserNamespace, UserNsId};
 use crate::kernel::pid::{Pid, PidNamespace, PidNsId};
 use crate::kernel::signal::{SighandStruct, SignalStruct};
 use crate::kernel::syscalls::Out;
-use crate::kernel::task::{KernelStack, TaskId, TaskStruct};
-use crate::kernel::wait_queue::Completion;
+use crate::kernel::task::{KernelStack, ListHead, TaskId, TaskStruct};
+use crate::kernel::wait_queue::{Completion, FutexKey, WaitQueueHead};
 use crate::machine::Machine;
 use crate::trace::Log;
 use std::collections::{BTreeMap, VecDeque};
@@ -95,8 +95,12 @@ pub struct Kernel {
     /// All completions.
     pub completions: Arena<Completion>,
 
+    /// Thread group leaders, from init_task (`init_task.tasks`).
+    pub task_list: ListHead,
     /// The statically defined task 0.
     pub init_task: TaskId,
+    /// Task 1.
+    pub init_process: TaskId,
     /// Credentials of task 0 and of kernel threads.
     pub init_cred: CredId,
     /// The initial pid namespace.
@@ -136,11 +140,17 @@ pub struct Kernel {
     /// Tasks to which something happened while they did not run: woken with a
     /// call to finish, or signalled in user mode. `settle` runs them in order.
     pub todo: VecDeque<TaskId>,
+    /// What the running call stores besides RAX; entry takes it afterwards.
+    pub out: Out,
+    /// What a call that blocks wants to find in `Resume::note` when it runs
+    /// again; entry takes it.
+    pub note: u64,
+    /// The task made last, and its pidfd: how a director learns of it.
+    pub new_task: Option<(TaskId, Option<i32>)>,
+    /// Sleepers by futex.
+    pub futex_queues: BTreeMap<FutexKey, WaitQueueHead>,
     /// Output written to the console since it was last taken.
     pub console: Vec<u8>,
-    /// What the running system call gives besides RAX; entry takes it when the
-    /// handler has returned.
-    pub out: Out,
     /// The first thing found broken; the system is not to be used on.
     pub oops: Option<Oops>,
 }

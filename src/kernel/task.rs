@@ -353,7 +353,8 @@ pub struct TaskStruct {
 
     /// Processor state while switched out.
     pub thread: ThreadStruct,
-    /// User registers while switched out.
+    /// The register image of the last entry (`pt_regs`). The truth lies on
+    /// the kernel stack; this copy is what handlers work on.
     pub regs: Regs,
     /// `pt_regs.orig_ax`: number of the system call being served, -1 outside
     /// of one. Tells an interrupted call from a mere interrupt.
@@ -361,6 +362,8 @@ pub struct TaskStruct {
 
     /// The sleeping call, if any.
     pub resume: Option<Box<Resume>>,
+    /// A call that a handler interrupted and that is made again after it.
+    pub interrupted: Option<Box<Call>>,
     /// The result of a call that had slept, until its caller takes it.
     pub finished: Option<Box<Outcome>>,
 }

@@ -7,11 +7,11 @@
 
 pub use super::pidfd::pidfd_prepare;
 
-use super::glue as pid;
 use super::inode::{iget, iput};
 use super::pipe::pipe_release;
 use crate::abi::OpenFlags;
 use crate::kernel::fs::{File, FileId, FileKind};
+use crate::kernel::pid;
 use crate::kernel::system::System;
 use std::sync::Arc;
 

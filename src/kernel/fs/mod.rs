@@ -13,7 +13,6 @@ pub mod exec;
 pub mod fdtable;
 pub mod file;
 pub mod fs_struct;
-pub(crate) mod glue;
 pub mod image;
 pub mod inode;
 pub mod namei;

@@ -6,10 +6,10 @@
 
 use super::fdtable::{fd_install, fget, get_unused_fd};
 use super::file::alloc_file;
-use super::glue as pid;
 use super::{FileId, FileKind};
 use crate::abi::{Errno, OpenFlags};
 use crate::kernel::error::{SysError, refuse};
+use crate::kernel::pid;
 use crate::kernel::pid::{PidId, PidType};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;

@@ -18,13 +18,13 @@
 
 use super::fdtable::{alloc_fd, fd_install};
 use super::file::alloc_file;
-use super::glue::{wake_up, wake_up_all};
-use super::rw::send_sig;
 use super::uio::{Dest, Source};
 use super::{FileId, FileKind};
 use crate::abi::{Errno, OpenFlags, Signal};
 use crate::base::{Id, PAGE_SIZE};
 use crate::kernel::error::{Stop, SysError, SysResult, refuse};
+use crate::kernel::sched::core::{wake_up, wake_up_all};
+use crate::kernel::signal::kill::send_sig;
 use crate::kernel::system::System;
 use crate::kernel::task::{TaskId, TaskState};
 use crate::kernel::wait_queue::{Wait, WaitOn, WaitQueueHead};

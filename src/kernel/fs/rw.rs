@@ -12,12 +12,10 @@ use super::pipe::{pipe_read, pipe_write};
 use super::uio::{Dest, Source, piece};
 use super::{File, FileId, FileKind, InodeId};
 use crate::abi::numbers::{RLIMIT_FSIZE, SEEK_CUR, SEEK_END, SEEK_SET};
-use crate::abi::signal::si_code::SI_USER;
 use crate::abi::{Cap, Errno, OpenFlags, Signal};
 use crate::base::{PAGE_SIZE, Pfn, PhysAddr};
 use crate::kernel::error::{SysError, SysResult, refuse};
-use crate::kernel::pid::PidType;
-use crate::kernel::signal::kill::{KillInfo, do_send_sig_info};
+use crate::kernel::signal::kill::send_sig;
 use crate::kernel::syscalls::Out;
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
@@ -349,14 +347,6 @@ fn generic_write_checks(
         return refuse(Errno::EFBIG, "generic_write_check_limits", why);
     }
     Ok(count.min(limit - pos).min(MAX_LFS_FILESIZE - pos))
-}
-
-/// A signal that a call sends to its own caller (`send_sig(sig, current, 0)`).
-pub(super) fn send_sig(sys: &mut System, task: TaskId, sig: Signal) {
-    let info = KillInfo::Sender(SI_USER);
-    if let Err(e) = do_send_sig_info(sys, task, sig, info, task, PidType::Pid) {
-        sys.oops("send_sig", format!("{sig} did not reach the caller itself: {e}"));
-    }
 }
 
 /// Copies page by page; a fault after the first bytes makes the write short.

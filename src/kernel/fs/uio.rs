@@ -3,9 +3,9 @@
 //!
 //! Linux: lib/iov_iter.c. Left out: vectors of several buffers.
 
-use super::glue::{copy_from_user, copy_to_user};
 use crate::base::PAGE_SIZE;
 use crate::kernel::error::SysError;
+use crate::kernel::mm::uaccess::{copy_from_user, copy_to_user};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 

@@ -112,11 +112,28 @@ pub fn handle_user_fault(
     addr: VirtAddr,
     code: PfError,
 ) -> Result<(), FaultSignal> {
-    let addr = addr.0;
+    match sys.kernel.tasks[task].mm {
+        Some(mm) => do_user_addr_fault(sys, task, mm, addr.0, code),
+        None => {
+            let why = "a kernel thread has no user memory".to_string();
+            Err(signal(Signal::SIGSEGV, si_code::SEGV_MAPERR, addr.0, why))
+        }
+    }
+}
+
+/// The same for a given address space, which execve(2) fills before it is the
+/// task's own.
+///
+/// # Errors
+/// As [`handle_user_fault`].
+pub fn do_user_addr_fault(
+    sys: &mut System,
+    task: TaskId,
+    mm: MmId,
+    addr: u64,
+    code: PfError,
+) -> Result<(), FaultSignal> {
     let segv = |code, why| Err(signal(Signal::SIGSEGV, code, addr, why));
-    let Some(mm) = sys.kernel.tasks[task].mm else {
-        return segv(si_code::SEGV_MAPERR, "a kernel thread has no user memory".to_string());
-    };
     if !sys.machine.config.mmu {
         return segv(si_code::SEGV_MAPERR, nommu::fault_reason(addr));
     }

@@ -9,7 +9,7 @@
 use crate::abi::Errno;
 use crate::base::{PAGE_SIZE, PhysAddr, VirtAddr};
 use crate::kernel::error::SysError;
-use crate::kernel::mm::fault::handle_user_fault;
+use crate::kernel::mm::fault::do_user_addr_fault;
 use crate::kernel::mm::layout::task_size;
 use crate::kernel::mm::pgtable::lookup;
 use crate::kernel::mm::{MmId, nommu};
@@ -65,7 +65,7 @@ fn user_byte(
             code.set(PfError::P, pte.has(PteFlags::P));
         }
         code.set(PfError::W, write);
-        handle_user_fault(sys, task, VirtAddr(addr), code)
+        do_user_addr_fault(sys, task, mm, addr, code)
             .map_err(|s| SysError::with(Errno::EFAULT, f, s.why))?;
     }
     let why = format!("the page of {addr:#x} cannot be made accessible");

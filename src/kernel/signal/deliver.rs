@@ -25,7 +25,6 @@ use super::pending::{
 };
 use super::send::force_sigsegv;
 use super::stop::{do_signal_stop, is_current_pgrp_orphaned};
-use super::stub::do_group_exit;
 use super::{Jobctl, SIG_DFL, SIG_IGN, SigAction, SignalFlags};
 use crate::abi::errno::Errno;
 use crate::abi::flags::SaFlags;
@@ -34,6 +33,7 @@ use crate::abi::signal::{DefaultAction, si_code};
 use crate::abi::structs::SigInfo;
 use crate::abi::{SigSet, Signal};
 use crate::base::PAGE_SIZE;
+use crate::kernel::exit::do_group_exit;
 use crate::kernel::system::System;
 use crate::kernel::task::{PF, TaskId};
 use crate::machine::{Rflags, SYSCALL_LEN};

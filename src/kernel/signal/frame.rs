@@ -19,12 +19,12 @@
 use super::SigAction;
 use super::altstack::{__on_sig_stack, do_sigaltstack, sas_ss_flags};
 use super::pending::set_current_blocked;
-use super::stub::{copy_from_user, copy_to_user};
 use crate::abi::errno::Errno;
 use crate::abi::flags::SaFlags;
 use crate::abi::structs::SigInfo;
 use crate::abi::{SigSet, Signal};
 use crate::kernel::error::{SysError, refuse};
+use crate::kernel::mm::uaccess::{copy_from_user, copy_to_user};
 use crate::kernel::signal::send::force_sig;
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;

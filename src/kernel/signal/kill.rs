@@ -5,7 +5,6 @@
 //! Left out: pidfds of processes in /proc, security modules.
 
 use super::send::__send_signal_locked;
-use super::stub::{find_pid_ns, find_task_by_vpid, pid_task, task_active_pid_ns, task_pid_nr_ns};
 use crate::abi::signal::si_code;
 use crate::abi::structs::SigInfo;
 use crate::abi::{Cap, Errno, Signal};
@@ -13,6 +12,9 @@ use crate::kernel::capability::ns_capable;
 use crate::kernel::cred::user_ns::{from_kuid_munged, make_kuid};
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::pid::{PidId, PidType};
+use crate::kernel::pid::{
+    find_pid_ns, find_task_by_vpid, pid_task, task_active_pid_ns, task_pid_nr_ns,
+};
 use crate::kernel::system::System;
 use crate::kernel::task::{TaskId, TaskList};
 
@@ -160,6 +162,25 @@ pub fn group_send_sig_info(
     ty: PidType,
 ) -> Result<(), SysError> {
     send_checked(sys, from, info.si_signo.number(), KillInfo::Given(info), target, ty)
+}
+
+/// Sends a plain signal in the name of `from` if it may.
+pub fn group_send_sig(
+    sys: &mut System,
+    from: TaskId,
+    sig: Signal,
+    target: TaskId,
+    ty: PidType,
+) -> Result<(), SysError> {
+    send_checked(sys, from, sig.number(), KillInfo::Sender(si_code::SI_USER), target, ty)
+}
+
+/// A signal that the kernel sends to the thread that caused it (`send_sig`).
+pub fn send_sig(sys: &mut System, task: TaskId, sig: Signal) {
+    let info = KillInfo::Sender(si_code::SI_USER);
+    if let Err(e) = do_send_sig_info(sys, task, sig, info, task, PidType::Pid) {
+        sys.oops("send_sig", format!("{sig} did not reach the caller itself: {e}"));
+    }
 }
 
 /// The members of a process group or session, leaders of their thread groups.

@@ -14,7 +14,6 @@ pub mod pending;
 pub mod send;
 pub mod sigwait;
 pub mod stop;
-pub(crate) mod stub;
 
 use crate::abi::flags::SaFlags;
 use crate::abi::structs::{Rusage, SigInfo};

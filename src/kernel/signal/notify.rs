@@ -5,7 +5,6 @@
 //! Left out: tracers, who would be told instead.
 
 use super::send::{__send_signal_locked, send_signal_locked};
-use super::stub::{task_active_pid_ns, task_pid_nr_ns, wake_up, wake_up_all};
 use super::{SIG_IGN, SigAction, thread_group_empty};
 use crate::abi::Signal;
 use crate::abi::flags::SaFlags;
@@ -13,6 +12,8 @@ use crate::abi::signal::si_code::*;
 use crate::abi::structs::SigInfo;
 use crate::kernel::cred::user_ns::from_kuid_munged;
 use crate::kernel::pid::PidType;
+use crate::kernel::pid::{task_active_pid_ns, task_pid_nr_ns};
+use crate::kernel::sched::core::{wake_up, wake_up_all};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 use crate::kernel::wait_queue::WaitOn;

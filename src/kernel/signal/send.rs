@@ -22,13 +22,14 @@ pub use super::pending::recalc_sigpending;
 
 use super::pending::{Queue, sigqueue_alloc};
 use super::stop::{prepare_signal, task_clear_jobctl_pending};
-use super::stub::{kick, try_to_wake_up};
 use super::{SIG_DFL, SIG_IGN, SigQueue, SignalFlags, thread_group_empty, threads};
 use crate::abi::signal::{DefaultAction, si_code};
 use crate::abi::structs::SigInfo;
 use crate::abi::{Errno, Signal};
+use crate::kernel::entry::kick;
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::pid::PidType;
+use crate::kernel::sched::core::try_to_wake_up;
 use crate::kernel::system::System;
 use crate::kernel::task::{PF, TaskId, TaskState};
 use crate::trace::EventKind;

@@ -20,11 +20,12 @@ use super::kill::pid_members;
 use super::notify::note_child_event;
 use super::pending::{flush_group, retarget_shared_pending};
 use super::send::{sig_ignored, signal_wake_up};
-use super::stub::{kick, try_to_wake_up};
 use super::{Jobctl, SignalFlags, thread_group_empty, threads};
 use crate::abi::signal::si_code::CLD_STOPPED;
 use crate::abi::{SigSet, Signal};
+use crate::kernel::entry::kick;
 use crate::kernel::pid::{PidId, PidType};
+use crate::kernel::sched::core::try_to_wake_up;
 use crate::kernel::system::System;
 use crate::kernel::task::{PF, TaskId, TaskState};
 

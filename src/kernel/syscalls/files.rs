@@ -11,11 +11,11 @@ use super::table::Syscall;
 use super::{Call, Out, Payload};
 use crate::abi::{Errno, OpenFlags};
 use crate::kernel::error::{Stop, SysError, SysResult, refuse};
-use crate::kernel::fs::glue::{copy_to_user, strncpy_from_user};
 use crate::kernel::fs::namei::{self, AT_FDCWD, PATH_MAX};
 use crate::kernel::fs::rw::{self, At};
 use crate::kernel::fs::uio::{Dest, Source};
 use crate::kernel::fs::{dup, fdtable, fs_struct, open, pidfd, pipe};
+use crate::kernel::mm::uaccess::{copy_to_user, strncpy_from_user};
 use crate::kernel::system::System;
 use crate::kernel::task::{Resume, TaskId};
 

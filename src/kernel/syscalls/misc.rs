@@ -1,8 +1,199 @@
-//! System calls: misc. Handlers decode arguments; the verbs live elsewhere.
+//! System calls that belong nowhere else: resource usage, processors,
+//! architecture.
 //!
-//! Linux: include/linux/syscalls.h. Left out: see the notes of the rows.
+//! Linux: kernel/sys.c, kernel/sched/syscalls.c, arch/x86/kernel/process_64.c.
+//! Left out: see the notes of the rows.
 
-use super::table::Syscall;
+use super::table::{Support, Syscall};
+use super::{Call, Out};
+use crate::abi::Errno;
+use crate::abi::structs::Rusage;
+use crate::kernel::error::{SysError, SysResult, refuse};
+use crate::kernel::mm::{layout, uaccess};
+use crate::kernel::pid;
+use crate::kernel::system::System;
+use crate::kernel::task::TaskId;
 
 /// Rows of the table.
-pub const CALLS: &[Syscall] = &[];
+pub const CALLS: &[Syscall] = &[
+    Syscall {
+        nr: 24,
+        name: "sched_yield",
+        args: &[],
+        handler: sys_sched_yield,
+        support: Support::Partial,
+        note: "a director decides who acts next",
+    },
+    Syscall {
+        nr: 158,
+        name: "arch_prctl",
+        args: &["code", "addr"],
+        handler: sys_arch_prctl,
+        support: Support::Partial,
+        note: "ARCH_SET_FS, ARCH_GET_FS, ARCH_SET_GS, ARCH_GET_GS",
+    },
+    Syscall {
+        nr: 203,
+        name: "sched_setaffinity",
+        args: &["pid", "len", "mask"],
+        handler: sys_sched_setaffinity,
+        support: Support::Partial,
+        note: "the mask is the register's 64 bits; a running task moves when it next acts",
+    },
+    Syscall {
+        nr: 204,
+        name: "sched_getaffinity",
+        args: &["pid", "len", "mask"],
+        handler: sys_sched_getaffinity,
+        support: Support::Partial,
+        note: "up to 64 processors",
+    },
+    Syscall {
+        nr: 273,
+        name: "set_robust_list",
+        args: &["head", "len"],
+        handler: sys_set_robust_list,
+        support: Support::Partial,
+        note: "only head = 0: robust futexes are not modelled yet",
+    },
+];
+
+fn sys_sched_yield(_: &mut System, _: TaskId, _: &Call) -> SysResult {
+    Ok(0)
+}
+
+/// Stores a `struct rusage`: two timevals, then 14 longs of which Linux fills
+/// maxrss (0), minflt (4), majflt (5), nvcsw (12), nivcsw (13).
+pub fn put_rusage(sys: &mut System, task: TaskId, addr: u64, u: &Rusage) -> Result<(), SysError> {
+    let mut words = [0u64; 18];
+    let us = |ns: u64| (ns / 1_000_000_000, ns % 1_000_000_000 / 1000);
+    (words[0], words[1]) = us(u.ru_utime);
+    (words[2], words[3]) = us(u.ru_stime);
+    words[4] = u.ru_maxrss;
+    (words[8], words[9]) = (u.ru_minflt, u.ru_majflt);
+    (words[16], words[17]) = (u.ru_nvcsw, u.ru_nivcsw);
+    let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
+    uaccess::copy_to_user(sys, task, addr, &bytes)
+}
+
+fn sys_arch_prctl(sys: &mut System, current: TaskId, call: &Call) -> SysResult {
+    const ARCH_SET_GS: u64 = 0x1001;
+    const ARCH_SET_FS: u64 = 0x1002;
+    const ARCH_GET_FS: u64 = 0x1003;
+    const ARCH_GET_GS: u64 = 0x1004;
+    let [code, addr, ..] = call.args;
+    let max = layout::task_size(sys);
+    let cpu = sys.task(current).cpu as usize;
+    let msrs = &mut sys.machine.cpus[cpu].msrs;
+    match code {
+        ARCH_SET_FS | ARCH_SET_GS if addr >= max => Ok(refuse(
+            Errno::EPERM,
+            "do_arch_prctl_64",
+            "the base is not an address in user space",
+        )?),
+        ARCH_SET_FS => {
+            msrs.fs_base = addr;
+            Ok(0)
+        }
+        // In the kernel the user's GS base lies in the other register (swapgs).
+        ARCH_SET_GS => {
+            msrs.kernel_gs_base = addr;
+            Ok(0)
+        }
+        ARCH_GET_FS | ARCH_GET_GS => {
+            let value = if code == ARCH_GET_FS { msrs.fs_base } else { msrs.kernel_gs_base };
+            if addr != 0 {
+                uaccess::put_user_u64(sys, current, addr, value)?;
+            }
+            sys.kernel.out = Out::Number(value);
+            Ok(0)
+        }
+        _ => Err(SysError::with(
+            Errno::EINVAL,
+            "do_arch_prctl_64",
+            format!("arch_prctl code {code:#x} is unknown or not modelled"),
+        )
+        .into()),
+    }
+}
+
+fn affinity_target(sys: &System, current: TaskId, pid: u64) -> Result<TaskId, SysError> {
+    if pid as i32 == 0 {
+        return Ok(current);
+    }
+    pid::find_task_by_vpid(sys, current, pid as i32).ok_or(SysError::new(
+        Errno::ESRCH,
+        "sched_setaffinity",
+        "there is no thread with this id",
+    ))
+}
+
+fn sys_sched_setaffinity(sys: &mut System, current: TaskId, call: &Call) -> SysResult {
+    let target = affinity_target(sys, current, call.args[0])?;
+    let mine = sys.cred(current).euid;
+    let theirs = &sys.kernel.creds[sys.task(target).real_cred];
+    if mine != theirs.euid
+        && mine != theirs.uid
+        && !crate::kernel::capability::ns_capable(
+            sys,
+            current,
+            theirs.user_ns,
+            crate::abi::Cap::CAP_SYS_NICE,
+        )
+    {
+        return Err(SysError::new(
+            Errno::EPERM,
+            "sched_setaffinity",
+            "the task belongs to another user and the caller lacks CAP_SYS_NICE",
+        )
+        .into());
+    }
+    let cpus = sys.machine.cpus.len() as u32;
+    let present = if cpus >= 64 { u64::MAX } else { (1 << cpus) - 1 };
+    let mask = call.args[2] & present;
+    if mask == 0 {
+        return Err(SysError::with(
+            Errno::EINVAL,
+            "__set_cpus_allowed_ptr",
+            format!("the mask names none of the {cpus} processors"),
+        )
+        .into());
+    }
+    sys.task_mut(target).cpus_mask = mask;
+    if mask >> sys.task(target).cpu & 1 == 0 {
+        crate::kernel::sched::core::migrate(sys, target, mask.trailing_zeros());
+    }
+    Ok(0)
+}
+
+fn sys_sched_getaffinity(sys: &mut System, current: TaskId, call: &Call) -> SysResult {
+    let target = affinity_target(sys, current, call.args[0])?;
+    let cpus = sys.machine.cpus.len() as u32;
+    let present = if cpus >= 64 { u64::MAX } else { (1 << cpus) - 1 };
+    let mask = sys.task(target).cpus_mask & present;
+    if call.args[2] != 0 {
+        uaccess::put_user_u64(sys, current, call.args[2], mask)?;
+    }
+    sys.kernel.out = Out::Number(mask);
+    Ok(8)
+}
+
+fn sys_set_robust_list(_: &mut System, _: TaskId, call: &Call) -> SysResult {
+    if call.args[0] != 0 {
+        return Err(SysError::new(
+            Errno::ENOSYS,
+            "set_robust_list",
+            "robust futexes are not modelled yet: only an empty list (0) is taken",
+        )
+        .into());
+    }
+    if call.args[1] != 24 {
+        return Err(SysError::new(
+            Errno::EINVAL,
+            "set_robust_list",
+            "len must be the size of struct robust_list_head (24)",
+        )
+        .into());
+    }
+    Ok(0)
+}

@@ -10,7 +10,10 @@ use crate::abi::signal::si_code;
 use crate::abi::structs::SigInfo;
 use crate::abi::{Errno, SigSet, Signal};
 use crate::kernel::error::{SysError, SysResult, refuse};
+use crate::kernel::fs::pidfd::pidfd_get_pid;
+use crate::kernel::mm::uaccess::{copy_from_user, copy_to_user};
 use crate::kernel::pid::PidType;
+use crate::kernel::pid::{task_active_pid_ns, task_pid_nr_ns};
 use crate::kernel::signal::SigAction;
 use crate::kernel::signal::action::{do_sigaction, do_sigpending, do_sigprocmask};
 use crate::kernel::signal::altstack::{current_altstack, do_sigaltstack};
@@ -19,9 +22,6 @@ use crate::kernel::signal::kill::{
     KillInfo, do_send_specific, kill_pgrp_type, kill_pid_info, kill_something, kill_something_info,
 };
 use crate::kernel::signal::sigwait;
-use crate::kernel::signal::stub::{
-    copy_from_user, copy_to_user, fget_pid, task_active_pid_ns, task_pid_nr_ns,
-};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 use crate::traced;
@@ -165,7 +165,8 @@ fn sys_pidfd_send_signal(sys: &mut System, t: TaskId, call: &Call) -> SysResult 
     } else if fd == PIDFD_SELF[1] {
         sys.task(sys.task(t).group_leader).thread_pid
     } else {
-        let (pid, thread) = fget_pid(sys, t, fd)?;
+        let (pid, thread) = pidfd_get_pid(sys, t, fd)?;
+        let thread = thread.contains(crate::abi::OpenFlags::O_EXCL);
         if flags == 0 && thread {
             ty = PidType::Pid;
         }

@@ -1,0 +1,206 @@
+//! _exit(2), exit_group(2): how a task ends, and what is left for its parent.
+//!
+//! ```text
+//! do_exit
+//!   exit_signals     PF_EXITING: takes no part in group signals any more
+//!   exit_mm          mm_release (vfork, CLEARTID), then the mm
+//!   exit_files, exit_fs, exit_nsproxy
+//!   exit_notify
+//!     forget_original_parent   children go to a new reaper
+//!     leader of an empty group: SIGCHLD, and Z until waited for
+//!     other thread, or parent ignores SIGCHLD: X, release_task at once
+//!   TASK_DEAD, schedule        the next task frees the stack
+//! ```
+//!
+//! A leader that exits before its threads stays a zombie that cannot be
+//! waited for; the last thread's release_task sends the leader's SIGCHLD.
+//!
+//! Linux: kernel/exit.c. Left out: ptrace, ttys, accounting files, core dumps'
+//! contents.
+
+mod reaper;
+mod release;
+
+pub use reaper::kill_orphaned_pgrp;
+pub use release::release_task;
+
+use crate::kernel::fork;
+use crate::kernel::fs;
+use crate::kernel::futex;
+use crate::kernel::list;
+use crate::kernel::mm::lifetime;
+use crate::kernel::nsproxy;
+use crate::kernel::sched::core as sched;
+use crate::kernel::signal::{SignalFlags, notify, stop};
+use crate::kernel::system::System;
+use crate::kernel::task::{PF, TaskId, TaskList, TaskState};
+use crate::kernel::wait_queue::WaitOn;
+use crate::traced;
+
+/// Ends the whole thread group with wait status `code`. If a group exit is
+/// already under way, its status wins.
+/// Postcondition: the caller is dead; other threads die as soon as they run.
+/// Source: kernel/exit.c `do_group_exit`.
+pub fn do_group_exit(sys: &mut System, current: TaskId, code: i32) {
+    let mut code = code;
+    let s = sys.signal_mut(current);
+    if s.flags.contains(SignalFlags::GROUP_EXIT) {
+        code = s.group_exit_code;
+    } else if s.group_exec_task.is_some() {
+        code = 0;
+    } else {
+        s.group_exit_code = code;
+        s.flags = s.flags & SignalFlags::UNKILLABLE | SignalFlags::GROUP_EXIT;
+        if s.nr_threads > 1 {
+            traced!(sys, stop::zap_other_threads(current));
+        }
+    }
+    traced!(sys, do_exit(current, code));
+}
+
+/// Ends one task with wait status `code`.
+/// Postcondition: it is a zombie or gone; its processor runs something else.
+/// Source: kernel/exit.c `do_exit`.
+pub fn do_exit(sys: &mut System, current: TaskId, code: i32) {
+    if sys.task(current).flags.contains(PF::EXITING) {
+        return sys.oops("do_exit", "a task that is exiting already exits again".to_string());
+    }
+    stop::exit_signals(sys, current);
+    sys.task_mut(current).sigpending = false;
+    let s = sys.signal_mut(current);
+    s.live -= 1;
+    let group_dead = s.live == 0;
+    if group_dead {
+        if current == sys.kernel.init_process || sys.task(current).tgid == 1 {
+            let code = sys.signal(current).group_exit_code.max(code);
+            sys.oops(
+                "do_exit",
+                format!(
+                    "Kernel panic - not syncing: Attempted to kill init! exitcode={code:#010x}"
+                ),
+            );
+        }
+        note_maxrss(sys, current);
+    }
+    sys.task_mut(current).exit_code = code;
+    traced!(sys, exit_mm(current));
+    sys.task_mut(current).sysvsem = None;
+    traced!(sys, exit_files(current));
+    traced!(sys, exit_fs(current));
+    if let Some(ns) = sys.task_mut(current).nsproxy.take() {
+        nsproxy::put_nsproxy(sys, ns);
+    }
+    traced!(sys, exit_notify(current, group_dead));
+    sys.task_mut(current).io_context = None;
+    do_task_dead(sys, current);
+}
+
+fn note_maxrss(sys: &mut System, current: TaskId) {
+    if let Some(mm) = sys.task(current).mm {
+        let m = sys.mm(mm);
+        let pages = m.hiwater_rss.max(m.rss_stat.iter().sum::<i64>().max(0) as u64);
+        let s = sys.signal_mut(current);
+        s.dead_threads.ru_maxrss = s.dead_threads.ru_maxrss.max(pages * 4);
+    }
+}
+
+/// Releases the address space; the task goes on with it as a lazy borrower
+/// until its last switch.
+fn exit_mm(sys: &mut System, current: TaskId) {
+    futex::exit_robust_list(sys, current);
+    fork::mm_release(sys, current);
+    let Some(mm) = sys.task(current).mm else { return };
+    lifetime::mmgrab(sys, mm);
+    sys.task_mut(current).mm = None;
+    lifetime::mmput(sys, mm);
+}
+
+fn exit_files(sys: &mut System, current: TaskId) {
+    if let Some(files) = sys.task_mut(current).files.take() {
+        fs::fdtable::put_files_struct(sys, files);
+    }
+}
+
+fn exit_fs(sys: &mut System, current: TaskId) {
+    if let Some(fs) = sys.task_mut(current).fs.take() {
+        fs::fs_struct::put_fs_struct(sys, fs);
+    }
+}
+
+/// Tells parent and children, and decides between zombie and gone.
+fn exit_notify(sys: &mut System, tsk: TaskId, group_dead: bool) {
+    let mut dead = Vec::new();
+    traced!(sys, reaper::forget_original_parent(tsk, &mut dead));
+    if group_dead {
+        let leader = sys.task(tsk).group_leader;
+        kill_orphaned_pgrp(sys, leader, None);
+    }
+    sys.task_mut(tsk).exit_state = TaskState::EXIT_ZOMBIE;
+    let autoreap = if sys.task(tsk).is_group_leader() {
+        notify::note_child_event(sys, tsk);
+        let sig = sys.task(tsk).exit_signal;
+        thread_group_empty(sys, tsk) && traced!(sys, notify::do_notify_parent(tsk, sig))
+    } else {
+        wake_pidfd(sys, tsk);
+        true
+    };
+    if autoreap {
+        sys.task_mut(tsk).exit_state = TaskState::EXIT_DEAD;
+        dead.push(tsk);
+    }
+    // A thread that execs waits until it is alone.
+    if sys.signal(tsk).notify_count < 0
+        && let Some(t) = sys.signal(tsk).group_exec_task
+    {
+        sched::wake_up_process(sys, t);
+    }
+    for p in dead {
+        traced!(sys, release_task(p));
+    }
+}
+
+/// Whoever polls a pidfd of the task learns of its end (`do_notify_pidfd`).
+fn wake_pidfd(sys: &mut System, tsk: TaskId) {
+    if let Some(pid) = sys.task(tsk).thread_pid {
+        sched::wake_up_all(sys, WaitOn::PidExit(pid));
+    }
+}
+
+/// Whether no other thread of the group is left (`thread_group_empty`).
+pub fn thread_group_empty(sys: &System, tsk: TaskId) -> bool {
+    sys.task(tsk).signal.is_none_or(|s| sys.kernel.signals[s].nr_threads <= 1)
+}
+
+/// A zombie leader that cannot be waited for yet: threads of its group live
+/// (`delay_group_leader`).
+pub fn delay_group_leader(sys: &System, p: TaskId) -> bool {
+    sys.task(p).is_group_leader() && !thread_group_empty(sys, p)
+}
+
+/// Whether both belong to one process (`same_thread_group`).
+pub fn same_thread_group(sys: &System, a: TaskId, b: TaskId) -> bool {
+    sys.task(a).signal.is_some() && sys.task(a).signal == sys.task(b).signal
+}
+
+/// The threads of a group in order.
+pub fn threads(sys: &System, tsk: TaskId) -> Vec<TaskId> {
+    match sys.task(tsk).signal {
+        Some(s) => {
+            let head = sys.kernel.signals[s].thread_head;
+            list::iter(&sys.kernel.tasks, head, TaskList::Thread).collect()
+        }
+        None => Vec::new(),
+    }
+}
+
+/// The last switch (`do_task_dead`).
+fn do_task_dead(sys: &mut System, tsk: TaskId) {
+    let t = sys.task_mut(tsk);
+    t.__state = TaskState::DEAD;
+    t.on_rq = false;
+    t.resume = None;
+    let cpu = t.cpu;
+    if sched::current(sys, cpu) == tsk {
+        sched::schedule(sys, cpu);
+    }
+}

@@ -1,0 +1,454 @@
+//! wait4(2), waitid(2): learning what became of children.
+//!
+//! Linux scans all children on every call. Here each parent keeps its
+//! "notable" children (dead, stopped, continued) in birth order, and counts
+//! the rest, so a wait among 30,000 running children costs what one among
+//! three does. The order in which children are reported is Linux's: that of
+//! the children list, not that of their deaths.
+//!
+//! Linux: kernel/exit.c (do_wait, wait_consider_task, wait_task_zombie,
+//! wait_task_stopped, wait_task_continued, eligible_child).
+//! Left out: traced children.
+
+use crate::abi::signal::si_code;
+use crate::abi::structs::{Rusage, WaitStatus, w_exitcode};
+use crate::abi::{Errno, Signal, WaitOptions};
+use crate::kernel::error::{Stop, SysError, SysResult};
+use crate::kernel::exit::{delay_group_leader, release_task, same_thread_group, threads};
+use crate::kernel::list;
+use crate::kernel::pid::{self, PidId, PidType};
+use crate::kernel::signal::SignalFlags;
+use crate::kernel::signal::notify::note_child_event;
+use crate::kernel::syscalls::{Out, WaitInfo};
+use crate::kernel::system::System;
+use crate::kernel::task::{TaskId, TaskList, TaskState};
+use crate::kernel::wait_queue::{Wait, WaitOn};
+use crate::traced;
+
+/// Which children a wait is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// Any.
+    All,
+    /// Those of one process or process group; `None` when no such id exists.
+    Pid(PidType, Option<PidId>),
+}
+
+/// Puts `p` at the end of `parent`'s children.
+pub fn add_child(sys: &mut System, parent: TaskId, p: TaskId) {
+    let is_clone = is_clone_child(sys, p);
+    let t = sys.task_mut(parent);
+    let seq = t.next_child_seq;
+    t.next_child_seq += 1;
+    t.nr_children += 1;
+    t.nr_clone_children += u32::from(is_clone);
+    let mut head = t.children;
+    sys.task_mut(p).sibling_seq = seq;
+    list::list_add_tail(&mut sys.kernel.tasks, &mut head, TaskList::Sibling, p);
+    sys.task_mut(parent).children = head;
+}
+
+/// Takes `p` off `parent`'s children.
+pub fn del_child(sys: &mut System, parent: TaskId, p: TaskId) {
+    let is_clone = is_clone_child(sys, p);
+    let seq = sys.task(p).sibling_seq;
+    let t = sys.task_mut(parent);
+    t.nr_children -= 1;
+    t.nr_clone_children -= u32::from(is_clone);
+    t.notable_children.remove(&seq);
+    let mut head = t.children;
+    list::list_del(&mut sys.kernel.tasks, &mut head, TaskList::Sibling, p);
+    sys.task_mut(parent).children = head;
+}
+
+/// Moves a child to the end of another parent's children.
+pub fn move_child(sys: &mut System, from: TaskId, to: TaskId, p: TaskId) {
+    let seq = sys.task(p).sibling_seq;
+    let notable = sys.task(from).notable_children.contains_key(&seq);
+    del_child(sys, from, p);
+    add_child(sys, to, p);
+    if notable {
+        note_child_event(sys, p);
+    }
+}
+
+/// Changes the exit signal of a child and the parent's count of "clone
+/// children" with it.
+pub fn set_exit_signal(sys: &mut System, parent: TaskId, p: TaskId, sig: i32) {
+    let was = is_clone_child(sys, p);
+    sys.task_mut(p).exit_signal = sig;
+    let is = is_clone_child(sys, p);
+    let t = sys.task_mut(parent);
+    t.nr_clone_children = t.nr_clone_children - u32::from(was) + u32::from(is);
+}
+
+/// Children with another exit signal than SIGCHLD are waited for with
+/// `__WCLONE` only.
+fn is_clone_child(sys: &System, p: TaskId) -> bool {
+    sys.task(p).exit_signal != Signal::SIGCHLD.number()
+}
+
+/// One wait call.
+struct Opts {
+    which: Which,
+    options: WaitOptions,
+}
+
+/// What looking at the children gave.
+enum Found {
+    /// An event to report.
+    Event(WaitInfo),
+    /// No child that could ever be reported.
+    NoChild,
+    /// Children, but no event yet.
+    NotYet,
+}
+
+/// Waits for an event of a child. `Ok(None)`: WNOHANG and no event.
+///
+/// Errors: ECHILD; ERESTARTSYS when a signal comes first.
+/// Blocks: interruptible, on `signal->wait_chldexit`.
+pub fn do_wait(
+    sys: &mut System,
+    current: TaskId,
+    which: Which,
+    options: WaitOptions,
+) -> Result<Option<WaitInfo>, Stop> {
+    let opts = Opts { which, options };
+    match find_event(sys, current, &opts) {
+        Found::Event(info) => Ok(Some(info)),
+        Found::NoChild => Err(no_child(&opts).into()),
+        Found::NotYet if options.contains(WaitOptions::WNOHANG) => Ok(None),
+        Found::NotYet if sys.task(current).sigpending => Err(SysError::new(
+            Errno::ERESTARTSYS,
+            "do_wait",
+            "a signal arrived before any child changed state",
+        )
+        .into()),
+        Found::NotYet => {
+            let signal = sys.task(current).signal.expect("a running task has a signal_struct");
+            Err(Stop::Block(Wait::interruptible(WaitOn::Child(signal))))
+        }
+    }
+}
+
+fn no_child(opts: &Opts) -> SysError {
+    let why = match opts.which {
+        Which::Pid(_, None) => "there is no such process or process group",
+        _ if opts.options.contains(WaitOptions::__WCLONE) => {
+            "no child whose exit signal differs from SIGCHLD (__WCLONE looks for these only)"
+        }
+        Which::Pid(..) => {
+            "no such child: not a child of this process, reaped already, or one whose exit signal is not SIGCHLD (__WALL finds it)"
+        }
+        Which::All => {
+            "no children to wait for: none, all reaped already, or only ones whose exit signal is not SIGCHLD (__WALL finds them)"
+        }
+    };
+    SysError::new(Errno::ECHILD, "do_wait", why)
+}
+
+fn find_event(sys: &mut System, current: TaskId, opts: &Opts) -> Found {
+    if let Which::Pid(ty, id) = opts.which {
+        let Some(id) = id else { return Found::NoChild };
+        if sys.kernel.pids[id].tasks[ty as usize].first.is_none() {
+            return Found::NoChild;
+        }
+        if ty == PidType::Pid || ty == PidType::Tgid {
+            return find_by_pid(sys, current, id, opts);
+        }
+    }
+    let parents = if opts.options.contains(WaitOptions::__WNOTHREAD) {
+        vec![current]
+    } else {
+        // `current` first, then the other threads in their order.
+        let all = threads(sys, current);
+        let at = all.iter().position(|t| *t == current).unwrap_or(0);
+        all[at..].iter().chain(&all[..at]).copied().collect()
+    };
+    let mut result = Found::NoChild;
+    for parent in parents {
+        match do_wait_thread(sys, current, parent, opts) {
+            Found::NoChild => {}
+            Found::NotYet => result = Found::NotYet,
+            event => return event,
+        }
+    }
+    result
+}
+
+/// wait for one process: no list is walked (`do_wait_pid`).
+fn find_by_pid(sys: &mut System, current: TaskId, id: PidId, opts: &Opts) -> Found {
+    let Some(target) = pid::pid_task(sys, id, PidType::Tgid) else { return Found::NoChild };
+    let parent = sys.task(target).real_parent;
+    let is_child = if opts.options.contains(WaitOptions::__WNOTHREAD) {
+        parent == current
+    } else {
+        same_thread_group(sys, parent, current)
+    };
+    if !is_child {
+        return Found::NoChild;
+    }
+    consider(sys, current, target, opts)
+}
+
+fn do_wait_thread(sys: &mut System, current: TaskId, parent: TaskId, opts: &Opts) -> Found {
+    let t = sys.task(parent);
+    if let Which::Pid(..) = opts.which {
+        let children: Vec<_> =
+            list::iter(&sys.kernel.tasks, t.children, TaskList::Sibling).collect();
+        let mut result = Found::NoChild;
+        for p in children {
+            match consider(sys, current, p, opts) {
+                Found::NoChild => {}
+                Found::NotYet => result = Found::NotYet,
+                event => return event,
+            }
+        }
+        return result;
+    }
+    let eligible = if opts.options.contains(WaitOptions::__WALL) {
+        t.nr_children
+    } else if opts.options.contains(WaitOptions::__WCLONE) {
+        t.nr_clone_children
+    } else {
+        t.nr_children - t.nr_clone_children
+    };
+    if eligible == 0 {
+        return Found::NoChild;
+    }
+    // Children that are not notable run: they can be waited for, but not yet.
+    let mut uninteresting = 0;
+    let mut at = 0;
+    while let Some((&seq, &p)) = sys.task(parent).notable_children.range(at..).next() {
+        at = seq + 1;
+        let kind_fits = is_eligible_kind(sys, p, opts);
+        match consider(sys, current, p, opts) {
+            Found::NoChild => uninteresting += u32::from(kind_fits),
+            Found::NotYet => {}
+            event => return event,
+        }
+    }
+    if eligible > uninteresting { Found::NotYet } else { Found::NoChild }
+}
+
+fn is_eligible_kind(sys: &System, p: TaskId, opts: &Opts) -> bool {
+    opts.options.contains(WaitOptions::__WALL)
+        || is_clone_child(sys, p) == opts.options.contains(WaitOptions::__WCLONE)
+}
+
+/// Whether this wait is about `p` at all (`eligible_child`).
+fn eligible_child(sys: &System, p: TaskId, opts: &Opts) -> bool {
+    let pid_fits = match opts.which {
+        Which::All => true,
+        Which::Pid(PidType::Pid | PidType::Tgid, id) => {
+            pid::task_pid_ptr(sys, p, PidType::Tgid) == id
+        }
+        Which::Pid(ty, id) => pid::task_pid_ptr(sys, p, ty) == id,
+    };
+    pid_fits && is_eligible_kind(sys, p, opts)
+}
+
+/// Looks at one child (`wait_consider_task`).
+fn consider(sys: &mut System, current: TaskId, p: TaskId, opts: &Opts) -> Found {
+    if sys.task(p).exit_state == TaskState::EXIT_DEAD || !eligible_child(sys, p, opts) {
+        return Found::NoChild;
+    }
+    if sys.task(p).exit_state == TaskState::EXIT_ZOMBIE && !delay_group_leader(sys, p) {
+        if !opts.options.contains(WaitOptions::WEXITED) {
+            return Found::NoChild;
+        }
+        return Found::Event(traced!(sys, wait_task_zombie(current, p, opts.options)));
+    }
+    // A zombie leader with living threads falls through: its group can still
+    // stop and continue.
+    if let Some(info) = wait_task_stopped(sys, current, p, opts.options) {
+        return Found::Event(info);
+    }
+    if let Some(info) = wait_task_continued(sys, current, p, opts.options) {
+        return Found::Event(info);
+    }
+    Found::NotYet
+}
+
+/// Resources a child has used, with those of its dead threads and of the
+/// children it waited for (`getrusage(p, RUSAGE_BOTH)`).
+fn usage_of(sys: &System, p: TaskId) -> Rusage {
+    let mut sum = Rusage::default();
+    for t in threads(sys, p) {
+        let t = sys.task(t);
+        sum.add(&Rusage {
+            ru_utime: t.utime,
+            ru_stime: t.stime,
+            ru_maxrss: 0,
+            ru_minflt: t.min_flt,
+            ru_majflt: t.maj_flt,
+            ru_nvcsw: t.nvcsw,
+            ru_nivcsw: t.nivcsw,
+        });
+    }
+    let s = sys.signal(p);
+    sum.add(&s.dead_threads);
+    sum.add(&s.children_usage);
+    sum
+}
+
+fn info_of(sys: &System, current: TaskId, p: TaskId, status: i32, usage: Rusage) -> WaitInfo {
+    let ns = pid::task_active_pid_ns(sys, current);
+    let (si_code, si_status) = match WaitStatus::decode(status) {
+        WaitStatus::Exited(code) => (si_code::CLD_EXITED, code),
+        WaitStatus::Signaled(sig, true) => (si_code::CLD_DUMPED, sig),
+        WaitStatus::Signaled(sig, false) => (si_code::CLD_KILLED, sig),
+        WaitStatus::Stopped(sig) => (si_code::CLD_STOPPED, sig),
+        WaitStatus::Continued => (si_code::CLD_CONTINUED, Signal::SIGCONT.number()),
+    };
+    WaitInfo {
+        pid: pid::task_pid_nr_ns(sys, p, PidType::Tgid, Some(ns)),
+        status,
+        si_code,
+        si_status,
+        uid: sys.kernel.creds[sys.task(p).real_cred].uid,
+        rusage: usage,
+    }
+}
+
+/// Reports a zombie and, without WNOWAIT, frees it. What it used is added to
+/// the parent's `children_usage` first.
+fn wait_task_zombie(
+    sys: &mut System,
+    current: TaskId,
+    p: TaskId,
+    options: WaitOptions,
+) -> WaitInfo {
+    let s = sys.signal(p);
+    let group_exit = s.flags.contains(SignalFlags::GROUP_EXIT);
+    let status = if group_exit { s.group_exit_code } else { sys.task(p).exit_code };
+    let usage = usage_of(sys, p);
+    let info = info_of(sys, current, p, status, usage);
+    if !options.contains(WaitOptions::WNOWAIT) {
+        sys.task_mut(p).exit_state = TaskState::EXIT_DEAD;
+        sys.signal_mut(current).children_usage.add(&usage);
+        traced!(sys, release_task(p));
+    }
+    info
+}
+
+/// Reports a stop that has not been reported yet.
+fn wait_task_stopped(
+    sys: &mut System,
+    current: TaskId,
+    p: TaskId,
+    options: WaitOptions,
+) -> Option<WaitInfo> {
+    if !options.contains(WaitOptions::WUNTRACED) {
+        return None;
+    }
+    let s = sys.signal_mut(p);
+    if !s.flags.contains(SignalFlags::STOP_STOPPED) || s.group_exit_code == 0 {
+        return None;
+    }
+    let sig = s.group_exit_code;
+    if !options.contains(WaitOptions::WNOWAIT) {
+        s.group_exit_code = 0;
+    }
+    let usage = usage_of(sys, p);
+    Some(info_of(sys, current, p, w_exitcode(sig) | 0x7f, usage))
+}
+
+/// Reports that a stopped child was continued.
+fn wait_task_continued(
+    sys: &mut System,
+    current: TaskId,
+    p: TaskId,
+    options: WaitOptions,
+) -> Option<WaitInfo> {
+    if !options.contains(WaitOptions::WCONTINUED) {
+        return None;
+    }
+    let s = sys.signal_mut(p);
+    if !s.flags.contains(SignalFlags::STOP_CONTINUED) {
+        return None;
+    }
+    if !options.contains(WaitOptions::WNOWAIT) {
+        s.flags.remove(SignalFlags::STOP_CONTINUED);
+    }
+    let usage = usage_of(sys, p);
+    Some(info_of(sys, current, p, 0xffff, usage))
+}
+
+/// wait4(2): `upid` is > 0 for a child, 0 for the caller's process group, -1
+/// for any, less for a process group.
+///
+/// Errors, in order: EINVAL (options), ESRCH (INT_MIN), ECHILD, EFAULT is the
+/// caller's.
+pub fn kernel_wait4(sys: &mut System, current: TaskId, upid: i32, options: u32) -> SysResult {
+    let known = WaitOptions::WNOHANG
+        | WaitOptions::WUNTRACED
+        | WaitOptions::WCONTINUED
+        | WaitOptions::__WNOTHREAD
+        | WaitOptions::__WCLONE
+        | WaitOptions::__WALL;
+    let opts = check_options(options, known, "kernel_wait4")?;
+    let which = match upid {
+        i32::MIN => {
+            return Err(SysError::new(
+                Errno::ESRCH,
+                "kernel_wait4",
+                "the pid is INT_MIN: its negation is no process group",
+            )
+            .into());
+        }
+        -1 => Which::All,
+        n if n < 0 => Which::Pid(PidType::Pgid, pid::find_vpid(sys, current, -n)),
+        0 => Which::Pid(PidType::Pgid, pid::task_pid_ptr(sys, current, PidType::Pgid)),
+        n => Which::Pid(PidType::Pid, pid::find_vpid(sys, current, n)),
+    };
+    match do_wait(sys, current, which, opts | WaitOptions::WEXITED)? {
+        Some(info) => {
+            sys.kernel.out = Out::Wait(Box::new(info));
+            Ok(i64::from(info.pid))
+        }
+        None => Ok(0),
+    }
+}
+
+fn check_options(
+    options: u32,
+    known: WaitOptions,
+    f: &'static str,
+) -> Result<WaitOptions, SysError> {
+    let unknown = options & !known.bits();
+    if unknown != 0 {
+        let named = WaitOptions::from_bits_retain(unknown);
+        return Err(SysError::with(
+            Errno::EINVAL,
+            f,
+            format!("this call does not take the options {named:?} ({unknown:#x})"),
+        ));
+    }
+    Ok(WaitOptions::from_bits_retain(options))
+}
+
+/// Checks waitid's options.
+///
+/// Errors: EINVAL for unknown ones, and when no kind of event is asked for.
+pub fn waitid_options(options: u32) -> Result<WaitOptions, SysError> {
+    let known = WaitOptions::WNOHANG
+        | WaitOptions::WNOWAIT
+        | WaitOptions::WEXITED
+        | WaitOptions::WUNTRACED
+        | WaitOptions::WCONTINUED
+        | WaitOptions::__WNOTHREAD
+        | WaitOptions::__WCLONE
+        | WaitOptions::__WALL;
+    let opts = check_options(options, known, "kernel_waitid")?;
+    let events = WaitOptions::WEXITED | WaitOptions::WUNTRACED | WaitOptions::WCONTINUED;
+    if !opts.intersects(events) {
+        return Err(SysError::new(
+            Errno::EINVAL,
+            "kernel_waitid",
+            "waitid must be told what to wait for: WEXITED, WSTOPPED or WCONTINUED",
+        ));
+    }
+    Ok(opts)
+}
