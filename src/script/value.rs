@@ -45,16 +45,6 @@ pub struct FlagKind {
     pub accepts: &'static [&'static str],
 }
 
-/// The table of a `bitflags` type, for a [`FlagKind`]. The table lives as long
-/// as the program: make it once, in a `LazyLock`.
-pub fn table_of<B>() -> &'static [(&'static str, u64)]
-where
-    B: bitflags::Flags<Bits: Into<u64>>,
-{
-    let named = B::FLAGS.iter().filter(|flag| !flag.name().is_empty());
-    Vec::leak(named.map(|flag| (flag.name(), flag.value().bits().into())).collect())
-}
-
 /// Whether values of a kind are sets of bits or numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
@@ -341,13 +331,6 @@ mod tests {
         ] {
             assert_eq!(eval(code), result, "{code}");
         }
-    }
-
-    #[test]
-    fn tables_come_from_abi() {
-        let table = table_of::<crate::abi::CloneFlags>();
-        assert!(table.contains(&("CLONE_VM", 0x100)));
-        assert!(table_of::<crate::abi::WaitOptions>().contains(&("WNOHANG", 1)));
     }
 
     #[test]
