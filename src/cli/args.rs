@@ -1,0 +1,271 @@
+//! The arguments, as clap derives them from these types. The doc comments here
+//! are the help texts.
+//!
+//! Left out: what the commands do.
+
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Parser, Subcommand, ValueEnum};
+
+use super::machine::{self, Machine};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const EXAMPLES: &str = "\
+Examples:
+  forkyard                               explore at a prompt
+  forkyard run cow.rhai                  run a script
+  forkyard run -e 'print(init.pid)'      run one line
+  forkyard exercises                     learn by doing
+
+Exit codes: 0 fine; 1 the script failed; 2 wrong usage or unreadable input;
+130 stopped by Ctrl-C; otherwise what the script gave to `exit(n)`.";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  forkyard run scripts/memory/cow.rhai
+  forkyard run --cpus 2 --ram 256M --seed 7 race.rhai
+  forkyard run --trace=copy_mm fork.rhai        what fork does to memory
+  generate-script | forkyard run -
+  forkyard run --error-format json broken.rhai  one JSON object a line
+
+A script can set its machine up itself: `//@ boot: cpus=2 ram=64M` in its first
+lines, or `boot(#{cpus: 2})`. Options given here win over the first lines.
+Modules are imported from the script's own folder.";
+
+const REPL_EXAMPLES: &str = "\
+Examples:
+  forkyard repl
+  forkyard repl --cpus 2
+  echo 'init.fork().pid' | forkyard repl
+
+At the prompt, `:help` lists the commands and `?fork` explains a function.";
+
+const TEST_EXAMPLES: &str = "\
+Examples:
+  forkyard test                   all scripts under ./scripts
+  forkyard test memory/           those whose path contains `memory/`
+  forkyard test --bless cow       write what they print now as what is expected
+
+A script x.rhai is a test: what it prints must be the text of x.out, and its
+diagnostics the text of x.err; a missing file means: nothing. Files whose name
+begins with `_`, and those in a folder named `lib`, are modules only. Directives
+in the first lines of a script:
+  //@ exit: 1               the exit code it must end with
+  //@ seeds: 0..32          run it once for each seed, with the same result
+  //@ covers: S09, S11      the rows of SCOPE.md that it shows
+  //@ boot: cpus=2 ram=64M  the machine it starts on
+  //@ limits: ops=10000     smaller limits, to test hitting them";
+
+const EXERCISES_EXAMPLES: &str = "\
+Examples:
+  forkyard exercises                   what there is, and how far you are
+  forkyard exercises run fork_tree     put it into ./exercises and run it
+  forkyard exercises check fork_tree   is it solved?
+  forkyard exercises hint fork_tree    the next hint";
+
+/// A Linux process kernel you can take apart from a script.
+///
+/// An emulated x86_64 machine and the process core of Linux inside one ordinary
+/// program. Scripts fork, clone, write memory, change credentials, send
+/// signals, exit and wait, and look at every task_struct, page-table entry and
+/// reference count on the way.
+#[derive(Debug, Parser)]
+#[command(name = "forkyard", version, styles = STYLES, after_help = EXAMPLES)]
+#[command(max_term_width = 100, disable_help_subcommand = true)]
+pub struct Args {
+    /// What to do; without it, an interactive session begins.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a script.
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(Run),
+    /// Explore at a prompt, with completion and undo.
+    #[command(after_help = REPL_EXAMPLES)]
+    Repl(Repl),
+    /// Run scripts and compare what they print with what they should.
+    #[command(after_help = TEST_EXAMPLES)]
+    Test(Test),
+    /// Exercises: something to make work, with hints.
+    #[command(after_help = EXERCISES_EXAMPLES)]
+    Exercises(Exercises),
+    /// Print the completion script of a shell.
+    #[command(after_help = "Example:\n  forkyard completions bash > \
+                            ~/.local/share/bash-completion/completions/forkyard")]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `forkyard run`.
+#[derive(Debug, Default, clap::Args)]
+pub struct Run {
+    /// The script; `-` reads it from standard input.
+    #[arg(required_unless_present = "code", conflicts_with = "code")]
+    pub file: Option<PathBuf>,
+    /// Run this text instead of a file.
+    #[arg(short = 'e', long = "eval", value_name = "CODE")]
+    pub code: Option<String>,
+    /// How diagnostics are written.
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub error_format: ErrorFormat,
+    /// Print the kernel functions that were passed, to standard error; only
+    /// those whose name contains one of the words of FILTER, and what happens
+    /// inside them.
+    #[arg(long, value_name = "FILTER", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "", value_delimiter = ',')]
+    pub trace: Option<Vec<String>>,
+    /// The machine to start on.
+    #[command(flatten)]
+    pub boot: Boot,
+}
+
+/// How diagnostics are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ErrorFormat {
+    /// For people: with the source and marks under it.
+    #[default]
+    Human,
+    /// For programs: one JSON object a line.
+    Json,
+}
+
+/// `forkyard repl`.
+#[derive(Debug, Default, clap::Args)]
+pub struct Repl {
+    /// Where the lines typed are kept, instead of
+    /// $XDG_STATE_HOME/forkyard/history.
+    #[arg(long, value_name = "FILE")]
+    pub history: Option<PathBuf>,
+    /// The machine to start on.
+    #[command(flatten)]
+    pub boot: Boot,
+}
+
+/// `forkyard test`.
+#[derive(Debug, Default, clap::Args)]
+pub struct Test {
+    /// Only scripts whose path contains this.
+    pub filter: Option<String>,
+    /// Write what the scripts print now into the files beside them.
+    #[arg(long)]
+    pub bless: bool,
+    /// Where the scripts are.
+    #[arg(long, default_value = "scripts")]
+    pub dir: PathBuf,
+}
+
+/// `forkyard exercises`.
+#[derive(Debug, clap::Args)]
+#[command(disable_help_subcommand = true)]
+pub struct Exercises {
+    /// What to do; without it, `list`.
+    #[command(subcommand)]
+    pub command: Option<ExercisesCommand>,
+}
+
+/// What to do with exercises.
+#[derive(Debug, Subcommand)]
+pub enum ExercisesCommand {
+    /// Show all exercises and how far you are.
+    List,
+    /// Put an exercise into ./exercises, unless it is there, and run it.
+    Run {
+        /// The exercise: its name, its number, or the start of its name.
+        name: String,
+    },
+    /// Say whether an exercise is solved; without NAME, all that were begun.
+    Check {
+        /// The exercise.
+        name: Option<String>,
+    },
+    /// Show the next hint.
+    Hint {
+        /// The exercise.
+        name: String,
+    },
+    /// Begin again; your file is kept beside it as NAME.rhai.old.
+    Reset {
+        /// The exercise.
+        name: String,
+    },
+}
+
+/// The machine to start on.
+#[derive(Debug, Default, Clone, clap::Args)]
+#[command(next_help_heading = "Machine")]
+pub struct Boot {
+    /// Number of processors.
+    #[arg(long, value_name = "N", value_parser = machine::parse_cpus)]
+    pub cpus: Option<u32>,
+    /// Size of the emulated memory: 64M, 4G.
+    #[arg(long, value_name = "SIZE", value_parser = machine::parse_size)]
+    pub ram: Option<u64>,
+    /// A machine without a memory management unit: fork is refused.
+    #[arg(long)]
+    pub no_mmu: bool,
+    /// Levels of the page tables: 4 or 5.
+    #[arg(long, value_name = "N", value_parser = machine::parse_levels)]
+    pub paging_levels: Option<u8>,
+    /// Source of everything random; the same seed gives the same run.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+}
+
+impl Boot {
+    /// The options as machine settings.
+    pub fn machine(&self) -> Machine {
+        Machine {
+            cpus: self.cpus,
+            ram: self.ram,
+            mmu: self.no_mmu.then_some(false),
+            levels: self.paging_levels,
+            seed: self.seed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn run_takes_a_file_or_code() {
+        let parse = |args: &[&str]| {
+            Args::try_parse_from([&["forkyard"], args].concat())
+                .map(|a| match a.command {
+                    Some(Command::Run(run)) => run,
+                    other => panic!("{other:?}"),
+                })
+                .map_err(|e| e.kind())
+        };
+        assert!(parse(&["run"]).is_err());
+        assert!(parse(&["run", "x", "-e", "1"]).is_err());
+        assert_eq!(parse(&["run", "-"]).unwrap().file.unwrap().to_str(), Some("-"));
+        assert_eq!(parse(&["run", "-e", "1"]).unwrap().code.as_deref(), Some("1"));
+        assert_eq!(parse(&["run", "--trace", "x"]).unwrap().trace.unwrap(), [""]);
+        assert_eq!(parse(&["run", "--trace=a,b", "x"]).unwrap().trace.unwrap(), ["a", "b"]);
+        let run = parse(&["run", "x", "--cpus=2", "--ram", "64M", "--no-mmu"]).unwrap();
+        let machine = run.boot.machine();
+        assert_eq!((machine.cpus, machine.ram), (Some(2), Some(64 << 20)));
+        assert_eq!(machine.mmu, Some(false));
+        assert!(parse(&["run", "x", "--paging-levels", "3"]).is_err());
+    }
+}
