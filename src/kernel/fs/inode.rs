@@ -9,7 +9,7 @@ pub use super::rootfs::init_rootfs;
 
 use super::file::alloc_file;
 use crate::abi::{Errno, OpenFlags};
-use crate::base::{PAGE_SIZE, Pfn};
+use crate::base::Pfn;
 use crate::kernel::error::SysError;
 use crate::kernel::fs::{FileId, FileKind, InodeId};
 use crate::kernel::system::System;
@@ -169,31 +169,10 @@ fn evict(sys: &mut System, id: InodeId) {
     }
 }
 
-fn put_cache_page(sys: &mut System, pfn: Pfn) {
+/// The page cache lets go of a frame.
+pub(super) fn put_cache_page(sys: &mut System, pfn: Pfn) {
     if let Err(bug) = sys.machine.mem.put_page(pfn) {
         sys.oops("filemap_free_folio", bug.to_string());
-    }
-}
-
-/// Cuts a regular file to `size` or lengthens it with a hole (`i_size_write`
-/// and `truncate_inode_pages`).
-pub fn truncate_setsize(sys: &mut System, inode: InodeId, new: u64) {
-    let Some(Inode { kind: InodeKind::Reg { size, pages }, .. }) = sys.kernel.inodes.get_mut(inode)
-    else {
-        return;
-    };
-    *size = new;
-    let dropped = pages.split_off(&new.div_ceil(PAGE_SIZE));
-    let partial = pages.get(&(new / PAGE_SIZE)).copied();
-    for pfn in dropped.into_values() {
-        put_cache_page(sys, pfn);
-    }
-    // What lies behind the end must read as zero when the file grows again.
-    if let Some(pfn) = partial {
-        let tail = new % PAGE_SIZE;
-        let zeros = vec![0; (PAGE_SIZE - tail) as usize];
-        let at = crate::base::PhysAddr(pfn.addr().0 + tail);
-        sys.machine.mem.write(at, &zeros);
     }
 }
 

@@ -22,6 +22,7 @@ pub mod pidfd;
 pub mod pipe;
 pub mod rootfs;
 pub mod rw;
+pub mod truncate;
 pub mod uio;
 
 use crate::abi::OpenFlags;

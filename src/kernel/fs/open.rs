@@ -5,13 +5,12 @@
 //! chown_common, ksys_chroot), fs/namei.c (do_filp_open, may_open), fs/attr.c,
 //! fs/d_path.c (getcwd).
 //! Left out: O_PATH, O_TMPFILE, O_DIRECT, O_ASYNC, O_NOATIME, O_SYNC, O_DSYNC
-//! (refused by name), openat2, named pipes; truncation does not reach pages
-//! that are mapped already.
+//! (refused by name), openat2, named pipes.
 
 use super::fdtable::{fd_install, fget, get_unused_fd};
 use super::file::{alloc_file, fput, get_file};
 use super::fs_struct::{task_fs, task_fs_mut};
-use super::inode::{Inode, InodeKind, S_IALLUGO, S_ISGID, S_ISUID, S_IXGRP, truncate_setsize};
+use super::inode::{Inode, InodeKind, S_IALLUGO, S_ISGID, S_ISUID, S_IXGRP};
 use super::namei::{
     AT_FDCWD, Last, Parent, Path, create_entry, filename_lookup, getname, lookup_last,
     path_parentat, walk_last,
@@ -20,7 +19,7 @@ use super::perm::{
     MAY_EXEC, MAY_READ, MAY_WRITE, capable_wrt_inode, in_group_p, inode_owner_or_capable,
     inode_permission,
 };
-use super::rw::file_remove_privs;
+use super::truncate::do_truncate;
 use super::{FileId, FileKind, InodeId};
 use crate::abi::{Cap, Errno, OpenFlags};
 use crate::kernel::capability::ns_capable;
@@ -135,8 +134,7 @@ pub fn do_filp_open(
     if how.flags.contains(OpenFlags::O_TRUNC)
         && matches!(sys.kernel.inodes[inode].kind, InodeKind::Reg { .. })
     {
-        file_remove_privs(sys, task, inode);
-        truncate_setsize(sys, inode, 0);
+        do_truncate(sys, task, inode, 0)?;
     }
     Ok(open_inode(sys, inode, how.flags, path.name()))
 }

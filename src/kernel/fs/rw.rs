@@ -7,47 +7,20 @@
 //! (it is at its end), O_SYNC.
 
 use super::fdtable::{bad_fd, fget};
-use super::inode::{CharDev, Inode, InodeKind, MAX_LFS_FILESIZE, S_ISGID, S_ISUID, S_IXGRP};
+use super::inode::{CharDev, InodeKind, MAX_LFS_FILESIZE, S_ISGID, S_ISUID, S_IXGRP};
 use super::pipe::{pipe_read, pipe_write};
 use super::uio::{Dest, Source, piece};
 use super::{File, FileId, FileKind, InodeId};
 use crate::abi::numbers::{RLIMIT_FSIZE, SEEK_CUR, SEEK_END, SEEK_SET};
 use crate::abi::{Cap, Errno, OpenFlags, Signal};
-use crate::base::{PAGE_SIZE, Pfn, PhysAddr};
+use crate::base::{PAGE_SIZE, PhysAddr};
 use crate::kernel::error::{SysError, SysResult, refuse};
+use crate::kernel::mm::filemap::filemap_get_page;
 use crate::kernel::signal::kill::send_sig;
 use crate::kernel::syscalls::Out;
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 use crate::machine::page::PageFlags;
-
-/// The page of a regular file in the page cache. Without `create`, `None` is a
-/// hole; with it the hole is filled with a zeroed page.
-fn cache_page(
-    sys: &mut System,
-    inode: InodeId,
-    pgoff: u64,
-    create: bool,
-) -> Result<Option<Pfn>, SysError> {
-    let Some(Inode { kind: InodeKind::Reg { pages, .. }, .. }) = sys.kernel.inodes.get(inode)
-    else {
-        return Ok(None);
-    };
-    if let Some(pfn) = pages.get(&pgoff) {
-        return Ok(Some(*pfn));
-    }
-    if !create {
-        return Ok(None);
-    }
-    let flags = PageFlags::FILE | PageFlags::SWAPBACKED | PageFlags::UPTODATE;
-    let Some(pfn) = sys.machine.mem.alloc_page(flags) else {
-        return refuse(Errno::ENOMEM, "filemap_alloc_folio", "no free frame for the page cache");
-    };
-    if let InodeKind::Reg { pages, .. } = &mut sys.kernel.inodes[inode].kind {
-        pages.insert(pgoff, pfn);
-    }
-    Ok(Some(pfn))
-}
 
 /// Writes bytes into a regular file's pages and lengthens it; the end of
 /// `generic_perform_write`, and how boot fills files.
@@ -61,7 +34,7 @@ pub(super) fn write_inode_pages(
     while done < bytes.len() {
         let at = pos + done as u64;
         let n = piece(at, (bytes.len() - done) as u64);
-        if let Some(pfn) = cache_page(sys, inode, at / PAGE_SIZE, true)? {
+        if let Some(pfn) = filemap_get_page(sys, inode, at / PAGE_SIZE, true)? {
             let addr = PhysAddr(pfn.addr().0 + at % PAGE_SIZE);
             sys.machine.mem.write(addr, &bytes[done..done + n]);
             if let Ok(page) = sys.machine.mem.page_mut(pfn) {
@@ -86,16 +59,14 @@ pub(super) fn read_inode_pages(
     let Some(i) = sys.kernel.inodes.get(inode) else { return Ok(0) };
     let n = i.size().saturating_sub(pos).min(buf.len() as u64) as usize;
     let buf = &mut buf[..n];
-    if let InodeKind::Image(image) = &i.kind {
-        image.read_at(pos, buf);
-        return Ok(n);
-    }
+    // Reading a hole makes no page; what a program lacks must be brought in.
+    let create = matches!(i.kind, InodeKind::Image(_));
     let mut done = 0;
     while done < n {
         let at = pos + done as u64;
         let len = piece(at, (n - done) as u64);
         let part = &mut buf[done..done + len];
-        match cache_page(sys, inode, at / PAGE_SIZE, false)? {
+        match filemap_get_page(sys, inode, at / PAGE_SIZE, create)? {
             Some(pfn) => sys.machine.mem.read(PhysAddr(pfn.addr().0 + at % PAGE_SIZE), part),
             None => part.fill(0),
         }

@@ -111,7 +111,7 @@ pub fn copy_to_user(sys: &mut System, task: TaskId, addr: u64, src: &[u8]) -> Re
 ///
 /// # Errors
 /// EFAULT.
-pub(super) fn copy_to_mm(
+pub fn copy_to_mm(
     sys: &mut System,
     task: TaskId,
     mm: MmId,

@@ -14,7 +14,7 @@ use crate::kernel::error::{Stop, SysError, SysResult, refuse};
 use crate::kernel::fs::namei::{self, AT_FDCWD, PATH_MAX};
 use crate::kernel::fs::rw::{self, At};
 use crate::kernel::fs::uio::{Dest, Source};
-use crate::kernel::fs::{dup, fdtable, fs_struct, open, pidfd, pipe};
+use crate::kernel::fs::{dup, fdtable, fs_struct, open, pidfd, pipe, truncate};
 use crate::kernel::mm::uaccess::{copy_to_user, strncpy_from_user};
 use crate::kernel::system::System;
 use crate::kernel::task::{Resume, TaskId};
@@ -117,6 +117,15 @@ fn sys_creat(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     let flags = OpenFlags::O_CREAT | OpenFlags::O_WRONLY | OpenFlags::O_TRUNC;
     let mode = call.args[1] as u32;
     fd_result(open::do_sys_open(sys, task, AT_FDCWD, &path, flags.bits(), mode))
+}
+
+fn sys_truncate(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    let path = path_arg(sys, task, call, 0)?;
+    done(truncate::do_sys_truncate(sys, task, &path, call.args[1] as i64))
+}
+
+fn sys_ftruncate(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    done(truncate::do_sys_ftruncate(sys, task, fd(call.args[0]), call.args[1] as i64))
 }
 
 fn sys_close(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
@@ -290,6 +299,8 @@ pub const CALLS: &[Syscall] = &[
     Syscall { nr: 32, name: "dup", args: &["fildes"], handler: sys_dup, support: Full, note: "" },
     Syscall { nr: 33, name: "dup2", args: &["oldfd", "newfd"], handler: sys_dup2, support: Full, note: "" },
     Syscall { nr: 72, name: "fcntl", args: &["fd", "cmd", "arg"], handler: sys_fcntl, support: Partial, note: FCNTL_NOTE },
+    Syscall { nr: 76, name: "truncate", args: &["path", "length"], handler: sys_truncate, support: Full, note: "" },
+    Syscall { nr: 77, name: "ftruncate", args: &["fd", "length"], handler: sys_ftruncate, support: Full, note: "" },
     Syscall { nr: 79, name: "getcwd", args: &["buf", "size"], handler: sys_getcwd, support: Full, note: "" },
     Syscall { nr: 80, name: "chdir", args: &["filename"], handler: sys_chdir, support: Full, note: "" },
     Syscall { nr: 81, name: "fchdir", args: &["fd"], handler: sys_fchdir, support: Full, note: "" },
