@@ -15,6 +15,7 @@ use crate::abi::{CapSet, SigSet};
 use crate::base::{Id, Pfn, Rng};
 use crate::kernel::cred::{Cred, UserStruct};
 use crate::kernel::entry;
+use crate::kernel::error::Stop;
 use crate::kernel::fork::{KernelCloneArgs, copy_process};
 use crate::kernel::fs::{self, FsStruct};
 use crate::kernel::inject::Inject;
@@ -112,8 +113,11 @@ fn kernel_init(sys: &mut System, init: TaskId) -> Result<(), String> {
     fs::open::console_on_rootfs(sys, init).map_err(|e| e.to_string())?;
     let argv = vec!["/sbin/init".to_string()];
     let envp = vec!["HOME=/".to_string(), "TERM=linux".to_string()];
-    load_init(sys, init, &argv, &envp)?;
-    sys.task_mut(init).flags.remove(PF::FORKNOEXEC);
+    match fs::exec::do_execveat(sys, init, "/sbin/init", &argv, &envp) {
+        Err(Stop::NoReturn) => {}
+        other => return Err(format!("/sbin/init does not start: {other:?}")),
+    }
+    sys.task_mut(init).orig_ax = -1;
     entry::write_pt_regs(sys, init);
     entry::exit_to_user_regs(sys, init);
     Ok(())
@@ -439,31 +443,6 @@ fn init_signals(threads_max: u32) -> SignalStruct {
         children_usage: Default::default(),
         oom_score_adj: 0,
     }
-}
-
-/// Gives task 1 its program until execve(2) does.
-fn load_init(
-    sys: &mut System,
-    init: TaskId,
-    argv: &[String],
-    envp: &[String],
-) -> Result<(), String> {
-    use crate::kernel::fs::inode::Image;
-    let image = Image { text_bytes: 16384, data_bytes: 4096, bss_bytes: 4096, interpreter: None };
-    let (new, entry) = mm::image::new_program_mm(sys, init, &image, None, "/sbin/init", argv, envp)
-        .map_err(|e| e.to_string())?;
-    if let Some(old) = sys.task_mut(init).active_mm.take() {
-        mm::lifetime::mmdrop(sys, old);
-    }
-    let t = sys.task_mut(init);
-    t.mm = Some(new);
-    t.active_mm = Some(new);
-    t.regs = Regs::user(entry.ip, entry.sp);
-    t.orig_ax = -1;
-    t.set_comm("init");
-    let cpu = t.cpu as usize;
-    mm::tlb::switch_mm(sys, cpu, new);
-    Ok(())
 }
 
 #[cfg(test)]

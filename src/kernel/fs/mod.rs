@@ -22,6 +22,8 @@ pub mod pidfd;
 pub mod pipe;
 pub mod rootfs;
 pub mod rw;
+#[cfg(test)]
+mod tests;
 pub mod truncate;
 pub mod uio;
 

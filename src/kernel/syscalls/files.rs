@@ -14,8 +14,8 @@ use crate::kernel::error::{Stop, SysError, SysResult, refuse};
 use crate::kernel::fs::namei::{self, AT_FDCWD, PATH_MAX};
 use crate::kernel::fs::rw::{self, At};
 use crate::kernel::fs::uio::{Dest, Source};
-use crate::kernel::fs::{dup, fdtable, fs_struct, open, pidfd, pipe, truncate};
-use crate::kernel::mm::uaccess::{copy_to_user, strncpy_from_user};
+use crate::kernel::fs::{dup, exec, fdtable, fs_struct, open, pidfd, pipe, truncate};
+use crate::kernel::mm::uaccess::{copy_to_user, get_user_u64, strncpy_from_user};
 use crate::kernel::system::System;
 use crate::kernel::task::{Resume, TaskId};
 
@@ -275,6 +275,51 @@ fn sys_getcwd(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     Ok(len as i64)
 }
 
+/// More pointers than any argument limit admits.
+const MAX_STRINGS: usize = 1 << 20;
+
+/// The strings of an argv or envp array in user memory; NULL is no strings.
+fn strings(sys: &mut System, task: TaskId, array: u64) -> Result<Vec<String>, SysError> {
+    let mut list = Vec::new();
+    let mut bytes = 0;
+    while array != 0 {
+        let at = array.wrapping_add(8 * list.len() as u64);
+        let addr = get_user_u64(sys, task, at)?;
+        if addr == 0 {
+            break;
+        }
+        let s = strncpy_from_user(sys, task, addr, exec::MAX_ARG_STRLEN).map_err(|e| {
+            let errno = if e.errno == Errno::ENAMETOOLONG { Errno::E2BIG } else { e.errno };
+            SysError { errno, ..e }
+        })?;
+        bytes += s.len() as u64;
+        list.push(s);
+        if list.len() > MAX_STRINGS || bytes > exec::MAX_ARG_BYTES {
+            let why = "arguments or environment are larger than any stack limit admits";
+            return refuse(Errno::E2BIG, "bprm_stack_limits", why);
+        }
+    }
+    Ok(list)
+}
+
+fn sys_execve(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    if let Payload::Exec(exec) = &call.payload {
+        let (path, argv, envp) = &**exec;
+        return exec::do_execveat(sys, task, path, argv, envp);
+    }
+    let path = path_arg(sys, task, call, 0)?;
+    let arrays = strings(sys, task, call.args[1])
+        .and_then(|argv| Ok((argv, strings(sys, task, call.args[2])?)));
+    match arrays {
+        Ok((argv, envp)) => exec::do_execveat(sys, task, &path, &argv, &envp),
+        Err(e) => {
+            // The file is opened before the strings are read.
+            exec::do_open_execat(sys, task, &path)?;
+            Err(e.into())
+        }
+    }
+}
+
 fn sys_umask(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     Ok(i64::from(fs_struct::sys_umask(sys, task, call.args[0] as u32)?))
 }
@@ -283,6 +328,8 @@ const OPEN_NOTE: &str = "O_PATH, O_TMPFILE, O_DIRECT, O_ASYNC, O_NOATIME, O_SYNC
                          refused; programs cannot be written (ETXTBSY)";
 const FCNTL_NOTE: &str =
     "F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL and F_SETFL; others are refused";
+const EXECVE_NOTE: &str =
+    "programs given as data and #! scripts; ELF files and binfmt_misc are refused (ENOEXEC)";
 const READ_NOTE: &str = "console input is always at its end; without a user buffer at most 16 MiB";
 
 /// Rows of the table.
@@ -298,6 +345,7 @@ pub const CALLS: &[Syscall] = &[
     Syscall { nr: 22, name: "pipe", args: &["fildes"], handler: sys_pipe, support: Full, note: "" },
     Syscall { nr: 32, name: "dup", args: &["fildes"], handler: sys_dup, support: Full, note: "" },
     Syscall { nr: 33, name: "dup2", args: &["oldfd", "newfd"], handler: sys_dup2, support: Full, note: "" },
+    Syscall { nr: 59, name: "execve", args: &["filename", "argv", "envp"], handler: sys_execve, support: Partial, note: EXECVE_NOTE },
     Syscall { nr: 72, name: "fcntl", args: &["fd", "cmd", "arg"], handler: sys_fcntl, support: Partial, note: FCNTL_NOTE },
     Syscall { nr: 76, name: "truncate", args: &["path", "length"], handler: sys_truncate, support: Full, note: "" },
     Syscall { nr: 77, name: "ftruncate", args: &["fd", "length"], handler: sys_ftruncate, support: Full, note: "" },
