@@ -40,6 +40,8 @@ pub mod sys;
 pub mod syscalls;
 pub mod system;
 pub mod task;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod user;
 pub mod wait;
 pub mod wait_queue;

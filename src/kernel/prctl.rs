@@ -30,7 +30,8 @@ fn put_int(sys: &mut System, task: TaskId, at: u64, value: i32) -> Result<i64, S
 /// Runs an operation; the value is what prctl returns.
 pub fn prctl(sys: &mut System, task: TaskId, call: &Call) -> Result<i64, SysError> {
     let [option, arg2, arg3, arg4, arg5, _] = call.args;
-    let Ok(op) = u32::try_from(option) else { return unknown(option) };
+    // The parameter is an int: the upper half of the register is not looked at.
+    let op = option as u32;
     match op {
         PR_SET_PDEATHSIG => {
             let sig = i32::try_from(arg2).ok().filter(|s| *s == 0 || Signal::new(*s).is_some());
@@ -122,13 +123,13 @@ pub fn prctl(sys: &mut System, task: TaskId, call: &Call) -> Result<i64, SysErro
         PR_GET_KEEPCAPS => Ok(i64::from(sys.cred(task).issecure(SECBIT_KEEP_CAPS))),
         PR_SET_KEEPCAPS => commoncap::set_keepcaps(sys, task, arg2),
         PR_CAP_AMBIENT => commoncap::cap_ambient(sys, task, arg2, arg3, [arg4, arg5]),
-        _ => unknown(option),
+        _ => unknown(op),
     }
 }
 
-fn unknown(option: u64) -> Result<i64, SysError> {
+fn unknown(option: u32) -> Result<i64, SysError> {
     let known = PR_NAMES.iter().take_while(|(n, _)| *n != "PR_CAP_AMBIENT_IS_SET");
-    let name = known.into_iter().find(|(_, v)| u64::try_from(*v) == Ok(option));
+    let name = known.into_iter().find(|(_, v)| *v == i64::from(option));
     let name = name.map_or(format!("{option}"), |(n, _)| format!("{n} ({option})"));
     Err(SysError::with(Errno::EINVAL, F, format!("unknown or not modelled: prctl option {name}")))
 }

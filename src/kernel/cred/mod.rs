@@ -16,6 +16,8 @@ pub mod exec;
 pub mod groups;
 pub mod setgid;
 pub mod setuid;
+#[cfg(test)]
+mod tests;
 pub mod user_ns;
 
 pub use super::capability::{capable, ns_capable};
@@ -205,27 +207,23 @@ pub fn commit_creds(sys: &mut System, task: TaskId, new: CredId) {
 }
 
 /// Credentials for a new child: shared by a thread, else a copy, with two
-/// references (for `cred` and `real_cred`) and the task already counted for
-/// its user. The caller stores the id in the child; undoing is
-/// [`exit_creds`] after `user::dec_nproc_of`. Source: `copy_creds`.
+/// references (for `cred` and `real_cred`). The caller stores the id in the
+/// child and counts it for its user (`user::inc_nproc`); undoing is
+/// `user::dec_nproc_of` and [`exit_creds`]. Source: `copy_creds`.
 pub fn copy_creds(sys: &mut System, parent: TaskId, flags: CloneFlags) -> Result<CredId, SysError> {
-    let new = if flags.contains(CloneFlags::CLONE_THREAD) {
+    if flags.contains(CloneFlags::CLONE_THREAD) {
         let shared = sys.task(parent).cred;
         get_cred_many(sys, shared, 2);
-        shared
-    } else {
-        let new = prepare_creds(sys, parent)?;
-        if flags.contains(CloneFlags::CLONE_NEWUSER)
-            && let Err(e) = user_ns::create_user_ns(sys, parent, new)
-        {
-            put_cred(sys, new);
-            return Err(e);
-        }
-        get_cred(sys, new);
-        new
-    };
-    let user = sys.kernel.creds[new].user;
-    inc_nproc(sys, user);
+        return Ok(shared);
+    }
+    let new = prepare_creds(sys, parent)?;
+    if flags.contains(CloneFlags::CLONE_NEWUSER)
+        && let Err(e) = user_ns::create_user_ns(sys, parent, new)
+    {
+        put_cred(sys, new);
+        return Err(e);
+    }
+    get_cred(sys, new);
     Ok(new)
 }
 

@@ -30,7 +30,7 @@ pub enum KillInfo {
 
 impl KillInfo {
     /// Whether a user sent it, so that permissions count (`SI_FROMUSER`).
-    fn from_user(&self) -> bool {
+    fn is_from_user(&self) -> bool {
         match self {
             KillInfo::Sender(_) => true,
             KillInfo::Given(i) => i.si_code <= 0,
@@ -71,7 +71,7 @@ fn check_kill_permission(
             "there is no signal with this number (1 to 64; 0 only checks)",
         );
     }
-    if !info.from_user()
+    if !info.is_from_user()
         || same_thread_group(sys, current, target)
         || kill_ok_by_cred(sys, current, target)
     {

@@ -14,6 +14,8 @@ pub mod pending;
 pub mod send;
 pub mod sigwait;
 pub mod stop;
+#[cfg(test)]
+mod tests;
 
 use crate::abi::flags::SaFlags;
 use crate::abi::structs::{Rusage, SigInfo};
