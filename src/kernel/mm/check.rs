@@ -9,7 +9,6 @@ use crate::kernel::fs::inode::InodeKind;
 use crate::kernel::mm::account::{vm_stat_account, vma_pages};
 use crate::kernel::mm::lifetime::blank_mm;
 use crate::kernel::mm::pgtable::pte_present;
-use crate::kernel::mm::vma::can_merge;
 use crate::kernel::mm::zap::mm_counter;
 use crate::kernel::mm::{AnonVmaId, MmId, MmStruct, VmFlags};
 use crate::kernel::system::System;
@@ -71,13 +70,8 @@ fn check_areas(sys: &System, id: MmId, m: &MmStruct, c: &mut Counted) {
         if *start != vma.vm_start || vma.vm_start >= vma.vm_end {
             c.err(format!("mm {id:?}: area at {start:#x} has a bad range"));
         }
-        if let Some(l) = last {
-            if l.vm_end > vma.vm_start {
-                c.err(format!("mm {id:?}: areas overlap at {start:#x}"));
-            }
-            if l.vm_flags == vma.vm_flags && can_merge(l, vma) && l.anon_vma == vma.anon_vma {
-                c.err(format!("mm {id:?}: areas should have been merged at {start:#x}"));
-            }
+        if last.is_some_and(|l| l.vm_end > vma.vm_start) {
+            c.err(format!("mm {id:?}: areas overlap at {start:#x}"));
         }
         if vma.anon_vma.is_some_and(|a| !vma.anon_vma_chain.contains(&a)) {
             c.err(format!("mm {id:?}: area at {start:#x} is not linked to its anon_vma"));

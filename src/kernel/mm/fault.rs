@@ -391,7 +391,10 @@ fn wp_page_copy(sys: &mut System, vmf: &Vmf, pte: Pte) -> Result<(), VmFault> {
     if !pte.is_special() {
         match sys.machine.mem.page_mut(old) {
             Ok(page) => page.mapcount -= 1,
-            Err(bug) => return Ok(sys.oops("wp_page_copy", bug.to_string())),
+            Err(bug) => {
+                sys.oops("wp_page_copy", bug.to_string());
+                return Ok(());
+            }
         }
         put_page(sys, old);
     }

@@ -60,7 +60,7 @@ fn user_byte(
                 if !pte.has(marks) {
                     sys.machine.mem.write_u64(at, pte.with(marks).0);
                 }
-                return Ok(PhysAddr(pte.pfn().addr().0 | addr % PAGE_SIZE));
+                return Ok(PhysAddr(pte.pfn().addr().0 | (addr % PAGE_SIZE)));
             }
             code.set(PfError::P, pte.has(PteFlags::P));
         }
@@ -85,9 +85,22 @@ pub fn copy_from_user(
     const F: &str = "copy_from_user";
     let mm = sys.kernel.tasks[task].mm.ok_or(no_mm(F))?;
     access_ok(sys, addr, buf.len() as u64, F)?;
+    copy_from_mm(sys, task, mm, addr, buf, F)
+}
+
+/// The same from an address space that need not be the task's own; the range
+/// is known to be in user space.
+pub(super) fn copy_from_mm(
+    sys: &mut System,
+    task: TaskId,
+    mm: MmId,
+    addr: u64,
+    buf: &mut [u8],
+    f: &'static str,
+) -> Result<(), SysError> {
     let mut done = 0;
     while done < buf.len() {
-        let at = user_byte(sys, task, mm, addr + done as u64, false, F)?;
+        let at = user_byte(sys, task, mm, addr + done as u64, false, f)?;
         let n = ((PAGE_SIZE - at.offset()) as usize).min(buf.len() - done);
         sys.machine.mem.read(at, &mut buf[done..done + n]);
         done += n;
