@@ -106,6 +106,7 @@ fn rest_init(sys: &mut System) -> Result<(), String> {
 /// Task 1 in the kernel: opens the console three times and executes init.
 fn kernel_init(sys: &mut System, init: TaskId) -> Result<(), String> {
     sys.task_mut(init).__state = TaskState::RUNNING;
+    sys.task_mut(init).on_rq = true;
     sys.task_mut(init).thread.ret_from_fork = false;
     sys.signal_mut(init).flags |= SignalFlags::UNKILLABLE;
     let cpu = sys.task(init).cpu;

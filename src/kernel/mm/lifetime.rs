@@ -17,6 +17,7 @@ use crate::kernel::inject;
 use crate::kernel::mm::layout::task_size;
 use crate::kernel::mm::pgtable::{free_pgd_range, pgd_alloc, put_page};
 use crate::kernel::mm::rmap::unlink_anon_vmas;
+use crate::kernel::mm::tlb::flush_tlb_mm;
 use crate::kernel::mm::vma::remove_vma;
 use crate::kernel::mm::zap::unmap_vmas;
 use crate::kernel::mm::{MmId, MmStruct, VmFlags, nommu};
@@ -157,6 +158,8 @@ pub fn exit_mmap(sys: &mut System, mm: MmId) {
     // free_pgtables: the reverse map goes with the tables.
     let end = task_size(sys);
     free_pgd_range(sys, mm, 0, end, 0, u64::MAX);
+    // tlb_finish_mmu: a processor may go on with these tables as a borrower.
+    flush_tlb_mm(sys, mm);
     for (_, mut vma) in areas {
         unlink_anon_vmas(sys, &mut vma);
         remove_vma(sys, vma);

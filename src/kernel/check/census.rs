@@ -1,0 +1,154 @@
+//! How many objects of each kind exist, and ending everything to see whether
+//! as many are left as before.
+//!
+//! Linux: /proc/slabinfo, /proc/meminfo. Left out: what the kernel keeps for
+//! the next time and which therefore does not return: up to two kernel stacks
+//! and the page tables of the vmalloc area.
+
+use crate::abi::Signal;
+use crate::abi::structs::SigInfo;
+use crate::kernel::entry;
+use crate::kernel::pid::PidType;
+use crate::kernel::sched::core as sched;
+use crate::kernel::signal::send::send_signal_locked;
+use crate::kernel::syscalls::Call;
+use crate::kernel::system::System;
+use crate::kernel::task::TaskId;
+use crate::machine::{LOW_RESERVED, PageFlags};
+
+/// Live objects by kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each field counts the arena, or the kind of page, of its name")]
+pub struct Census {
+    pub tasks: usize,
+    pub pids: usize,
+    pub pid_namespaces: usize,
+    pub nsproxies: usize,
+    pub namespaces: usize,
+    pub user_namespaces: usize,
+    pub creds: usize,
+    pub users: usize,
+    pub mms: usize,
+    pub anon_vmas: usize,
+    pub sighands: usize,
+    pub signals: usize,
+    pub files: usize,
+    pub fs: usize,
+    pub filps: usize,
+    pub inodes: usize,
+    pub pipes: usize,
+    pub completions: usize,
+    pub futex_queues: usize,
+    pub todo: usize,
+    pub stacks: usize,
+    pub table_pages: usize,
+    pub data_pages: usize,
+}
+
+impl Census {
+    /// Counts what exists now.
+    pub fn of(sys: &System) -> Census {
+        let k = &sys.kernel;
+        let kind = |f: PageFlags| f & (PageFlags::PGTABLE | PageFlags::KSTACK);
+        let used = sys.machine.mem.used_pages().filter(|(pfn, _)| pfn.0 >= LOW_RESERVED);
+        let (mut tables, mut data) = (0, 0);
+        for (_, page) in used {
+            tables += usize::from(kind(page.flags) == PageFlags::PGTABLE);
+            data += usize::from(kind(page.flags).is_empty());
+        }
+        Census {
+            tasks: k.tasks.len(),
+            pids: k.pids.len(),
+            pid_namespaces: k.pid_namespaces.len(),
+            nsproxies: k.nsproxies.len(),
+            namespaces: k.namespaces.len(),
+            user_namespaces: k.user_namespaces.len(),
+            creds: k.creds.len(),
+            users: k.users.len(),
+            mms: k.mms.len(),
+            anon_vmas: k.anon_vmas.len(),
+            sighands: k.sighands.len(),
+            signals: k.signals.len(),
+            files: k.files.len(),
+            fs: k.fs.len(),
+            filps: k.filps.len(),
+            inodes: k.inodes.len(),
+            pipes: k.pipes.len(),
+            completions: k.completions.len(),
+            futex_queues: k.futex_queues.len(),
+            todo: k.todo.len(),
+            stacks: k.tasks.iter().filter(|(_, t)| t.stack.is_some()).count(),
+            table_pages: tables - kernel_tables(sys),
+            data_pages: data,
+        }
+    }
+}
+
+/// Tables of the kernel's half: made when a stack slot is first used, kept.
+fn kernel_tables(sys: &System) -> usize {
+    if !sys.machine.config.mmu {
+        return 0;
+    }
+    let user: u64 = sys.kernel.mms.iter().map(|(_, m)| m.nr_pgtables + 1).sum();
+    let all = sys.machine.mem.used_pages().filter(|(_, p)| p.flags.contains(PageFlags::PGTABLE));
+    all.count().saturating_sub(user as usize)
+}
+
+/// Kills every user task but init and its threads, and reaps what is left.
+/// Afterwards nothing exists but what init and the kernel itself hold.
+///
+/// # Errors
+/// Init cannot reap, because it sleeps in a call or is stopped; or tasks are
+/// left that do not die.
+pub fn teardown(sys: &mut System) -> Result<(), String> {
+    let init = sys.kernel.init_process;
+    let group = sys.task(init).signal;
+    let victims = |sys: &System| -> Vec<TaskId> {
+        let users = sys.kernel.tasks.iter();
+        users.filter(|(_, t)| t.mm.is_some() && t.signal != group).map(|(id, _)| id).collect()
+    };
+    // A dying parent may have children made anew by nobody: one round is
+    // enough, the second shows it.
+    for victim in victims(sys) {
+        if sys.kernel.tasks.contains(victim) && sys.task(victim).signal.is_some() {
+            let kill = SigInfo::kernel(Signal::SIGKILL);
+            send_signal_locked(sys, kill, victim, PidType::Tgid).map_err(|e| e.to_string())?;
+        }
+    }
+    entry::settle(sys);
+    reap(sys, init)?;
+    forget_lazy_mms(sys, init)?;
+    match victims(sys).as_slice() {
+        [] => Ok(()),
+        alive => Err(format!("{} tasks survived SIGKILL: {alive:?}", alive.len())),
+    }
+}
+
+/// Number of wait4(2).
+const NR_WAIT4: u32 = 61;
+/// Number of getpid(2).
+const NR_GETPID: u32 = 39;
+/// WNOHANG and __WALL.
+const ANY_NOW: u64 = 0x4000_0001;
+
+fn reap(sys: &mut System, init: TaskId) -> Result<(), String> {
+    let any = i64::from(-1) as u64;
+    loop {
+        let call = Call::new(NR_WAIT4, &[any, 0, ANY_NOW, 0]);
+        match entry::syscall(sys, init, call).map_err(|e| e.to_string())? {
+            entry::Entered::Done(o) if o.ret > 0 => {}
+            _ => return Ok(()),
+        }
+    }
+}
+
+/// An idle processor goes on with the address space that was loaded last, and
+/// so holds it (lazy TLB). Init visits each processor to replace it.
+fn forget_lazy_mms(sys: &mut System, init: TaskId) -> Result<(), String> {
+    let home = sys.task(init).cpu;
+    for cpu in (0..sys.kernel.per_cpu.len() as u32).chain([home]) {
+        sched::migrate(sys, init, cpu);
+        entry::syscall(sys, init, Call::new(NR_GETPID, &[])).map_err(|e| e.to_string())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! Sleepers: a task is on exactly the queue that its sleeping call names, and
+//! every queue holds only such tasks.
+//!
+//! A task that was woken stays on its queue until it runs; it is in `todo`
+//! then.
+//!
+//! Linux: kernel/sched/wait.c. Left out: timers.
+
+use super::{Findings, Named};
+use crate::kernel::system::System;
+use crate::kernel::task::{TaskId, TaskState};
+use crate::kernel::wait_queue::{FutexKey, WaitOn, WaitQueueHead};
+
+/// What a queue belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    /// `signal->wait_chldexit`.
+    Signal(u64),
+    Completion(u64),
+    PipeRead(u64),
+    PipeWrite(u64),
+    Pid(u64),
+    Futex(FutexKey),
+}
+
+fn owner(on: WaitOn) -> Option<Owner> {
+    Some(match on {
+        WaitOn::Child(s) | WaitOn::Dethread(s) => Owner::Signal(s.to_bits()),
+        WaitOn::Vfork(c) => Owner::Completion(c.to_bits()),
+        WaitOn::PipeRead(p) => Owner::PipeRead(p.to_bits()),
+        WaitOn::PipeWrite(p) => Owner::PipeWrite(p.to_bits()),
+        WaitOn::PidExit(p) => Owner::Pid(p.to_bits()),
+        WaitOn::Futex(k) => Owner::Futex(k),
+        WaitOn::Signal | WaitOn::Timeout => return None,
+    })
+}
+
+pub(super) fn check(sys: &System, f: &mut Findings) {
+    let k = &sys.kernel;
+    let mut queued = Vec::new();
+    for (id, s) in k.signals.iter() {
+        entries(sys, Owner::Signal(id.to_bits()), &s.wait_chldexit, &mut queued, f);
+    }
+    for (id, c) in k.completions.iter() {
+        entries(sys, Owner::Completion(id.to_bits()), &c.wait, &mut queued, f);
+        let waits = |on| matches!(on, Some(WaitOn::Vfork(c)) if c == id);
+        let waiter = k.tasks.iter().any(|(_, t)| waits(t.resume.as_ref().map(|r| r.wait.on)));
+        if !waiter {
+            // It lies on the stack of the creator of a vfork child.
+            f.leaked(format_args!("completion {id:?}"), format_args!("nobody waits for it"));
+        }
+        let children = k.tasks.iter().filter(|(_, t)| t.vfork_done == Some(id)).count();
+        let open = u32::from(c.done == 0);
+        f.count(
+            format_args!("completion {id:?}"),
+            "not done",
+            open,
+            children as i64,
+            "children that will complete it",
+        );
+    }
+    for (id, p) in k.pipes.iter() {
+        entries(sys, Owner::PipeRead(id.to_bits()), &p.rd_wait, &mut queued, f);
+        entries(sys, Owner::PipeWrite(id.to_bits()), &p.wr_wait, &mut queued, f);
+    }
+    for (id, p) in k.pids.iter() {
+        entries(sys, Owner::Pid(id.to_bits()), &p.wait_pidfd, &mut queued, f);
+    }
+    for (key, q) in &k.futex_queues {
+        entries(sys, Owner::Futex(*key), q, &mut queued, f);
+        if q.entries.is_empty() {
+            f.leaked(format_args!("futex queue {key:?}"), format_args!("nobody sleeps on it"));
+        }
+    }
+    for (id, t) in k.tasks.iter() {
+        let Some(r) = &t.resume else { continue };
+        let woken = t.__state == TaskState::RUNNING;
+        let Some(owner) = owner(r.wait.on) else { continue };
+        let times = queued.iter().filter(|q| **q == (id, owner)).count();
+        f.rule(
+            times == 1 || woken && times == 0 || is_chosen(sys, id),
+            format_args!("{}", Named(id, t)),
+            "places on the queue it waits on",
+            format_args!("{times} of {:?}", r.wait.on),
+            "1",
+        );
+    }
+    let mut seen = Vec::new();
+    for id in &k.todo {
+        let known = k.tasks.contains(*id);
+        f.exists(known, format_args!("the kernel"), "todo", format_args!("{id:?}"));
+        let once = !seen.contains(id);
+        f.rule(once, format_args!("the kernel"), "todo", format_args!("{id:?} twice"), "once");
+        seen.push(*id);
+    }
+}
+
+/// A futex sleeper that FUTEX_WAKE has taken off the queue is on its way.
+fn is_chosen(sys: &System, id: TaskId) -> bool {
+    sys.kernel.todo.contains(&id)
+}
+
+fn entries(
+    sys: &System,
+    owner_of: Owner,
+    q: &WaitQueueHead,
+    queued: &mut Vec<(TaskId, Owner)>,
+    f: &mut Findings,
+) {
+    for e in &q.entries {
+        let me = format_args!("wait queue {owner_of:?}");
+        let Some(t) = sys.kernel.tasks.get(e.task) else {
+            f.exists(false, me, "entry", format_args!("{:?}", e.task));
+            continue;
+        };
+        let waits = t.resume.as_ref().map(|r| r.wait);
+        let fits = waits.is_some_and(|w| owner(w.on) == Some(owner_of));
+        f.rule(fits, me, "entry", format_args!("{}", Named(e.task, t)), "a task that waits on it");
+        let kind = waits.map(|w| w.exclusive);
+        f.same(me, "exclusive", Some(e.exclusive), kind, "as the sleeping call asked");
+        queued.push((e.task, owner_of));
+    }
+}
