@@ -17,7 +17,7 @@ macro_rules! caps {
             /// All capabilities, ascending.
             pub const ALL: &'static [Cap] = &[$(Cap::$name),*];
             /// The name, as in `CAP_KILL`.
-            pub fn name(self) -> &'static str {
+            pub const fn name(self) -> &'static str {
                 match self { $(Cap::$name => stringify!($name),)* }
             }
         }

@@ -10,6 +10,8 @@ use std::ops::Range;
 use rhai::{Dynamic, Engine, EvalAltResult, Position};
 
 use super::diagnostic::KernelReason;
+use super::value::Addr;
+use crate::abi::Signal;
 use crate::kernel::error::{Oops, SysError};
 
 /// What a native function raises.
@@ -21,6 +23,9 @@ pub enum ScriptError {
     /// A task was used that is waiting for something.
     #[error("task {} is waiting in {}", .0.task, .0.call)]
     Blocked(Box<BlockedUse>),
+    /// What a task did in user mode ended in a signal.
+    #[error("{}", .0.sentence())]
+    Fault(Box<Fault>),
     /// The simulated kernel was broken by what the script did to it.
     #[error("{0}")]
     Oops(Box<Oops>),
@@ -77,6 +82,37 @@ pub struct BlockedUse {
     pub since: Option<(String, Position)>,
 }
 
+/// A user-mode operation that ended in a signal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The pid.
+    pub task: i64,
+    /// What it did: `store(0x0, 1)`.
+    pub call: String,
+    /// The signal.
+    pub signal: Signal,
+    /// The name of its si_code: "SEGV_MAPERR".
+    pub code: String,
+    /// Faulting address, 0 where there is none.
+    pub addr: u64,
+    /// What was wrong, in a sentence.
+    pub why: String,
+    /// Whether the task is dead now.
+    pub killed: bool,
+}
+
+impl Fault {
+    /// The message: `SIGSEGV: store(0x0, 1) killed task 3`.
+    pub fn sentence(&self) -> String {
+        let Fault { task, call, signal, .. } = self;
+        if self.killed {
+            format!("{signal}: {call} killed task {task}")
+        } else {
+            format!("{signal}: {call} by task {task} faulted")
+        }
+    }
+}
+
 /// A failed assertion, already located.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AssertFail {
@@ -123,6 +159,7 @@ impl ScriptError {
         match self {
             ScriptError::Refused(_) => "refused",
             ScriptError::Blocked(_) => "blocked",
+            ScriptError::Fault(_) => "fault",
             ScriptError::Oops(_) => "oops",
             ScriptError::Assert(_) => "assert",
             ScriptError::Import { .. } => "import",
@@ -162,20 +199,36 @@ pub fn register(engine: &mut Engine) {
     engine.register_get("errno", |e: &mut ScriptError| text(e, |r| r.errno.name()));
     engine.register_get("call", |e: &mut ScriptError| match e {
         ScriptError::Blocked(b) => b.call.clone().into(),
+        ScriptError::Fault(f) => f.call.clone().into(),
         e => text(e, |r| &r.call),
     });
     engine.register_get("why", |e: &mut ScriptError| match e {
         ScriptError::Blocked(b) => b.waits_for.clone().into(),
+        ScriptError::Fault(f) => f.why.clone().into(),
         e => text(e, |r| &r.why),
     });
     engine.register_get("source", |e: &mut ScriptError| text(e, |r| &r.origin));
     engine.register_get("code", |e: &mut ScriptError| match e {
         ScriptError::Refused(reason) => Dynamic::from(reason.errno as i64),
+        ScriptError::Fault(f) => f.code.clone().into(),
         _ => Dynamic::UNIT,
     });
     engine.register_get("task", |e: &mut ScriptError| match e {
         ScriptError::Blocked(b) => b.task.into(),
+        ScriptError::Fault(f) => f.task.into(),
         e => e.reason().map_or(Dynamic::UNIT, |r| r.task.into()),
+    });
+    engine.register_get("signal", |e: &mut ScriptError| match e {
+        ScriptError::Fault(f) => Dynamic::from(super::bind::signal_value(f.signal)),
+        _ => Dynamic::UNIT,
+    });
+    engine.register_get("addr", |e: &mut ScriptError| match e {
+        ScriptError::Fault(f) => Dynamic::from(Addr(f.addr)),
+        _ => Dynamic::UNIT,
+    });
+    engine.register_get("killed", |e: &mut ScriptError| match e {
+        ScriptError::Fault(f) => f.killed.into(),
+        _ => Dynamic::UNIT,
     });
     engine.register_get("kind", |e: &mut ScriptError| e.kind());
     engine.register_get("message", |e: &mut ScriptError| e.to_string());

@@ -6,6 +6,7 @@
 //! [`control::Output`].
 
 pub mod assert;
+pub mod bind;
 pub mod check;
 pub mod control;
 pub mod diagnose;

@@ -9,7 +9,7 @@ use rhai::{Dynamic, Map};
 
 use super::super::control::Stop;
 use super::super::diagnostic::{KernelReason, Report, Severity};
-use super::super::errors::{AssertFail, BlockedUse, ScriptError};
+use super::super::errors::{AssertFail, BlockedUse, Fault, ScriptError};
 use super::super::source::{Source, Sources};
 use super::super::span::{self, Extent};
 use super::super::value::show;
@@ -46,6 +46,7 @@ fn raised(place: &Place, error: &ScriptError) -> Report {
     match error {
         ScriptError::Refused(reason) => refused(place, reason),
         ScriptError::Blocked(blocked) => waiting(place, blocked),
+        ScriptError::Fault(fault) => faulted(place, fault),
         ScriptError::Oops(oops) => broken(place, oops),
         ScriptError::Assert(fail) => assertion(place.ctx.control.sources(), fail),
         ScriptError::Import { message, help } => with_help("forkyard::import", message, help),
@@ -85,6 +86,15 @@ fn waiting(place: &Place, blocked: &BlockedUse) -> Report {
         }
     }
     report
+}
+
+fn faulted(place: &Place, fault: &Fault) -> Report {
+    let label = match fault.addr {
+        0 => fault.code.clone(),
+        addr => format!("{} at {addr:#x}", fault.code),
+    };
+    let report = place.report("forkyard::fault", fault.sentence(), Extent::Operand, label);
+    report.note(fault.why.clone())
 }
 
 fn broken(place: &Place, oops: &Oops) -> Report {

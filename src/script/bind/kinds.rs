@@ -1,0 +1,226 @@
+//! The families of flags and numbered constants, and their tables: how a word
+//! prints and what may be combined with what.
+//!
+//! Left out: the numbers themselves; they are `abi`'s.
+
+use bitflags::Flags as _;
+
+use crate::abi::cap::Cap;
+use crate::abi::flags::SaFlags;
+use crate::abi::signal::{SIGNAL_NAMES, si_code};
+use crate::abi::{CloneFlags, MapFlags, OpenFlags, ProtFlags, Signal, WaitOptions, numbers};
+use crate::kernel::mm::VmFlags;
+use crate::kernel::signal::SignalFlags;
+use crate::kernel::task::{PF, TaskState};
+use crate::machine::{PageFlags, PteFlags};
+use crate::script::value::{Field, FlagKind, Flags, Style};
+
+/// Names and values.
+pub(super) type Table = &'static [(&'static str, u64)];
+
+/// The table of a bitflags type, at compile time.
+macro_rules! bits_of {
+    ($ty:ty) => {{
+        const N: usize = <$ty>::FLAGS.len();
+        const TABLE: [(&str, u64); N] = {
+            let mut table = [("", 0); N];
+            let mut i = 0;
+            while i < N {
+                let flag = &<$ty>::FLAGS[i];
+                table[i] = (flag.name(), flag.value().bits() as u64);
+                i += 1;
+            }
+            table
+        };
+        &TABLE
+    }};
+}
+
+/// A table of numbers, made unsigned, at compile time.
+macro_rules! words_of {
+    ($table:expr) => {{
+        const N: usize = $table.len();
+        const TABLE: [(&str, u64); N] = {
+            let mut table = [("", 0); N];
+            let mut i = 0;
+            while i < N {
+                table[i] = ($table[i].0, $table[i].1 as u64);
+                i += 1;
+            }
+            table
+        };
+        &TABLE
+    }};
+}
+
+/// `PREFIX_NAME` for each flag of a type whose names lack the prefix.
+macro_rules! prefixed {
+    ($ty:ty, $prefix:literal: $($name:ident)*) => {
+        &[$((concat!($prefix, stringify!($name)), <$ty>::$name.bits() as u64)),*]
+    };
+}
+
+const fn kind(name: &'static str, table: Table, style: Style) -> FlagKind {
+    FlagKind { name, table, fields: &[], style, accepts: &[] }
+}
+
+const SIGNALS: Table = words_of!(SIGNAL_NAMES);
+
+/// SIG*.
+pub(super) static SIGNAL: FlagKind = kind("signals", SIGNALS, Style::Value);
+/// CLONE_*; the low byte holds the exit signal.
+pub(super) static CLONE: FlagKind = FlagKind {
+    name: "clone flags",
+    table: bits_of!(CloneFlags),
+    fields: &[Field { mask: crate::abi::flags::CSIGNAL, values: SIGNALS }],
+    style: Style::Bits,
+    accepts: &["signals"],
+};
+/// W*.
+pub(super) static WAIT: FlagKind = kind("wait options", bits_of!(WaitOptions), Style::Bits);
+/// PROT_*.
+pub(super) static PROT: FlagKind = kind("page protection", bits_of!(ProtFlags), Style::Bits);
+/// MAP_*.
+pub(super) static MAP: FlagKind = kind("mapping flags", bits_of!(MapFlags), Style::Bits);
+/// O_*.
+pub(super) static OPEN: FlagKind = kind("open flags", bits_of!(OpenFlags), Style::Bits);
+/// SA_*.
+pub(super) static SA: FlagKind = kind("sigaction flags", bits_of!(SaFlags), Style::Bits);
+/// PF_*.
+pub(super) static TASK: FlagKind = kind(
+    "task flags",
+    prefixed!(PF, "PF_": IDLE EXITING POSTCOREDUMP FORKNOEXEC SUPERPRIV DUMPCORE SIGNALED
+        NPROC_EXCEEDED KTHREAD RANDOMIZE),
+    Style::Bits,
+);
+/// TASK_* and EXIT_* as `__state` and `exit_state` hold them.
+pub(super) static STATE: FlagKind = FlagKind {
+    name: "task states",
+    table: &[
+        ("TASK_RUNNING", 0),
+        ("TASK_INTERRUPTIBLE", TaskState::INTERRUPTIBLE.bits() as u64),
+        ("TASK_UNINTERRUPTIBLE", TaskState::UNINTERRUPTIBLE.bits() as u64),
+        ("__TASK_STOPPED", TaskState::__TASK_STOPPED.bits() as u64),
+        ("__TASK_TRACED", TaskState::__TASK_TRACED.bits() as u64),
+        ("TASK_PARKED", TaskState::PARKED.bits() as u64),
+        ("TASK_DEAD", TaskState::DEAD.bits() as u64),
+        ("TASK_WAKEKILL", TaskState::WAKEKILL.bits() as u64),
+        ("TASK_WAKING", TaskState::WAKING.bits() as u64),
+        ("TASK_NOLOAD", TaskState::NOLOAD.bits() as u64),
+        ("TASK_NEW", TaskState::NEW.bits() as u64),
+        ("TASK_KILLABLE", TaskState::KILLABLE.bits() as u64),
+        ("TASK_STOPPED", TaskState::STOPPED.bits() as u64),
+        ("TASK_IDLE", TaskState::IDLE.bits() as u64),
+    ],
+    fields: &[],
+    style: Style::Bits,
+    accepts: &["exit states"],
+};
+/// EXIT_*.
+pub(super) static EXIT_STATE: FlagKind =
+    kind("exit states", &[("EXIT_DEAD", 0x10), ("EXIT_ZOMBIE", 0x20)], Style::Bits);
+/// VM_*.
+pub(super) static VM: FlagKind = kind(
+    "vm flags",
+    prefixed!(VmFlags, "VM_": READ WRITE EXEC SHARED MAYREAD MAYWRITE MAYEXEC MAYSHARE GROWSDOWN
+        LOCKED SEQ_READ RAND_READ DONTCOPY DONTEXPAND LOCKONFAULT ACCOUNT NORESERVE WIPEONFORK
+        DONTDUMP),
+    Style::Bits,
+);
+/// PG_*.
+pub(super) static PAGE: FlagKind = kind(
+    "page flags",
+    prefixed!(PageFlags, "PG_": RESERVED ANON ANON_EXCLUSIVE PGTABLE SLAB KSTACK SWAPBACKED DIRTY
+        LOCKED REFERENCED UPTODATE ZERO BUDDY FILE HOLE),
+    Style::Bits,
+);
+/// _PAGE_*.
+pub(super) static PTE: FlagKind = kind(
+    "page-table bits",
+    prefixed!(PteFlags, "_PAGE_": P RW US PWT PCD A D PS G SPECIAL SOFT_DIRTY NX),
+    Style::Bits,
+);
+/// SIGNAL_*.
+pub(super) static SIGNAL_STRUCT: FlagKind = kind(
+    "signal_struct flags",
+    prefixed!(SignalFlags, "SIGNAL_": STOP_STOPPED STOP_CONTINUED GROUP_EXIT CLD_STOPPED
+        CLD_CONTINUED UNKILLABLE),
+    Style::Bits,
+);
+/// MADV_*.
+pub(super) static MADV: FlagKind =
+    kind("madvise advice", words_of!(numbers::MADV_NAMES), Style::Value);
+/// P_*.
+pub(super) static ID_TYPE: FlagKind = kind("id types", words_of!(numbers::P_NAMES), Style::Value);
+/// PR_* operations.
+pub(super) static PRCTL: FlagKind =
+    kind("prctl operations", words_of!(numbers::PR_NAMES), Style::Value);
+/// SCHED_*.
+pub(super) static SCHED: FlagKind =
+    kind("scheduling policies", words_of!(numbers::SCHED_NAMES), Style::Value);
+/// RLIMIT_*.
+pub(super) static RLIMIT: FlagKind =
+    kind("resources", words_of!(numbers::RLIMIT_NAMES), Style::Value);
+/// F_*, FD_CLOEXEC, SEEK_*, O_RDONLY, CLOSE_RANGE_*.
+pub(super) static FILE: FlagKind = FlagKind {
+    name: "file constants",
+    table: words_of!(numbers::FILE_NAMES),
+    fields: &[],
+    style: Style::Value,
+    accepts: &["open flags"],
+};
+/// SIG_BLOCK, SIG_DFL and their companions.
+pub(super) static SIGNAL_NUMBER: FlagKind =
+    kind("signal constants", words_of!(numbers::SIGNAL_NUMBER_NAMES), Style::Value);
+/// What a disposition's handler field holds.
+pub(super) static HANDLER: FlagKind =
+    kind("handlers", &[("SIG_DFL", 0), ("SIG_IGN", 1)], Style::Value);
+/// SECBIT_*.
+pub(super) static SECBIT: FlagKind =
+    kind("secure bits", words_of!(numbers::SECBIT_NAMES), Style::Bits);
+/// RUSAGE_*.
+pub(super) static RUSAGE: FlagKind =
+    kind("rusage targets", words_of!(numbers::RUSAGE_NAMES), Style::Value);
+/// RLIM_INFINITY.
+pub(super) static RLIM: FlagKind =
+    kind("limits", &[("RLIM_INFINITY", numbers::RLIM_INFINITY)], Style::Value);
+
+const CAPS: usize = Cap::ALL.len();
+const CAP_NAMES: [(&str, u64); CAPS] = {
+    let mut table = [("", 0); CAPS];
+    let mut i = 0;
+    while i < CAPS {
+        table[i] = (Cap::ALL[i].name(), i as u64);
+        i += 1;
+    }
+    table
+};
+/// CAP_*, as numbers.
+pub(super) static CAP: FlagKind = kind("capabilities", &CAP_NAMES, Style::Value);
+/// Why a signal came: `SI_*`. Those that depend on the signal are told by name.
+pub(super) static SI_CODE: FlagKind = kind(
+    "signal codes",
+    &[
+        ("SI_USER", si_code::SI_USER as u64),
+        ("SI_KERNEL", si_code::SI_KERNEL as u64),
+        ("SI_QUEUE", si_code::SI_QUEUE as i64 as u64),
+        ("SI_TKILL", si_code::SI_TKILL as i64 as u64),
+    ],
+    Style::Value,
+);
+/// FUTEX_*.
+pub(super) static FUTEX: FlagKind = kind(
+    "futex operations",
+    &[("FUTEX_WAIT", 0), ("FUTEX_WAKE", 1), ("FUTEX_PRIVATE_FLAG", 128)],
+    Style::Bits,
+);
+
+/// A signal number as a value.
+pub(super) fn signal(number: i32) -> Flags {
+    Flags { bits: number as u64, kind: &SIGNAL }
+}
+
+/// The same of a signal.
+pub(super) fn of_signal(sig: Signal) -> Flags {
+    signal(sig.number())
+}
