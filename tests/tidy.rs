@@ -96,9 +96,9 @@ fn not_code(text: &str) -> Option<usize> {
         let open = text[1 + hashes..].starts_with('"');
         return open.then(|| end_of(&format!("\"{}", "#".repeat(hashes)), hashes + 2));
     }
-    if text.starts_with('"') {
+    if let Some(rest) = text.strip_prefix('"') {
         let mut escaped = false;
-        let end = text[1..].find(|c| {
+        let end = rest.find(|c| {
             let ends = c == '"' && !escaped;
             escaped = c == '\\' && !escaped;
             ends

@@ -10,6 +10,7 @@ use super::directives::Directives;
 use super::files::Input;
 use super::folder::Folder;
 use super::machine::Machine;
+use super::world::World;
 use super::{FAILED, INTERRUPTED, OK};
 use crate::script::control::{Output, Stop};
 use crate::script::diagnostic::{Report, Style};
@@ -66,8 +67,8 @@ impl Plan {
             output: Box::new(output),
             interrupt,
         };
-        let result = job.run(|_engine, _control, _scope| {
-            let _ = (machine, trace);
+        let result = job.run(|engine, control, scope| {
+            World::install(engine, control, scope, &machine, &trace);
         });
         Finished::of(result)
     }

@@ -118,8 +118,7 @@ pub fn run_all(
     mut each: impl FnMut(&Case, Verdict) + Send,
 ) {
     let next = AtomicUsize::new(0);
-    let results: Mutex<(usize, Vec<Option<Verdict>>, &mut (dyn FnMut(&Case, Verdict) + Send))> =
-        Mutex::new((0, vec![None; cases.len()], &mut each));
+    let results = Mutex::new((0, vec![None; cases.len()], &mut each));
     let work = || {
         loop {
             let i = next.fetch_add(1, Ordering::Relaxed);
