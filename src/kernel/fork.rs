@@ -362,6 +362,8 @@ fn copy_creds(
     let t = sys.task_mut(p);
     t.real_cred = new;
     t.cred = new;
+    let user = sys.kernel.creds[new].user;
+    user::inc_nproc(sys, user);
     Ok(())
 }
 
