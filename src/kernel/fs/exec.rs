@@ -23,6 +23,8 @@
 mod bprm;
 mod dethread;
 mod load;
+#[cfg(test)]
+mod tests;
 
 pub use bprm::{LinuxBinprm, MAX_ARG_BYTES, MAX_ARG_STRLEN, do_open_execat};
 

@@ -282,11 +282,14 @@ const MAX_STRINGS: usize = 1 << 20;
 fn strings(sys: &mut System, task: TaskId, array: u64) -> Result<Vec<String>, SysError> {
     let mut list = Vec::new();
     let mut bytes = 0;
-    while array != 0 {
+    if array == 0 {
+        return Ok(list);
+    }
+    loop {
         let at = array.wrapping_add(8 * list.len() as u64);
         let addr = get_user_u64(sys, task, at)?;
         if addr == 0 {
-            break;
+            return Ok(list);
         }
         let s = strncpy_from_user(sys, task, addr, exec::MAX_ARG_STRLEN).map_err(|e| {
             let errno = if e.errno == Errno::ENAMETOOLONG { Errno::E2BIG } else { e.errno };
@@ -299,7 +302,6 @@ fn strings(sys: &mut System, task: TaskId, array: u64) -> Result<Vec<String>, Sy
             return refuse(Errno::E2BIG, "bprm_stack_limits", why);
         }
     }
-    Ok(list)
 }
 
 fn sys_execve(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
