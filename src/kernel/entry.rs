@@ -283,7 +283,7 @@ fn sleep(sys: &mut System, task: TaskId, call: Call, wait: Wait) {
     match &mut t.resume {
         // Sleeping on: the line that made the call stays the first one.
         Some(r) => r.wait = wait,
-        None => t.resume = Some(Box::new(Resume { call, wait, origin, note })),
+        None => t.resume = Some(Box::new(Resume { call, wait, origin, note, file: None })),
     }
     sched::schedule(sys, cpu);
 }
@@ -374,7 +374,7 @@ fn stop_in_call(sys: &mut System, task: TaskId, call: Call) {
         deadline: None,
     };
     let t = sys.task_mut(task);
-    t.resume = Some(Box::new(Resume { call, wait, origin, note: EXIT_PENDING }));
+    t.resume = Some(Box::new(Resume { call, wait, origin, note: EXIT_PENDING, file: None }));
 }
 
 /// `Resume::note` of a call that has ended and only has to leave the kernel.

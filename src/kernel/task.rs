@@ -21,7 +21,7 @@ use crate::abi::structs::SigInfo;
 use crate::abi::{SigSet, Signal};
 use crate::base::{Id, Pfn, VirtAddr};
 use crate::kernel::cred::CredId;
-use crate::kernel::fs::{FilesId, FsId};
+use crate::kernel::fs::{FileId, FilesId, FsId};
 use crate::kernel::mm::MmId;
 use crate::kernel::nsproxy::NsproxyId;
 use crate::kernel::pid::PidId;
@@ -186,6 +186,9 @@ pub struct Resume {
     /// State a call keeps across its sleeps (the deadline of a timeout, the
     /// pid of a vfork child); written when it first blocks.
     pub note: u64,
+    /// The open file description a sleeping read or write works on, with a
+    /// reference of its own: another thread may close the descriptor.
+    pub file: Option<FileId>,
 }
 
 /// `struct task_struct`.

@@ -194,7 +194,14 @@ fn exec_mmap(sys: &mut System, task: TaskId, mm: MmId) {
         switch_mm(sys, cpu as usize, mm);
     }
     match (old, active) {
-        (Some(old), _) => mmput(sys, old),
+        (Some(old), _) => {
+            // setmax_mm_hiwater_rss: what getrusage reports is never less.
+            let m = sys.mm(old);
+            let pages = m.hiwater_rss.max(m.rss_stat.iter().sum::<i64>().max(0) as u64);
+            let s = sys.signal_mut(task);
+            s.dead_threads.ru_maxrss = s.dead_threads.ru_maxrss.max(pages * 4);
+            mmput(sys, old);
+        }
         // A kernel thread becomes a program: it had borrowed this one.
         (None, Some(active)) => mmdrop(sys, active),
         (None, None) => {}

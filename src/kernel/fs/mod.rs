@@ -75,7 +75,8 @@ pub enum FileKind {
 /// `struct file`: an open file description.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
-    /// References: descriptors in any table, and mappings.
+    /// References: descriptors in any table, mappings, and calls that sleep
+    /// in it (`Resume::file`).
     pub f_count: u32,
     /// Offset in bytes, shared by all who share the description.
     pub f_pos: u64,

@@ -359,3 +359,6 @@ pub(crate) fn undo_pipe(sys: &mut System, task: TaskId, fds: (i32, i32)) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

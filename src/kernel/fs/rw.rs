@@ -7,6 +7,7 @@
 //! (it is at its end), O_SYNC.
 
 use super::fdtable::{bad_fd, fget};
+use super::file::{fput, get_file};
 use super::inode::{CharDev, InodeKind, MAX_LFS_FILESIZE, S_ISGID, S_ISUID, S_IXGRP};
 use super::pipe::{pipe_read, pipe_write};
 use super::uio::{Dest, Source, piece};
@@ -17,9 +18,10 @@ use crate::base::{PAGE_SIZE, PhysAddr};
 use crate::kernel::error::{SysError, SysResult, refuse};
 use crate::kernel::mm::filemap::filemap_get_page;
 use crate::kernel::signal::kill::send_sig;
-use crate::kernel::syscalls::Out;
+use crate::kernel::syscalls::{Call, Out};
 use crate::kernel::system::System;
-use crate::kernel::task::TaskId;
+use crate::kernel::task::{Resume, TaskId};
+use crate::kernel::wait_queue::Wait;
 use crate::machine::page::PageFlags;
 
 /// Writes bytes into a regular file's pages and lengthens it; the end of
@@ -106,6 +108,43 @@ fn espipe(source_fn: &'static str) -> SysError {
     SysError::new(Errno::ESPIPE, source_fn, "a pipe, pidfd or terminal has no file offset")
 }
 
+/// The description behind `fd`; for a call that has slept, the one it sleeps
+/// in, whatever the descriptor names by now.
+fn fdget(sys: &System, task: TaskId, fd: i32, source_fn: &'static str) -> Result<FileId, SysError> {
+    match sys.task(task).resume.as_ref().and_then(|r| r.file) {
+        Some(file) => Ok(file),
+        None => fget(sys, task, fd).map_err(|_| bad_fd(source_fn, fd)),
+    }
+}
+
+/// A read or write that blocks: `file` gains a reference for as long as the
+/// call sleeps, and `note` is kept for its next run.
+pub(crate) fn fdget_sleep(sys: &mut System, task: TaskId, call: &Call, wait: Wait, note: u64) {
+    let held = sys.task(task).resume.as_ref().and_then(|r| r.file);
+    let file = held.or_else(|| {
+        let file = fget(sys, task, call.args[0] as i32).ok()?;
+        get_file(sys, file);
+        Some(file)
+    });
+    let origin = sys.log.origin;
+    let t = sys.task_mut(task);
+    match &mut t.resume {
+        Some(r) => (r.note, r.file) = (note, file),
+        None => {
+            t.resume = Some(Box::new(Resume { call: call.clone(), wait, origin, note, file }));
+        }
+    }
+}
+
+/// The end of a read or write that may have slept (`fdput`).
+pub(crate) fn fdput(sys: &mut System, task: TaskId) {
+    let Some(r) = &mut sys.task_mut(task).resume else { return };
+    r.note = 0;
+    if let Some(file) = r.file.take() {
+        fput(sys, file);
+    }
+}
+
 /// read(2) and pread64(2): up to `dest.count()` bytes.
 ///
 /// # Errors
@@ -114,7 +153,7 @@ fn espipe(source_fn: &'static str) -> SysError {
 /// Blocks on an empty pipe.
 pub fn ksys_read(sys: &mut System, task: TaskId, fd: i32, mut dest: Dest, at: At) -> SysResult {
     at.check()?;
-    let id = fget(sys, task, fd).map_err(|_| bad_fd("ksys_read", fd))?;
+    let id = fdget(sys, task, fd, "ksys_read")?;
     let file = &sys.kernel.filps[id];
     let (kind, pos) = (file.kind, file.f_pos);
     // A pidfd has FMODE_PREAD, so pread gets as far as EINVAL on it.
@@ -216,7 +255,7 @@ pub fn ksys_write(
     note: &mut u64,
 ) -> SysResult {
     at.check()?;
-    let id = fget(sys, task, fd).map_err(|_| bad_fd("ksys_write", fd))?;
+    let id = fdget(sys, task, fd, "ksys_write")?;
     let file = &sys.kernel.filps[id];
     let kind = file.kind;
     if at != At::Pos && !seekable(sys, file) && !matches!(kind, FileKind::Pidfd(_)) {

@@ -17,7 +17,7 @@ use crate::kernel::fs::uio::{Dest, Source};
 use crate::kernel::fs::{dup, exec, fdtable, fs_struct, open, pidfd, pipe, truncate};
 use crate::kernel::mm::uaccess::{copy_to_user, get_user_u64, strncpy_from_user};
 use crate::kernel::system::System;
-use crate::kernel::task::{Resume, TaskId};
+use crate::kernel::task::TaskId;
 
 /// Argument `i` as a path: the payload, else user memory.
 pub(super) fn path_arg(
@@ -61,30 +61,38 @@ fn source(call: &Call) -> Source<'_> {
     }
 }
 
+/// A read or write may sleep, holding its file and knowing how far it got.
+fn may_sleep(
+    sys: &mut System,
+    task: TaskId,
+    call: &Call,
+    run: impl FnOnce(&mut System, &mut u64) -> SysResult,
+) -> SysResult {
+    let mut note = sys.task(task).resume.as_ref().map_or(0, |r| r.note);
+    let result = run(sys, &mut note);
+    match result {
+        Err(Stop::Block(wait)) => rw::fdget_sleep(sys, task, call, wait, note),
+        _ => rw::fdput(sys, task),
+    }
+    result
+}
+
+fn read_at(sys: &mut System, task: TaskId, call: &Call, at: At) -> SysResult {
+    may_sleep(sys, task, call, |sys, _| rw::ksys_read(sys, task, fd(call.args[0]), dest(call), at))
+}
+
+fn write_at(sys: &mut System, task: TaskId, call: &Call, at: At) -> SysResult {
+    may_sleep(sys, task, call, |sys, note| {
+        rw::ksys_write(sys, task, fd(call.args[0]), source(call), at, note)
+    })
+}
+
 fn sys_read(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
-    rw::ksys_read(sys, task, fd(call.args[0]), dest(call), At::Pos)
+    read_at(sys, task, call, At::Pos)
 }
 
 fn sys_pread64(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
-    let at = At::Offset(call.args[3] as i64);
-    rw::ksys_read(sys, task, fd(call.args[0]), dest(call), at)
-}
-
-/// A write to a pipe may sleep with some bytes done; how many, its note keeps.
-fn write_at(sys: &mut System, task: TaskId, call: &Call, at: At) -> SysResult {
-    let mut note = sys.task(task).resume.as_ref().map_or(0, |r| r.note);
-    let result = rw::ksys_write(sys, task, fd(call.args[0]), source(call), at, &mut note);
-    if let Err(Stop::Block(wait)) = result {
-        let origin = sys.log.origin;
-        let t = sys.task_mut(task);
-        match &mut t.resume {
-            Some(r) => r.note = note,
-            None => {
-                t.resume = Some(Box::new(Resume { call: call.clone(), wait, origin, note }));
-            }
-        }
-    }
-    result
+    read_at(sys, task, call, At::Offset(call.args[3] as i64))
 }
 
 fn sys_write(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
