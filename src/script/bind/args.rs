@@ -62,7 +62,8 @@ pub(super) fn word(what: &str, value: &Dynamic) -> Result<u64, ScriptError> {
     plain_word(value).ok_or_else(|| wrong(what, "a number", value))
 }
 
-fn plain_word(value: &Dynamic) -> Option<u64> {
+/// The same; `None` for other types.
+pub(super) fn plain_word(value: &Dynamic) -> Option<u64> {
     if let Ok(n) = value.as_int() {
         return Some(n as u64);
     }

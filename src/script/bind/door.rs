@@ -4,9 +4,11 @@
 //! Left out: what each call's arguments mean; the areas know.
 
 use rhai::{Array, Dynamic, Map, NativeCallContext};
+use smallvec::SmallVec;
 
 use super::args;
-use super::pending::{Convert, Pending};
+pub(super) use super::pending::Convert;
+use super::pending::Pending;
 use super::registry::Raised;
 use super::task::Task;
 use super::trouble;
@@ -33,6 +35,15 @@ pub(super) const fn nr(name: &str) -> u32 {
         i += 1;
     }
     panic!("no system call has this name")
+}
+
+/// The number of the system call that a signature names.
+pub(super) const fn nr_of(signature: &str) -> u32 {
+    let mut end = 0;
+    while end < signature.len() && signature.as_bytes()[end] != b'(' {
+        end += 1;
+    }
+    nr(signature.split_at(end).0)
 }
 
 /// A call that returns nothing but success.
@@ -94,26 +105,13 @@ pub(super) fn numbers(
 ) -> Raised<Dynamic> {
     let mut words = [0; 6];
     for (word, (name, value)) in words.iter_mut().zip(named) {
-        *word = match args::word(name, value) {
-            Ok(word) => word,
-            Err(_) => args::word(&format!("{}: {name}", ctx.fn_name()), value)?,
+        *word = match args::plain_word(value) {
+            Some(word) => word,
+            None => args::word(&format!("{}: {name}", ctx.fn_name()), value)?,
         };
     }
-    let call = Call::new(nr, &words);
-    match step(ctx, task, &[], call) {
-        Ok(Done::Returned(ret, out)) => Ok(convert(task, ret, out)),
-        Ok(Done::Dead) => Ok(Dynamic::UNIT),
-        Ok(_) => {
-            let values: Vec<&Dynamic> = named.iter().map(|(_, v)| *v).collect();
-            Ok(Dynamic::from(Pending::new(task, shown(ctx.fn_name(), &values), convert)))
-        }
-        Err(ScriptError::Refused(mut reason)) => {
-            let values: Vec<&Dynamic> = named.iter().map(|(_, v)| *v).collect();
-            reason.call = shown(ctx.fn_name(), &values);
-            Err(ScriptError::Refused(reason).into())
-        }
-        Err(e) => Err(e.into()),
-    }
+    let values: SmallVec<[&Dynamic; 6]> = named.iter().map(|(_, v)| *v).collect();
+    call(ctx, task, &values, Call::new(nr, &words), convert)
 }
 
 /// A call as the script wrote it: `waitpid(5, WNOHANG)`.
@@ -164,15 +162,6 @@ pub(super) fn printed(value: &Dynamic) -> String {
     } else {
         value.to_string()
     }
-}
-
-/// Unused results of a call: what it stored.
-pub(super) fn refused(
-    task: &Task,
-    call: String,
-    result: Result<u64, crate::kernel::error::SysError>,
-) -> Result<u64, ScriptError> {
-    result.map_err(|e| ScriptError::refused(&e, call, task.pid()))
 }
 
 /// The value of a call that returns a number through a pointer or in RAX.

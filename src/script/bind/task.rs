@@ -129,11 +129,6 @@ impl PartialEq for Task {
     }
 }
 
-/// A task, or `()` for none.
-pub(super) fn optional(machine: &Machine, id: Option<TaskId>) -> Dynamic {
-    id.map_or(Dynamic::UNIT, |id| Dynamic::from(machine.handle(id)))
-}
-
 /// Registers the type and its comparisons.
 pub(super) fn register(engine: &mut Engine) {
     printed!(engine, Task, "Task");

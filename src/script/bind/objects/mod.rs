@@ -27,8 +27,9 @@ use crate::kernel::signal::{SighandStruct, SignalStruct};
 use crate::kernel::system::{Kernel, System};
 use crate::script::errors::ScriptError;
 
+pub(super) use cred::SetIds;
 pub(super) use sched::{SchedEntity, Stack};
-pub(super) use signal::{Limit, limit_number};
+pub(super) use signal::{Action, Limit};
 
 /// A kind of kernel object that lives in an arena.
 pub(super) trait Kind: Clone + 'static {

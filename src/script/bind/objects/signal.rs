@@ -21,7 +21,7 @@ use crate::script::value::{Addr, Flags};
 pub(in super::super) struct Limit(pub Rlimit);
 
 /// A limit as a number, or RLIM_INFINITY.
-pub(in super::super) fn limit_number(n: u64) -> Dynamic {
+fn limit_number(n: u64) -> Dynamic {
     if n == RLIM_INFINITY {
         return Dynamic::from(Flags { bits: n, kind: &kinds::RLIM });
     }
