@@ -1,8 +1,7 @@
-//! Resource limits: getrlimit(2), setrlimit(2), prlimit(2), and the limits
-//! that init begins with.
+//! Resource limits: getrlimit(2), setrlimit(2), prlimit(2). Those that init
+//! begins with are in `boot.rs`.
 //!
-//! Linux: kernel/sys.c (do_prlimit, check_prlimit_permission),
-//! include/asm-generic/resource.h (INIT_RLIMITS), kernel/fork.c (fork_init).
+//! Linux: kernel/sys.c (do_prlimit, check_prlimit_permission).
 //! Left out: enforcement of CPU, FSIZE, RSS, LOCKS, MSGQUEUE, RTTIME: these are
 //! kept and inherited, nothing here uses them up.
 
@@ -16,27 +15,6 @@ use crate::kernel::task::TaskId;
 
 /// fs.nr_open: ceiling for RLIMIT_NOFILE.
 const SYSCTL_NR_OPEN: u64 = 1024 * 1024;
-
-/// The limits of init. Half of `threads_max` tasks and queued signals may
-/// belong to one user.
-pub fn init_rlimits(threads_max: u32) -> [Rlimit; 16] {
-    const INF: u64 = RLIM_INFINITY;
-    let mut rlim = [Rlimit { cur: INF, max: INF }; 16];
-    let mut set = |resource: u32, cur: u64, max: u64| {
-        rlim[resource as usize] = Rlimit { cur, max };
-    };
-    let half = u64::from(threads_max / 2);
-    set(RLIMIT_STACK, 8 << 20, INF);
-    set(RLIMIT_CORE, 0, INF);
-    set(RLIMIT_NPROC, half, half);
-    set(RLIMIT_NOFILE, 1024, 4096);
-    set(RLIMIT_MEMLOCK, 8 << 20, 8 << 20);
-    set(RLIMIT_SIGPENDING, half, half);
-    set(RLIMIT_MSGQUEUE, 819_200, 819_200);
-    set(RLIMIT_NICE, 0, 0);
-    set(RLIMIT_RTPRIO, 0, 0);
-    rlim
-}
 
 /// Sets a limit of a process if `new` is given; returns the old one
 /// (`do_prlimit`). Errors: EINVAL for an unknown resource or a soft limit

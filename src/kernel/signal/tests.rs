@@ -747,3 +747,162 @@ fn prctl_settings() {
     let born = w.fork(g);
     assert!(has(&w, born));
 }
+
+#[test]
+fn registers_survive_a_stop() {
+    let mut w = world();
+    let init = w.init;
+    let t = w.fork(init);
+    set_user_regs(&mut w, t, |r| (r.bx, r.ax) = (7, -512i64 as u64));
+    let before = w.sys.task(t).regs;
+    w.kill(init, t, Signal::SIGSTOP);
+    let other = w.fork(init);
+    w.call(other, "getpid", &[]);
+    w.kill(init, t, Signal::SIGCONT);
+    // -512 in RAX is no restart code outside of a call.
+    set_user_regs(&mut w, t, |r| assert_eq!(*r, before));
+}
+
+#[test]
+fn a_vfork_parent_dies_of_fatal_signals_only() {
+    // Fact 12.
+    let mut w = world();
+    let init = w.init;
+    let t = w.fork(init);
+    action(&mut w, t, Signal::SIGUSR1, HANDLER, SaFlags::empty());
+    assert_eq!(w.enter(t, "vfork", &[], Payload::None), Entered::Blocked);
+    let child = w.sys.kernel.new_task.unwrap().0;
+    assert_eq!(w.state(t), 'D');
+    w.kill(init, t, Signal::SIGTERM);
+    assert_eq!((w.state(t), w.state(child)), ('Z', 'R'));
+    // With another signal already pending nobody looks at TERM before the
+    // release (wants_signal); so it is on the running kernel. KILL is looked at.
+    let t = w.fork(init);
+    action(&mut w, t, Signal::SIGUSR1, HANDLER, SaFlags::empty());
+    w.enter(t, "vfork", &[], Payload::None);
+    for sig in [Signal::SIGUSR1, Signal::SIGSTOP, Signal::SIGTERM] {
+        w.kill(init, t, sig);
+        assert_eq!(w.state(t), 'D', "{sig}");
+    }
+    w.kill(init, t, Signal::SIGKILL);
+    assert_eq!(w.state(t), 'Z');
+    let t = w.fork(init);
+    action(&mut w, t, Signal::SIGUSR1, HANDLER, SaFlags::empty());
+    w.enter(t, "vfork", &[], Payload::None);
+    let child = w.sys.kernel.new_task.unwrap().0;
+    w.kill(init, t, Signal::SIGUSR1);
+    w.kill(init, child, Signal::SIGKILL);
+    assert_eq!(w.state(t), 'R');
+    assert_eq!(w.sys.task_mut(t).finished.take().unwrap().ret as u64, w.pid(child));
+    assert_eq!(w.sys.task(t).regs.ip, HANDLER);
+}
+
+#[test]
+fn the_init_of_a_pid_namespace() {
+    // Fact 32.
+    let mut w = world();
+    let init = w.init;
+    let (a, b, c) = {
+        let new = |w: &mut World| w.clone(init, 0x2000_0000 | 17);
+        (new(&mut w), new(&mut w), new(&mut w))
+    };
+    let inside = w.fork(a);
+    assert_eq!((w.call(a, "getpid", &[]), w.call(a, "getppid", &[])), (1, 0));
+    for sig in [9, 15, 19, 11] {
+        w.call(inside, "kill", &[1, sig]);
+        assert_eq!(w.state(a), 'R', "{sig} from inside");
+    }
+    w.kill(init, a, Signal::SIGTERM);
+    assert_eq!(w.state(a), 'R', "TERM from outside is not forced");
+    w.kill(init, a, Signal::SIGSTOP);
+    assert_eq!(w.state(a), 'T');
+    w.kill(init, a, Signal::SIGCONT);
+    // A handler sees a sender that it cannot name as 0.
+    action(&mut w, a, Signal::SIGUSR1, HANDLER, SaFlags::SA_SIGINFO);
+    w.kill(init, a, Signal::SIGUSR1);
+    assert_eq!(w.sys.task(a).last_siginfo.as_ref().unwrap().si_pid, 0);
+    w.kill(init, a, Signal::SIGKILL);
+    assert_eq!((w.state(a), w.state(inside)), ('Z', '-'));
+    super::send::force_sig_fault(&mut w.sys, b, Signal::SIGSEGV, si_code::SEGV_MAPERR, 0);
+    crate::kernel::entry::settle(&mut w.sys);
+    assert_eq!(w.state(b), 'Z', "its own fault kills it");
+    // kill(-1) in a namespace reaches nobody outside.
+    assert_eq!(w.refused(c, "kill", &[u64::MAX, 9]), ESRCH);
+}
+
+#[test]
+fn a_spurious_wake_up_changes_nothing() {
+    use crate::kernel::sched::core::try_to_wake_up;
+    use crate::kernel::task::TaskState;
+    let mut w = world();
+    let init = w.init;
+    for call in ["pause", "rt_sigsuspend", "rt_sigtimedwait"] {
+        let t = w.fork(init);
+        mask(&mut w, t, SIG_BLOCK, &[Signal::SIGUSR1]);
+        let (args, payload): (&[u64], _) = match call {
+            "pause" => (&[], Payload::None),
+            "rt_sigsuspend" => (&[0, 8], Payload::SigSet(SigSet(2))),
+            _ => (&[0, 0, 0, 8], Payload::SigSet(set(&[Signal::SIGUSR1]))),
+        };
+        assert_eq!(w.enter(t, call, args, payload), Entered::Blocked);
+        let seen = |w: &World| {
+            let t = w.sys.task(t);
+            let masks = (t.blocked, t.saved_sigmask, t.sigtimedwait.clone(), t.pending.clone());
+            (masks, t.__state, t.sigpending, t.resume.clone(), t.finished.clone())
+        };
+        let before = seen(&w);
+        assert!(try_to_wake_up(&mut w.sys, t, TaskState::INTERRUPTIBLE));
+        crate::kernel::entry::settle(&mut w.sys);
+        assert_eq!(seen(&w), before, "{call}");
+    }
+}
+
+#[test]
+fn handlers_stack_and_the_last_one_runs_first() {
+    // As the running kernel: unblocking INT, USR1 and TERM at once runs
+    // TERM, USR1, INT.
+    let mut w = world();
+    let t = w.fork(w.init);
+    let sigs = [Signal::SIGINT, Signal::SIGUSR1, Signal::SIGTERM];
+    for s in sigs {
+        action(&mut w, t, s, HANDLER, SaFlags::empty());
+    }
+    mask(&mut w, t, SIG_BLOCK, &sigs);
+    for s in [Signal::SIGTERM, Signal::SIGUSR1, Signal::SIGINT] {
+        w.kill(t, t, s);
+    }
+    mask(&mut w, t, SIG_UNBLOCK, &sigs);
+    for expect in [15, 10, 2] {
+        assert_eq!(w.sys.task(t).regs.di, expect);
+        set_user_regs(&mut w, t, |r| r.sp += 8);
+        w.enter(t, "rt_sigreturn", &[], Payload::None);
+    }
+    assert!(w.sys.task(t).blocked.is_empty());
+}
+
+#[test]
+fn sa_restart_decides_about_a_sleeping_wait() {
+    let mut w = world();
+    let init = w.init;
+    for (flags, again) in [(SaFlags::SA_RESTART, true), (SaFlags::empty(), false)] {
+        let t = w.fork(init);
+        let child = w.fork(t);
+        action(&mut w, t, Signal::SIGUSR1, HANDLER, flags);
+        let e = w.enter(t, "wait4", &[u64::MAX, 0, 0, 0], Payload::None);
+        assert_eq!(e, Entered::Blocked);
+        w.kill(init, t, Signal::SIGUSR1);
+        assert_eq!((w.state(t), w.sys.task(t).regs.ip), ('R', HANDLER));
+        let ended = w.sys.task_mut(t).finished.take().map(|o| o.ret);
+        assert_eq!(ended, (!again).then_some(EINTR.to_ret()));
+        set_user_regs(&mut w, t, |r| r.sp += 8);
+        let e = w.enter(t, "rt_sigreturn", &[], Payload::None);
+        assert_eq!(e == Entered::Blocked, again, "{e:?}");
+        if !again {
+            continue;
+        }
+        assert_eq!(w.state(t), 'S');
+        let pid = w.pid(child);
+        w.enter(child, "exit", &[0], Payload::None);
+        assert_eq!(w.sys.task_mut(t).finished.take().unwrap().ret as u64, pid);
+    }
+}
