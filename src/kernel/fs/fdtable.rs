@@ -17,7 +17,7 @@
 use crate::abi::Errno;
 use crate::abi::numbers::RLIMIT_NOFILE;
 use crate::kernel::error::SysError;
-use crate::kernel::fs::file::fput;
+use crate::kernel::fs::file::{fput, fput_many};
 use crate::kernel::fs::{Fd, FileId, FilesId, FilesStruct};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
@@ -37,9 +37,11 @@ pub fn dup_fd(sys: &mut System, old: FilesId) -> Result<FilesId, SysError> {
     let len = files.fdt.iter().rposition(Option::is_some).map_or(0, |i| i + 1);
     let fdt = files.fdt[..len].to_vec();
     let mut missing = None;
-    for fd in fdt.iter().flatten() {
+    // Descriptors 0, 1 and 2 are mostly one file: look it up once.
+    for run in fdt.chunk_by(same_file) {
+        let Some(fd) = run[0] else { continue };
         match sys.kernel.filps.get_mut(fd.file) {
-            Some(f) => f.f_count += 1,
+            Some(f) => f.f_count += run.len() as u32,
             None => missing = Some(fd.file),
         }
     }
@@ -63,9 +65,16 @@ pub fn put_files_struct(sys: &mut System, id: FilesId) {
         return sys.oops("put_files_struct", format!("count of files_struct {id:?} below zero"));
     }
     let Some(files) = sys.kernel.files.remove(id) else { return };
-    for fd in files.fdt.iter().flatten() {
-        fput(sys, fd.file);
+    for run in files.fdt.chunk_by(same_file) {
+        if let Some(fd) = run[0] {
+            fput_many(sys, fd.file, run.len() as u32);
+        }
     }
+}
+
+/// Whether two slots name one description, or are both free.
+fn same_file(a: &Option<Fd>, b: &Option<Fd>) -> bool {
+    a.map(|f| f.file) == b.map(|f| f.file)
 }
 
 /// The task's table. Only a task past exit_files has none.

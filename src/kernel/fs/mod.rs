@@ -8,6 +8,7 @@
 //! Linux: include/linux/fdtable.h, fs_struct.h, fs.h; fs/file.c, fs/pipe.c.
 //! Left out: everything on disk, mounts, ACLs, locks.
 
+pub mod attr;
 pub mod dup;
 pub mod exec;
 pub mod fdtable;

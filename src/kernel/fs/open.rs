@@ -1,29 +1,26 @@
-//! open(2), and the calls that change what an inode says about itself or
-//! where the caller is in the tree.
+//! open(2), access(2), and the calls that change where the caller is in the
+//! tree.
 //!
-//! Linux: fs/open.c (do_sys_openat2, build_open_flags, chmod_common,
-//! chown_common, ksys_chroot), fs/namei.c (do_filp_open, may_open), fs/attr.c,
-//! fs/d_path.c (getcwd).
+//! Linux: fs/open.c (do_sys_openat2, build_open_flags, do_faccessat,
+//! ksys_chroot), fs/namei.c (do_filp_open, may_open), fs/d_path.c (getcwd).
 //! Left out: O_PATH, O_TMPFILE, O_DIRECT, O_ASYNC, O_NOATIME, O_SYNC, O_DSYNC
 //! (refused by name), openat2, named pipes.
 
 use super::fdtable::{fd_install, fget, get_unused_fd};
 use super::file::{alloc_file, fput, get_file};
 use super::fs_struct::{task_fs, task_fs_mut};
-use super::inode::{Inode, InodeKind, S_IALLUGO, S_ISGID, S_ISUID, S_IXGRP};
+use super::inode::{InodeKind, S_IALLUGO};
 use super::namei::{
     AT_FDCWD, Last, Parent, Path, create_entry, filename_lookup, getname, lookup_last,
     path_parentat, walk_last,
 };
-use super::perm::{
-    MAY_EXEC, MAY_READ, MAY_WRITE, capable_wrt_inode, in_group_p, inode_owner_or_capable,
-    inode_permission,
-};
+use super::perm::{MAY_EXEC, MAY_READ, MAY_WRITE, inode_permission};
 use super::truncate::do_truncate;
 use super::{FileId, FileKind, InodeId};
-use crate::abi::{Cap, Errno, OpenFlags};
+use crate::abi::numbers::SECBIT_NO_SETUID_FIXUP;
+use crate::abi::{Cap, CapSet, Errno, OpenFlags};
 use crate::kernel::capability::ns_capable;
-use crate::kernel::cred::user_ns::{make_kgid, make_kuid};
+use crate::kernel::cred::user_ns::make_kuid;
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
@@ -186,130 +183,38 @@ fn may_open(sys: &mut System, task: TaskId, path: &Path, flags: OpenFlags) -> Re
     Ok(())
 }
 
-/// chmod(2), fchmodat(2).
-pub fn do_fchmodat(
+/// access(2), faccessat(2): what the *real* ids may do, whoever the program
+/// acts as: the question of a set-user-ID program. `mode` is a set of `MAY_*`,
+/// or 0 to ask whether the file exists.
+///
+/// # Errors
+/// EINVAL: another bit in `mode`. EACCES, and those of the walk.
+pub fn do_faccessat(
     sys: &mut System,
     task: TaskId,
     dfd: i32,
     name: &str,
     mode: u32,
 ) -> Result<(), SysError> {
-    let path = filename_lookup(sys, task, dfd, name)?;
-    chmod_common(sys, task, path.inode(), mode)
-}
-
-/// fchmod(2).
-pub fn fchmod(sys: &mut System, task: TaskId, fd: i32, mode: u32) -> Result<(), SysError> {
-    let inode = fd_inode(sys, task, fd)?;
-    chmod_common(sys, task, inode, mode)
-}
-
-/// Sets the permission bits. A caller outside the file's group cannot set
-/// S_ISGID: the bit is left out without an error.
-///
-/// # Errors
-/// EPERM: neither owner nor CAP_FOWNER.
-fn chmod_common(sys: &mut System, task: TaskId, inode: InodeId, mode: u32) -> Result<(), SysError> {
-    if !inode_owner_or_capable(sys, task, inode) {
-        let why = "only the owner of a file, or CAP_FOWNER, changes its mode";
-        return refuse(Errno::EPERM, "setattr_prepare", why);
+    if mode & !(MAY_READ | MAY_WRITE | MAY_EXEC) != 0 {
+        return refuse(Errno::EINVAL, "do_faccessat", "the mode is a set of R_OK, W_OK and X_OK");
     }
-    let mut mode = mode & S_IALLUGO;
-    let gid = sys.kernel.inodes[inode].i_gid;
-    if mode & S_ISGID != 0
-        && !in_group_p(sys.cred(task), gid)
-        && !capable_wrt_inode(sys, task, inode, Cap::CAP_FSETID)
-    {
-        mode &= !S_ISGID;
+    // access_override_creds: a copy for the length of the call.
+    let mut cred = sys.cred(task).clone();
+    (cred.fsuid, cred.fsgid, cred.usage) = (cred.uid, cred.gid, 1);
+    if !cred.issecure(SECBIT_NO_SETUID_FIXUP) {
+        let root = make_kuid(sys, cred.user_ns, 0);
+        let effective = if Some(cred.uid) == root { cred.cap_permitted } else { CapSet::EMPTY };
+        cred.cap_effective = effective;
     }
-    sys.kernel.inodes[inode].i_mode = mode;
-    Ok(())
-}
-
-/// chown(2), fchownat(2). `u32::MAX` leaves an id as it is.
-pub fn do_fchownat(
-    sys: &mut System,
-    task: TaskId,
-    dfd: i32,
-    name: &str,
-    ids: (u32, u32),
-) -> Result<(), SysError> {
-    let path = filename_lookup(sys, task, dfd, name)?;
-    chown_common(sys, task, path.inode(), ids)
-}
-
-/// fchown(2).
-pub fn fchown(sys: &mut System, task: TaskId, fd: i32, ids: (u32, u32)) -> Result<(), SysError> {
-    let inode = fd_inode(sys, task, fd)?;
-    chown_common(sys, task, inode, ids)
-}
-
-/// Gives a file away. Whoever does it, set-user-ID goes, and set-group-ID too
-/// where it means a group to run with.
-///
-/// # Errors
-/// EINVAL: an id without meaning in the user namespace. EPERM.
-fn chown_common(
-    sys: &mut System,
-    task: TaskId,
-    inode: InodeId,
-    (uid, gid): (u32, u32),
-) -> Result<(), SysError> {
-    const KEEP: u32 = u32::MAX;
-    let ns = sys.cred(task).user_ns;
-    let kuid = if uid == KEEP { Some(KEEP) } else { make_kuid(sys, ns, uid) };
-    let kgid = if gid == KEEP { Some(KEEP) } else { make_kgid(sys, ns, gid) };
-    let (Some(uid), Some(gid)) = (kuid, kgid) else {
-        let why = "the caller's user namespace has no such uid or gid";
-        return refuse(Errno::EINVAL, "chown_common", why);
-    };
-    let Inode { i_uid, i_gid, i_mode, .. } = sys.kernel.inodes[inode];
-    let cred = sys.cred(task);
-    let owner = cred.fsuid == i_uid;
-    let uid_ok = uid == KEEP || owner && uid == i_uid;
-    let gid_ok = gid == KEEP || owner && (gid == i_gid || in_group_p(cred, gid));
-    let group_mine = in_group_p(cred, i_gid);
-    let allowed = uid_ok && gid_ok;
-    if !allowed && !capable_wrt_inode(sys, task, inode, Cap::CAP_CHOWN) {
-        let why = if uid_ok {
-            "without CAP_CHOWN the owner gives a file only to a group of its own"
-        } else {
-            "only CAP_CHOWN gives a file to another user"
-        };
-        return refuse(Errno::EPERM, "setattr_prepare", why);
-    }
-    let mut kill = 0;
-    if !sys.kernel.inodes[inode].is_dir() {
-        kill |= i_mode & S_ISUID;
-        // Without S_IXGRP the bit once meant mandatory locking, which a
-        // privileged caller or group member keeps.
-        let drop_sgid = i_mode & S_IXGRP != 0
-            || !group_mine && !capable_wrt_inode(sys, task, inode, Cap::CAP_FSETID);
-        if i_mode & S_ISGID != 0 && drop_sgid {
-            kill |= S_ISGID;
-        }
-    }
-    let i = &mut sys.kernel.inodes[inode];
-    i.i_mode &= !kill;
-    if uid != KEEP {
-        i.i_uid = uid;
-    }
-    if gid != KEEP {
-        i.i_gid = gid;
-    }
-    Ok(())
-}
-
-/// The inode of a descriptor; a pipe or pidfd has none here.
-fn fd_inode(sys: &System, task: TaskId, fd: i32) -> Result<InodeId, SysError> {
-    match sys.kernel.filps[fget(sys, task, fd)?].kind {
-        FileKind::Inode(i) => Ok(i),
-        _ => Err(SysError::new(
-            Errno::EINVAL,
-            "fchmod",
-            "the owner and mode of pipes and pidfds are not modelled",
-        )),
-    }
+    let own = sys.task(task).cred;
+    let over = sys.kernel.creds.insert(cred);
+    sys.task_mut(task).cred = over;
+    let result = filename_lookup(sys, task, dfd, name)
+        .and_then(|path| inode_permission(sys, task, path.inode(), mode, &path.name()));
+    sys.task_mut(task).cred = own;
+    sys.kernel.creds.remove(over);
+    result
 }
 
 /// The directory a path names, which the caller may enter.

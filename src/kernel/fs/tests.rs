@@ -244,18 +244,33 @@ fn permissions_follow_the_file_system_ids() {
     assert_eq!(errno(o(&mut s, t, "/tmp/private", RDONLY)), EACCES);
     assert!(o(&mut s, t, "/tmp/roots", RDONLY).is_ok());
     assert_eq!(errno(do_unlinkat(&mut s, t, AT_FDCWD, "/tmp/roots")), EPERM);
-    assert_eq!(errno(do_fchmodat(&mut s, t, AT_FDCWD, "/tmp/roots", 0o777)), EPERM);
-    assert_eq!(errno(do_fchownat(&mut s, t, AT_FDCWD, "/tmp/roots", (1000, 1000))), EPERM);
+    assert_eq!(errno(attr::do_fchmodat(&mut s, t, AT_FDCWD, "/tmp/roots", 0o777)), EPERM);
+    assert_eq!(errno(attr::do_fchownat(&mut s, t, AT_FDCWD, "/tmp/roots", (1000, 1000))), EPERM);
     assert_eq!(errno(ksys_chroot(&mut s, t, "/tmp")), EPERM);
     // Its own file without permission for the owner: the owner's bits count.
     let f = o(&mut s, t, "/home/user/mine", CREAT | RDWR).unwrap();
-    open::fchmod(&mut s, t, f, 0o077).unwrap();
+    attr::fchmod(&mut s, t, f, 0o077).unwrap();
     assert_eq!(errno(o(&mut s, t, "/home/user/mine", RDONLY)), EACCES);
     assert!(o(&mut s, t, "/home/user/excl", CREAT | EXCL | RDWR).is_ok());
 }
 
 fn task_umask(s: &mut System, t: TaskId, mask: u32) {
     fs_struct::sys_umask(s, t, mask).unwrap();
+}
+
+#[test]
+fn access_asks_for_the_real_ids() {
+    let (mut s, t) = sys();
+    let free = s.kernel.creds.len();
+    assert_eq!(do_faccessat(&mut s, t, AT_FDCWD, "/root", 7), Ok(()));
+    assert_eq!(errno(do_faccessat(&mut s, t, AT_FDCWD, "/root", 8)), EINVAL);
+    assert_eq!(errno(do_faccessat(&mut s, t, AT_FDCWD, "/root/x", 0)), ENOENT);
+    let id = s.task(t).cred;
+    s.kernel.creds[id].uid = 1000;
+    assert_eq!(errno(do_faccessat(&mut s, t, AT_FDCWD, "/root", 1)), EACCES);
+    assert_eq!(do_faccessat(&mut s, t, AT_FDCWD, "/etc/passwd", 4), Ok(()));
+    assert!(o(&mut s, t, "/root", RDONLY).is_ok());
+    assert_eq!((s.task(t).cred, s.kernel.creds.len()), (id, free));
 }
 
 #[test]
@@ -266,17 +281,17 @@ fn giving_a_file_away_takes_the_set_id_bits() {
         let FileKind::Inode(i) = s.kernel.filps[fget(s, t, f).unwrap()].kind else { panic!() };
         s.kernel.inodes[i].st_mode()
     };
-    open::fchmod(&mut s, t, f, 0o6755).unwrap();
+    attr::fchmod(&mut s, t, f, 0o6755).unwrap();
     w(&mut s, t, f, b"x").unwrap();
     assert_eq!(mode(&s), 0o106755, "root has CAP_FSETID");
-    open::fchown(&mut s, t, f, (u32::MAX, u32::MAX)).unwrap();
+    attr::fchown(&mut s, t, f, (u32::MAX, u32::MAX)).unwrap();
     assert_eq!(mode(&s), 0o100755);
-    open::fchmod(&mut s, t, f, 0o6744).unwrap();
-    open::fchown(&mut s, t, f, (0, 0)).unwrap();
+    attr::fchmod(&mut s, t, f, 0o6744).unwrap();
+    attr::fchown(&mut s, t, f, (0, 0)).unwrap();
     assert_eq!(mode(&s), 0o102744);
-    open::fchmod(&mut s, t, f, 0o6777).unwrap();
-    open::fchown(&mut s, t, f, (1000, 1000)).unwrap();
-    open::fchmod(&mut s, t, f, 0o6777).unwrap();
+    attr::fchmod(&mut s, t, f, 0o6777).unwrap();
+    attr::fchown(&mut s, t, f, (1000, 1000)).unwrap();
+    attr::fchmod(&mut s, t, f, 0o6777).unwrap();
     become_user(&mut s, t);
     w(&mut s, t, f, b"x").unwrap();
     assert_eq!(mode(&s), 0o100777);

@@ -14,7 +14,7 @@ use crate::kernel::error::{Stop, SysError, SysResult, refuse};
 use crate::kernel::fs::namei::{self, AT_FDCWD, PATH_MAX};
 use crate::kernel::fs::rw::{self, At};
 use crate::kernel::fs::uio::{Dest, Source};
-use crate::kernel::fs::{dup, exec, fdtable, fs_struct, open, pidfd, pipe, truncate};
+use crate::kernel::fs::{attr, dup, exec, fdtable, fs_struct, open, pidfd, pipe, truncate};
 use crate::kernel::mm::uaccess::{copy_to_user, get_user_u64, strncpy_from_user};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
@@ -228,27 +228,37 @@ fn sys_unlinkat(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
 
 fn sys_chmod(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     let path = path_arg(sys, task, call, 0)?;
-    done(open::do_fchmodat(sys, task, AT_FDCWD, &path, call.args[1] as u32))
+    done(attr::do_fchmodat(sys, task, AT_FDCWD, &path, call.args[1] as u32))
 }
 
 fn sys_fchmod(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
-    done(open::fchmod(sys, task, fd(call.args[0]), call.args[1] as u32))
+    done(attr::fchmod(sys, task, fd(call.args[0]), call.args[1] as u32))
 }
 
 fn sys_fchmodat(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     let path = path_arg(sys, task, call, 1)?;
-    done(open::do_fchmodat(sys, task, fd(call.args[0]), &path, call.args[2] as u32))
+    done(attr::do_fchmodat(sys, task, fd(call.args[0]), &path, call.args[2] as u32))
 }
 
 fn sys_chown(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     let path = path_arg(sys, task, call, 0)?;
     let ids = (call.args[1] as u32, call.args[2] as u32);
-    done(open::do_fchownat(sys, task, AT_FDCWD, &path, ids))
+    done(attr::do_fchownat(sys, task, AT_FDCWD, &path, ids))
 }
 
 fn sys_fchown(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     let [f, uid, gid, ..] = call.args;
-    done(open::fchown(sys, task, fd(f), (uid as u32, gid as u32)))
+    done(attr::fchown(sys, task, fd(f), (uid as u32, gid as u32)))
+}
+
+fn sys_access(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    let path = path_arg(sys, task, call, 0)?;
+    done(open::do_faccessat(sys, task, AT_FDCWD, &path, call.args[1] as u32))
+}
+
+fn sys_faccessat(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    let path = path_arg(sys, task, call, 1)?;
+    done(open::do_faccessat(sys, task, fd(call.args[0]), &path, call.args[2] as u32))
 }
 
 fn sys_chdir(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
@@ -352,6 +362,7 @@ pub const CALLS: &[Syscall] = &[
     Syscall { nr: 8, name: "lseek", args: &["fd", "offset", "whence"], handler: sys_lseek, support: Partial, note: "SEEK_DATA and SEEK_HOLE are refused" },
     Syscall { nr: 17, name: "pread64", args: &["fd", "buf", "count", "pos"], handler: sys_pread64, support: Partial, note: READ_NOTE },
     Syscall { nr: 18, name: "pwrite64", args: &["fd", "buf", "count", "pos"], handler: sys_pwrite64, support: Full, note: "" },
+    Syscall { nr: 21, name: "access", args: &["filename", "mode"], handler: sys_access, support: Full, note: "" },
     Syscall { nr: 22, name: "pipe", args: &["fildes"], handler: sys_pipe, support: Full, note: "" },
     Syscall { nr: 32, name: "dup", args: &["fildes"], handler: sys_dup, support: Full, note: "" },
     Syscall { nr: 33, name: "dup2", args: &["oldfd", "newfd"], handler: sys_dup2, support: Full, note: "" },
@@ -375,6 +386,7 @@ pub const CALLS: &[Syscall] = &[
     Syscall { nr: 258, name: "mkdirat", args: &["dfd", "pathname", "mode"], handler: sys_mkdirat, support: Full, note: "" },
     Syscall { nr: 263, name: "unlinkat", args: &["dfd", "pathname", "flag"], handler: sys_unlinkat, support: Partial, note: "AT_REMOVEDIR is refused" },
     Syscall { nr: 268, name: "fchmodat", args: &["dfd", "filename", "mode"], handler: sys_fchmodat, support: Full, note: "" },
+    Syscall { nr: 269, name: "faccessat", args: &["dfd", "filename", "mode"], handler: sys_faccessat, support: Full, note: "" },
     Syscall { nr: 292, name: "dup3", args: &["oldfd", "newfd", "flags"], handler: sys_dup3, support: Full, note: "" },
     Syscall { nr: 293, name: "pipe2", args: &["fildes", "flags"], handler: sys_pipe2, support: Partial, note: "packet mode (O_DIRECT) is refused" },
     Syscall { nr: 434, name: "pidfd_open", args: &["pid", "flags"], handler: sys_pidfd_open, support: Partial, note: "the descriptor cannot be polled" },

@@ -201,7 +201,8 @@ mod tests {
     use super::*;
     use crate::abi::OpenFlags;
     use crate::kernel::boot::{BootConfig, boot};
-    use crate::kernel::fs::open::{do_sys_open, fchmod};
+    use crate::kernel::fs::attr::fchmod;
+    use crate::kernel::fs::open::do_sys_open;
     use crate::kernel::fs::rw::{At, ksys_write};
     use crate::kernel::fs::uio::Source;
 

@@ -1,0 +1,142 @@
+//! chmod(2), chown(2): what an inode says about itself.
+//!
+//! Linux: fs/open.c (chmod_common, chown_common), fs/attr.c (setattr_prepare,
+//! setattr_should_drop_suidgid).
+//! Left out: times, pipes and pidfds as targets.
+
+use super::fdtable::fget;
+use super::inode::{Inode, S_IALLUGO, S_ISGID, S_ISUID, S_IXGRP};
+use super::namei::filename_lookup;
+use super::perm::{capable_wrt_inode, in_group_p, inode_owner_or_capable};
+use super::{FileKind, InodeId};
+use crate::abi::{Cap, Errno};
+use crate::kernel::cred::user_ns::{make_kgid, make_kuid};
+use crate::kernel::error::{SysError, refuse};
+use crate::kernel::system::System;
+use crate::kernel::task::TaskId;
+
+/// chmod(2), fchmodat(2).
+pub fn do_fchmodat(
+    sys: &mut System,
+    task: TaskId,
+    dfd: i32,
+    name: &str,
+    mode: u32,
+) -> Result<(), SysError> {
+    let path = filename_lookup(sys, task, dfd, name)?;
+    chmod_common(sys, task, path.inode(), mode)
+}
+
+/// fchmod(2).
+pub fn fchmod(sys: &mut System, task: TaskId, fd: i32, mode: u32) -> Result<(), SysError> {
+    let inode = fd_inode(sys, task, fd)?;
+    chmod_common(sys, task, inode, mode)
+}
+
+/// Sets the permission bits. A caller outside the file's group cannot set
+/// S_ISGID: the bit is left out without an error.
+///
+/// # Errors
+/// EPERM: neither owner nor CAP_FOWNER.
+fn chmod_common(sys: &mut System, task: TaskId, inode: InodeId, mode: u32) -> Result<(), SysError> {
+    if !inode_owner_or_capable(sys, task, inode) {
+        let why = "only the owner of a file, or CAP_FOWNER, changes its mode";
+        return refuse(Errno::EPERM, "setattr_prepare", why);
+    }
+    let mut mode = mode & S_IALLUGO;
+    let gid = sys.kernel.inodes[inode].i_gid;
+    if mode & S_ISGID != 0
+        && !in_group_p(sys.cred(task), gid)
+        && !capable_wrt_inode(sys, task, inode, Cap::CAP_FSETID)
+    {
+        mode &= !S_ISGID;
+    }
+    sys.kernel.inodes[inode].i_mode = mode;
+    Ok(())
+}
+
+/// chown(2), fchownat(2). `u32::MAX` leaves an id as it is.
+pub fn do_fchownat(
+    sys: &mut System,
+    task: TaskId,
+    dfd: i32,
+    name: &str,
+    ids: (u32, u32),
+) -> Result<(), SysError> {
+    let path = filename_lookup(sys, task, dfd, name)?;
+    chown_common(sys, task, path.inode(), ids)
+}
+
+/// fchown(2).
+pub fn fchown(sys: &mut System, task: TaskId, fd: i32, ids: (u32, u32)) -> Result<(), SysError> {
+    let inode = fd_inode(sys, task, fd)?;
+    chown_common(sys, task, inode, ids)
+}
+
+/// Gives a file away. Whoever does it, set-user-ID goes, and set-group-ID too
+/// where it means a group to run with.
+///
+/// # Errors
+/// EINVAL: an id without meaning in the user namespace. EPERM.
+fn chown_common(
+    sys: &mut System,
+    task: TaskId,
+    inode: InodeId,
+    (uid, gid): (u32, u32),
+) -> Result<(), SysError> {
+    const KEEP: u32 = u32::MAX;
+    let ns = sys.cred(task).user_ns;
+    let kuid = if uid == KEEP { Some(KEEP) } else { make_kuid(sys, ns, uid) };
+    let kgid = if gid == KEEP { Some(KEEP) } else { make_kgid(sys, ns, gid) };
+    let (Some(uid), Some(gid)) = (kuid, kgid) else {
+        let why = "the caller's user namespace has no such uid or gid";
+        return refuse(Errno::EINVAL, "chown_common", why);
+    };
+    let Inode { i_uid, i_gid, i_mode, .. } = sys.kernel.inodes[inode];
+    let cred = sys.cred(task);
+    let owner = cred.fsuid == i_uid;
+    let uid_ok = uid == KEEP || owner && uid == i_uid;
+    let gid_ok = gid == KEEP || owner && (gid == i_gid || in_group_p(cred, gid));
+    let group_mine = in_group_p(cred, i_gid);
+    let allowed = uid_ok && gid_ok;
+    if !allowed && !capable_wrt_inode(sys, task, inode, Cap::CAP_CHOWN) {
+        let why = if uid_ok {
+            "without CAP_CHOWN the owner gives a file only to a group of its own"
+        } else {
+            "only CAP_CHOWN gives a file to another user"
+        };
+        return refuse(Errno::EPERM, "setattr_prepare", why);
+    }
+    let mut kill = 0;
+    if !sys.kernel.inodes[inode].is_dir() {
+        kill |= i_mode & S_ISUID;
+        // Without S_IXGRP the bit once meant mandatory locking, which a
+        // privileged caller or group member keeps.
+        let drop_sgid = i_mode & S_IXGRP != 0
+            || !group_mine && !capable_wrt_inode(sys, task, inode, Cap::CAP_FSETID);
+        if i_mode & S_ISGID != 0 && drop_sgid {
+            kill |= S_ISGID;
+        }
+    }
+    let i = &mut sys.kernel.inodes[inode];
+    i.i_mode &= !kill;
+    if uid != KEEP {
+        i.i_uid = uid;
+    }
+    if gid != KEEP {
+        i.i_gid = gid;
+    }
+    Ok(())
+}
+
+/// The inode of a descriptor; a pipe or pidfd has none here.
+fn fd_inode(sys: &System, task: TaskId, fd: i32) -> Result<InodeId, SysError> {
+    match sys.kernel.filps[fget(sys, task, fd)?].kind {
+        FileKind::Inode(i) => Ok(i),
+        _ => Err(SysError::new(
+            Errno::EINVAL,
+            "fchmod",
+            "the owner and mode of pipes and pidfds are not modelled",
+        )),
+    }
+}
