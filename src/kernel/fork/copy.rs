@@ -236,7 +236,7 @@ pub fn copy_sighand(
         let mut copy = sys.kernel.sighands[old].clone();
         copy.count = 1;
         if flags.contains(CloneFlags::CLONE_CLEAR_SIGHAND) {
-            for action in &mut copy.action {
+            for action in copy.actions_mut() {
                 let handler = if action.handler == SIG_IGN { SIG_IGN } else { SIG_DFL };
                 *action = SigAction { handler, ..SigAction::default() };
             }

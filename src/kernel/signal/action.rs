@@ -96,7 +96,7 @@ pub fn do_sigpending(sys: &System, task: TaskId) -> SigSet {
 /// Source: `flush_signal_handlers`.
 pub fn flush_signal_handlers(sys: &mut System, task: TaskId, force_default: bool) {
     let Some(sighand) = sys.task(task).sighand else { return };
-    for action in &mut sys.kernel.sighands[sighand].action {
+    for action in sys.kernel.sighands[sighand].actions_mut() {
         let handler = match action.handler {
             SIG_IGN if !force_default => SIG_IGN,
             _ => SIG_DFL,
@@ -108,7 +108,7 @@ pub fn flush_signal_handlers(sys: &mut System, task: TaskId, force_default: bool
 /// A kernel thread takes no signals at all (`ignore_signals`).
 pub fn ignore_signals(sys: &mut System, task: TaskId) {
     if let Some(sighand) = sys.task(task).sighand {
-        for action in &mut sys.kernel.sighands[sighand].action {
+        for action in sys.kernel.sighands[sighand].actions_mut() {
             action.handler = SIG_IGN;
         }
     }

@@ -21,6 +21,7 @@ use crate::abi::flags::SaFlags;
 use crate::abi::structs::{Rusage, SigInfo};
 use crate::abi::{SigSet, Signal};
 use crate::base::Id;
+use crate::base::cow::{self, Arc};
 use crate::kernel::cred::UserId;
 use crate::kernel::pid::PidId;
 use crate::kernel::system::System;
@@ -102,14 +103,15 @@ pub struct SigAction {
 pub struct SighandStruct {
     /// Tasks that share it.
     pub count: u32,
-    /// Disposition of signal n at n-1.
-    pub action: [SigAction; 64],
+    /// Disposition of signal n at n-1. Shared on the host until one side
+    /// changes it: most children never do.
+    action: Arc<[SigAction; 64]>,
 }
 
 impl SighandStruct {
     /// All default, one user.
     pub fn new() -> SighandStruct {
-        SighandStruct { count: 1, action: [SigAction::default(); 64] }
+        SighandStruct { count: 1, action: Arc::new([SigAction::default(); 64]) }
     }
     /// The disposition of `sig`.
     pub fn get(&self, sig: Signal) -> &SigAction {
@@ -117,7 +119,15 @@ impl SighandStruct {
     }
     /// The disposition of `sig`, to change it.
     pub fn get_mut(&mut self, sig: Signal) -> &mut SigAction {
-        &mut self.action[sig.number() as usize - 1]
+        &mut self.actions_mut()[sig.number() as usize - 1]
+    }
+    /// All dispositions, by signal number less one.
+    pub fn actions(&self) -> &[SigAction; 64] {
+        &self.action
+    }
+    /// All dispositions, to change them.
+    pub fn actions_mut(&mut self) -> &mut [SigAction; 64] {
+        cow::make_mut(&mut self.action)
     }
 }
 

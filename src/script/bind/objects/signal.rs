@@ -89,8 +89,8 @@ impl Kind for SighandStruct {
     }
 
     fn line(&self, _: &System) -> String {
-        let caught = self.action.iter().filter(|a| a.handler > 1).count();
-        let ignored = self.action.iter().filter(|a| a.handler == 1).count();
+        let caught = self.actions().iter().filter(|a| a.handler > 1).count();
+        let ignored = self.actions().iter().filter(|a| a.handler == 1).count();
         format!("count {}, {caught} caught, {ignored} ignored", self.count)
     }
 }
