@@ -22,34 +22,31 @@
 //! (exit_to_user_mode_loop), arch/x86/mm/fault.c, arch/x86/kernel/traps.c.
 //! Left out: seccomp, audit and syscall tracing; rseq.
 
+mod regs;
+mod resume;
+mod trap;
+
+pub use regs::{PT_REGS_OFFSET, enter_from_user, exit_to_user_regs, read_pt_regs, write_pt_regs};
+pub use resume::{kick, run_to_death, settle};
+pub use trap::{UserFault, user_op};
+
+use regs::{AX_OFFSET, enter_kernel};
+use resume::stop_in_call;
+
+use crate::abi::Errno;
 use crate::abi::flags::SaFlags;
 use crate::abi::nr::syscall_name;
-use crate::abi::signal::si_code;
-use crate::abi::{Errno, Signal};
-use crate::base::VirtAddr;
 use crate::kernel::error::{Stop, SysError, SysResult};
-use crate::kernel::mm::{fault, vmalloc};
-use crate::kernel::sched::core::{
-    self as sched, KERNEL_ENTRY_NS, USER_OP_NS, account, percpu_base, text,
-};
+use crate::kernel::mm::vmalloc;
+use crate::kernel::sched::core::{self as sched, KERNEL_ENTRY_NS, account};
 use crate::kernel::signal::deliver::{self, Delivered};
-use crate::kernel::signal::send;
 use crate::kernel::syscalls::table;
 use crate::kernel::syscalls::{Call, Out, Outcome};
 use crate::kernel::system::System;
-use crate::kernel::task::{Resume, THREAD_SIZE, TaskId, TaskState};
+use crate::kernel::task::{Resume, TaskId, TaskState};
 use crate::kernel::wait_queue::Wait;
-use crate::machine::ptregs::{PT_REGS_SIZE, PT_REGS_WORDS, from_words, to_words};
-use crate::machine::{Exception, Regs, Ring, UserOp};
+use crate::machine::{Regs, Ring};
 use crate::trace::EventKind;
-
-/// Offset of `pt_regs` in a kernel stack.
-pub const PT_REGS_OFFSET: u64 = THREAD_SIZE - PT_REGS_SIZE;
-/// Offset of `pt_regs.ax` in a kernel stack.
-const AX_OFFSET: u64 = PT_REGS_OFFSET + 10 * 8;
-/// A fault that resolves must let the operation go on; more faults than this
-/// on one operation mean that the fault handler lies.
-const MAX_FAULTS: u32 = 64;
 
 /// How a call ended for now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,22 +105,6 @@ pub enum CannotAct {
     },
 }
 
-/// A user-mode operation that ended in a signal.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{sig}: {why}")]
-pub struct UserFault {
-    /// The signal.
-    pub sig: Signal,
-    /// Its si_code.
-    pub si_code: i32,
-    /// Faulting address, 0 where there is none.
-    pub addr: u64,
-    /// What was wrong, in a sentence.
-    pub why: String,
-    /// Whether the task is dead now (else a handler runs).
-    pub killed: bool,
-}
-
 /// Whether a task can be made to act.
 pub fn can_act(sys: &System, task: TaskId) -> Result<(), CannotAct> {
     let t = sys.kernel.tasks.get(task).ok_or(CannotAct::Gone)?;
@@ -162,81 +143,39 @@ pub fn syscall(sys: &mut System, task: TaskId, call: Call) -> Result<Entered, Ca
     let r = &mut sys.machine.cpus[cpu].regs;
     r.ax = u64::from(call.nr);
     [r.di, r.si, r.dx, r.r10, r.r8, r.r9] = call.args;
-    let before = *r;
-    if let Err(e) = sys.machine.cpus[cpu].syscall() {
-        sys.oops("entry_SYSCALL_64", format!("SYSCALL raised {e:?}"));
-    }
-    let ret_ip = sys.machine.cpus[cpu].regs.cx;
-    let image = Regs { ip: ret_ip, cx: ret_ip, r11: before.flags, ax: -38i64 as u64, ..before };
-    enter_kernel(sys, task, &image, i64::from(call.nr));
-    account(sys, task, KERNEL_ENTRY_NS, Ring::Kernel);
+    execute_syscall(sys, task, &call);
     let entered = run(sys, task, call);
     settle(sys);
     Ok(entered)
 }
 
-/// Stores `pt_regs` and runs on the kernel stack from here on.
-fn enter_kernel(sys: &mut System, task: TaskId, image: &Regs, orig_ax: i64) {
-    let cpu = sys.task(task).cpu;
-    let c = &mut sys.machine.cpus[cpu as usize];
-    c.swapgs();
-    c.msrs.gs_base = percpu_base(cpu);
-    c.regs.sp = c.rsp0 - PT_REGS_SIZE;
-    let t = sys.task_mut(task);
-    t.regs = *image;
-    t.orig_ax = orig_ax;
-    write_pt_regs(sys, task);
-}
-
-/// An exception or interrupt in user mode. `orig_ax` is -1, as error_entry
-/// leaves it: there is no system call to restart.
-pub fn enter_from_user(sys: &mut System, task: TaskId, handler: u64, orig_ax: i64) {
+/// The SYSCALL instruction and what entry_SYSCALL_64 does with the registers
+/// that user mode has set.
+fn execute_syscall(sys: &mut System, task: TaskId, call: &Call) {
     let cpu = sys.task(task).cpu as usize;
-    let image = sys.machine.cpus[cpu].regs;
-    sys.machine.cpus[cpu].enter_exception(handler);
-    enter_kernel(sys, task, &image, orig_ax);
-}
-
-/// Writes the task's register image to the top of its kernel stack.
-pub fn write_pt_regs(sys: &mut System, task: TaskId) {
-    let t = sys.task(task);
-    let Some(stack) = t.stack else { return };
-    let words = to_words(&t.regs, t.orig_ax as u64);
-    vmalloc::stack_write_words(sys, &stack, PT_REGS_OFFSET, &words);
-}
-
-/// Reads `pt_regs` back from the kernel stack into the task's image.
-pub fn read_pt_regs(sys: &mut System, task: TaskId) {
-    let Some(stack) = sys.task(task).stack else { return };
-    let mut words = [0; PT_REGS_WORDS];
-    vmalloc::stack_read_words(sys, &stack, PT_REGS_OFFSET, &mut words);
-    let (regs, orig_ax) = from_words(&words);
-    let t = sys.task_mut(task);
-    t.regs = regs;
-    t.orig_ax = orig_ax as i64;
-}
-
-/// Returns the processor to user mode with what `pt_regs` holds.
-pub fn exit_to_user_regs(sys: &mut System, task: TaskId) {
-    read_pt_regs(sys, task);
-    let t = sys.task(task);
-    let (cpu, image) = (t.cpu as usize, t.regs);
-    let c = &mut sys.machine.cpus[cpu];
-    c.msrs.gs_base = c.msrs.kernel_gs_base;
-    c.msrs.kernel_gs_base = percpu_base(cpu as u32);
-    c.regs = image;
+    let before = sys.machine.cpus[cpu].regs;
+    if let Err(e) = sys.machine.cpus[cpu].syscall() {
+        sys.oops("entry_SYSCALL_64", format!("SYSCALL raised {e:?}"));
+    }
+    let ret_ip = sys.machine.cpus[cpu].regs.cx;
+    // ax is -ENOSYS until the handler has a result.
+    let ax = Errno::ENOSYS.to_ret() as u64;
+    let image = Regs { ip: ret_ip, cx: ret_ip, r11: before.flags, ax, ..before };
+    enter_kernel(sys, task, &image, i64::from(call.nr));
+    account(sys, task, KERNEL_ENTRY_NS, Ring::Kernel);
 }
 
 /// Runs the handler of a call, first time or again.
 fn run(sys: &mut System, task: TaskId, call: Call) -> Entered {
-    let name = syscall_name(u64::from(call.nr)).unwrap_or("?");
+    let row = table::lookup(call.nr);
+    let name = row.map_or("?", |r| r.name);
     if sys.log.on() {
         sys.log.reset_depth();
         sys.log.push(EventKind::Syscall(name, call.args));
         sys.log.enter(name);
     }
     sys.kernel.out = Out::None;
-    let result: SysResult = match table::lookup(call.nr) {
+    let result: SysResult = match row {
         Some(row) => (row.handler)(sys, task, &call),
         None => Err(Stop::Error(not_modelled(call.nr))),
     };
@@ -308,7 +247,8 @@ fn finish(
     } else {
         vmalloc::stack_write_words(sys, &stack, AX_OFFSET, &[ret as u64]);
     }
-    match exit_to_user_mode(sys, task) {
+    let interrupted_call = error.as_ref().is_some_and(|e| e.errno.is_restart());
+    match exit_to_user_mode(sys, task, interrupted_call) {
         Delivered::Dead => return Entered::Dead,
         Delivered::Stopped => {
             stop_in_call(sys, task, call);
@@ -364,54 +304,22 @@ fn after_handler(sys: &mut System, task: TaskId, outcome: Outcome) -> Entered {
 /// Number of rt_sigreturn(2).
 const NR_RT_SIGRETURN: u32 = 15;
 
-/// The task stopped on its way out of a call: the way out goes on later.
-fn stop_in_call(sys: &mut System, task: TaskId, call: Call) {
-    let origin = sys.log.origin;
-    let wait = Wait {
-        on: crate::kernel::wait_queue::WaitOn::Signal,
-        state: TaskState::STOPPED,
-        exclusive: false,
-        deadline: None,
-    };
-    let t = sys.task_mut(task);
-    t.resume = Some(Box::new(Resume { call, wait, origin, note: EXIT_PENDING, file: None }));
-}
-
-/// `Resume::note` of a call that has ended and only has to leave the kernel.
-const EXIT_PENDING: u64 = u64::MAX;
-
 /// Executes the call's SYSCALL instruction again after a signal.
 fn restart(sys: &mut System, task: TaskId, call: Call) -> Entered {
-    let cpu = sys.task(task).cpu as usize;
-    let before = sys.machine.cpus[cpu].regs;
-    if let Err(e) = sys.machine.cpus[cpu].syscall() {
-        sys.oops("entry_SYSCALL_64", format!("SYSCALL raised {e:?}"));
-    }
-    let ret_ip = sys.machine.cpus[cpu].regs.cx;
-    let image = Regs { ip: ret_ip, cx: ret_ip, r11: before.flags, ax: -38i64 as u64, ..before };
-    enter_kernel(sys, task, &image, i64::from(call.nr));
-    account(sys, task, KERNEL_ENTRY_NS, Ring::Kernel);
+    execute_syscall(sys, task, &call);
     run(sys, task, call)
 }
 
-/// Runs a task that has SIGKILL pending until it is dead: used where Linux's
-/// caller would sleep until it is.
-pub fn run_to_death(sys: &mut System, task: TaskId) {
-    if sys.kernel.tasks.get(task).is_some_and(|t| !t.is_dead()) {
-        let todo = std::mem::take(&mut sys.kernel.todo);
-        resume(sys, task);
-        sys.kernel.todo.extend(todo.into_iter().filter(|t| *t != task));
-    }
-}
-
 /// On the way to user mode: takes signals, then loads the registers.
-fn exit_to_user_mode(sys: &mut System, task: TaskId) -> Delivered {
+/// `interrupted` says that `ax` holds a restart code, which must not reach
+/// user mode.
+fn exit_to_user_mode(sys: &mut System, task: TaskId, interrupted: bool) -> Delivered {
     let cpu = sys.task(task).cpu;
     if sched::current(sys, cpu) != task {
         // The call moved it to another processor.
         sched::context_switch(sys, cpu, task);
     }
-    if sys.task(task).sigpending {
+    if interrupted || sys.task(task).sigpending {
         read_pt_regs(sys, task);
         match deliver::do_signal_or_restart(sys, task) {
             Delivered::ReturnToUser => write_pt_regs(sys, task),
@@ -437,166 +345,5 @@ fn exit_to_user_mode(sys: &mut System, task: TaskId) -> Delivered {
 
 /// A new task leaves the kernel for the first time.
 pub fn exit_from_fork(sys: &mut System, task: TaskId) {
-    exit_to_user_mode(sys, task);
-}
-
-/// Something happened to a task that is not running: `settle` will run it.
-pub fn kick(sys: &mut System, task: TaskId) {
-    if !sys.kernel.todo.contains(&task) {
-        sys.kernel.todo.push_back(task);
-    }
-}
-
-/// Lets every task that was woken in a call or signalled go on until it is
-/// back in user mode, asleep or dead, in the order in which they were woken.
-pub fn settle(sys: &mut System) {
-    while let Some(task) = sys.kernel.todo.pop_front() {
-        resume(sys, task);
-    }
-}
-
-/// Lets one task go on; nothing happens to one that has nothing to do.
-fn resume(sys: &mut System, task: TaskId) {
-    let Some(t) = sys.kernel.tasks.get(task) else { return };
-    if t.is_dead() || t.__state != TaskState::RUNNING || t.mm.is_none() && t.resume.is_none() {
-        return;
-    }
-    let cpu = t.cpu;
-    if t.thread.ret_from_fork {
-        sched::run_on_cpu(sys, task);
-        return;
-    }
-    let origin = sys.log.origin;
-    let entered = match sys.task_mut(task).resume.take() {
-        Some(r) => {
-            if sched::current(sys, cpu) != task {
-                sched::context_switch(sys, cpu, task);
-            }
-            sys.log.origin = r.origin;
-            if r.note == EXIT_PENDING {
-                let Resume { call, .. } = *r;
-                read_pt_regs(sys, task);
-                let ret = sys.task(task).regs.ax as i64;
-                let error = (ret < 0)
-                    .then(|| Errno::from_number(-ret as i32))
-                    .flatten()
-                    .map(|e| SysError::new(e, "do_signal", "the call was interrupted by a stop"));
-                finish(sys, task, call, ret, error)
-            } else {
-                // finish_wait; the handler puts it back if it must sleep on.
-                let (call, on) = (r.call.clone(), r.wait.on);
-                if let Some(q) = sched::queue_mut(sys, on) {
-                    q.remove(task);
-                }
-                // The handler may look at `resume` for what it noted.
-                sys.task_mut(task).resume = Some(r);
-                let entered = run(sys, task, call);
-                if let Some(t) = sys.kernel.tasks.get_mut(task)
-                    && !matches!(entered, Entered::Blocked | Entered::Stopped)
-                {
-                    t.resume = None;
-                }
-                entered
-            }
-        }
-        None if sys.task(task).sigpending => {
-            // An interprocessor interrupt makes it look.
-            sched::run_on_cpu(sys, task);
-            enter_from_user(sys, task, text::ASM_COMMON_INTERRUPT, -1);
-            exit_to_user_mode(sys, task);
-            sys.log.origin = origin;
-            return;
-        }
-        None => return,
-    };
-    sys.log.origin = origin;
-    if let Entered::Done(outcome) = entered {
-        sys.task_mut(task).finished = Some(Box::new(outcome));
-    }
-}
-
-/// Lets `task` execute a user-mode operation; page faults that resolve are
-/// resolved, others become signals.
-pub fn user_op(
-    sys: &mut System,
-    task: TaskId,
-    op: UserOp,
-) -> Result<Result<u64, UserFault>, CannotAct> {
-    can_act(sys, task)?;
-    sched::run_on_cpu(sys, task);
-    can_act(sys, task)?;
-    account(sys, task, USER_OP_NS, Ring::User);
-    let cpu = sys.task(task).cpu as usize;
-    for _ in 0..MAX_FAULTS {
-        let exception = match sys.machine.exec_op(cpu, op) {
-            Ok(value) => return Ok(Ok(value)),
-            Err(e) => e,
-        };
-        if sys.log.on() {
-            sys.log.reset_depth();
-            sys.log.push(EventKind::Exception(exception.to_string()));
-        }
-        if let Some(fault) = handle_exception(sys, task, exception) {
-            settle(sys);
-            return Ok(Err(fault));
-        }
-    }
-    sys.oops("exc_page_fault", format!("{op:?} faulted {MAX_FAULTS} times without getting on"));
-    Ok(Err(UserFault {
-        sig: Signal::SIGKILL,
-        si_code: si_code::SI_KERNEL,
-        addr: 0,
-        why: "the page fault handler does not get on".to_string(),
-        killed: false,
-    }))
-}
-
-/// An exception in user mode. `None`: resolved, execute again.
-fn handle_exception(sys: &mut System, task: TaskId, e: Exception) -> Option<UserFault> {
-    let handler = match e {
-        Exception::PageFault { .. } => text::ASM_EXC_PAGE_FAULT,
-        _ => text::ASM_COMMON_INTERRUPT,
-    };
-    let ip = sys.machine.cpus[sys.task(task).cpu as usize].regs.ip;
-    enter_from_user(sys, task, handler, -1);
-    account(sys, task, KERNEL_ENTRY_NS, Ring::Kernel);
-    let (sig, si_code, addr, why) = match e {
-        Exception::PageFault { addr, code } => {
-            sys.log.enter("exc_page_fault");
-            let handled = fault::handle_user_fault(sys, task, addr, code);
-            sys.log.leave("exc_page_fault");
-            match handled {
-                Ok(()) => {
-                    exit_to_user_regs(sys, task);
-                    return None;
-                }
-                Err(f) => (f.sig, f.si_code, f.addr, f.why),
-            }
-        }
-        Exception::DivideError => (
-            Signal::SIGFPE,
-            si_code::FPE_INTDIV,
-            ip,
-            "division by zero, or a quotient that does not fit".to_string(),
-        ),
-        Exception::InvalidOpcode => (
-            Signal::SIGILL,
-            si_code::ILL_ILLOPN,
-            ip,
-            "an instruction that does not exist".to_string(),
-        ),
-        Exception::Breakpoint => {
-            (Signal::SIGTRAP, si_code::SI_KERNEL, 0, "a breakpoint instruction".to_string())
-        }
-        Exception::Debug => (Signal::SIGTRAP, si_code::TRAP_BRKPT, ip, "a debug trap".to_string()),
-        Exception::DoubleFault { .. } => {
-            sys.oops("exc_double_fault", "double fault: no stack to run on".to_string());
-            (Signal::SIGKILL, si_code::SI_KERNEL, 0, "double fault".to_string())
-        }
-        other => (Signal::SIGSEGV, si_code::SI_KERNEL, 0, format!("general protection: {other}")),
-    };
-    send::force_sig_fault(sys, task, sig, si_code, addr);
-    let delivered = exit_to_user_mode(sys, task);
-    let killed = matches!(delivered, Delivered::Dead);
-    Some(UserFault { sig, si_code, addr: VirtAddr(addr).0, why, killed })
+    exit_to_user_mode(sys, task, false);
 }

@@ -1,0 +1,113 @@
+//! Going on: tasks that were woken in a call, continued after a stop, or
+//! signalled while in user mode.
+//!
+//! Linux: where schedule() returns; kernel/entry/common.c
+//! (exit_to_user_mode_loop) after an interrupt.
+//! Left out: choosing among several; they run in the order of their wake-ups.
+
+use super::regs::{enter_from_user, read_pt_regs};
+use super::{Entered, exit_to_user_mode, finish, run};
+use crate::abi::Errno;
+use crate::kernel::error::SysError;
+use crate::kernel::sched::core::{self as sched, text};
+use crate::kernel::syscalls::Call;
+use crate::kernel::system::System;
+use crate::kernel::task::{Resume, TaskId, TaskState};
+use crate::kernel::wait_queue::{Wait, WaitOn};
+
+/// The task stopped on its way out of a call: the way out goes on later.
+pub(super) fn stop_in_call(sys: &mut System, task: TaskId, call: Call) {
+    let origin = sys.log.origin;
+    let wait =
+        Wait { on: WaitOn::Signal, state: TaskState::STOPPED, exclusive: false, deadline: None };
+    let t = sys.task_mut(task);
+    t.resume = Some(Box::new(Resume { call, wait, origin, note: EXIT_PENDING, file: None }));
+}
+
+/// `Resume::note` of a call that has ended and only has to leave the kernel.
+const EXIT_PENDING: u64 = u64::MAX;
+
+/// Runs a task that has SIGKILL pending until it is dead: used where Linux's
+/// caller would sleep until it is.
+pub fn run_to_death(sys: &mut System, task: TaskId) {
+    if sys.kernel.tasks.get(task).is_some_and(|t| !t.is_dead()) {
+        let todo = std::mem::take(&mut sys.kernel.todo);
+        resume(sys, task);
+        sys.kernel.todo.extend(todo.into_iter().filter(|t| *t != task));
+    }
+}
+
+/// Something happened to a task that is not running: `settle` will run it.
+pub fn kick(sys: &mut System, task: TaskId) {
+    if !sys.kernel.todo.contains(&task) {
+        sys.kernel.todo.push_back(task);
+    }
+}
+
+/// Lets every task that was woken in a call or signalled go on until it is
+/// back in user mode, asleep or dead, in the order in which they were woken.
+pub fn settle(sys: &mut System) {
+    while let Some(task) = sys.kernel.todo.pop_front() {
+        resume(sys, task);
+    }
+}
+
+/// Lets one task go on; nothing happens to one that has nothing to do.
+fn resume(sys: &mut System, task: TaskId) {
+    let Some(t) = sys.kernel.tasks.get(task) else { return };
+    if t.is_dead() || t.__state != TaskState::RUNNING || t.mm.is_none() && t.resume.is_none() {
+        return;
+    }
+    let cpu = t.cpu;
+    if t.thread.ret_from_fork {
+        sched::run_on_cpu(sys, task);
+        return;
+    }
+    let origin = sys.log.origin;
+    let entered = match sys.task_mut(task).resume.take() {
+        Some(r) => {
+            if sched::current(sys, cpu) != task {
+                sched::context_switch(sys, cpu, task);
+            }
+            sys.log.origin = r.origin;
+            if r.note == EXIT_PENDING {
+                let Resume { call, .. } = *r;
+                read_pt_regs(sys, task);
+                let ret = sys.task(task).regs.ax as i64;
+                let error = (ret < 0)
+                    .then(|| Errno::from_number(-ret as i32))
+                    .flatten()
+                    .map(|e| SysError::new(e, "do_signal", "the call was interrupted by a stop"));
+                finish(sys, task, call, ret, error)
+            } else {
+                // finish_wait; the handler puts it back if it must sleep on.
+                let (call, on) = (r.call.clone(), r.wait.on);
+                if let Some(q) = sched::queue_mut(sys, on) {
+                    q.remove(task);
+                }
+                // The handler may look at `resume` for what it noted.
+                sys.task_mut(task).resume = Some(r);
+                let entered = run(sys, task, call);
+                if let Some(t) = sys.kernel.tasks.get_mut(task)
+                    && !matches!(entered, Entered::Blocked | Entered::Stopped)
+                {
+                    t.resume = None;
+                }
+                entered
+            }
+        }
+        None if sys.task(task).sigpending => {
+            // An interprocessor interrupt makes it look.
+            sched::run_on_cpu(sys, task);
+            enter_from_user(sys, task, text::ASM_COMMON_INTERRUPT, -1);
+            exit_to_user_mode(sys, task, false);
+            sys.log.origin = origin;
+            return;
+        }
+        None => return,
+    };
+    sys.log.origin = origin;
+    if let Entered::Done(outcome) = entered {
+        sys.task_mut(task).finished = Some(Box::new(outcome));
+    }
+}

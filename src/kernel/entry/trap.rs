@@ -1,0 +1,124 @@
+//! Exceptions in user mode: what the processor refuses becomes a resolved
+//! fault or a signal.
+//!
+//! Linux: arch/x86/mm/fault.c (exc_page_fault), arch/x86/kernel/traps.c.
+//! Left out: vsyscall, fixups for kernel code.
+
+use super::regs::{enter_from_user, exit_to_user_regs};
+use super::{CannotAct, can_act, exit_to_user_mode, settle};
+use crate::abi::Signal;
+use crate::abi::signal::si_code;
+use crate::kernel::mm::fault;
+use crate::kernel::sched::core::{self as sched, KERNEL_ENTRY_NS, USER_OP_NS, account, text};
+use crate::kernel::signal::deliver::Delivered;
+use crate::kernel::signal::send;
+use crate::kernel::system::System;
+use crate::kernel::task::TaskId;
+use crate::machine::{Exception, Ring, UserOp};
+use crate::trace::EventKind;
+
+/// A fault that resolves must let the operation go on; more faults than this
+/// on one operation mean that the fault handler lies.
+const MAX_FAULTS: u32 = 64;
+
+/// A user-mode operation that ended in a signal.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{sig}: {why}")]
+pub struct UserFault {
+    /// The signal.
+    pub sig: Signal,
+    /// Its si_code.
+    pub si_code: i32,
+    /// Faulting address, 0 where there is none.
+    pub addr: u64,
+    /// What was wrong, in a sentence.
+    pub why: String,
+    /// Whether the task is dead now (else a handler runs).
+    pub killed: bool,
+}
+
+/// Lets `task` execute a user-mode operation; page faults that resolve are
+/// resolved, others become signals.
+pub fn user_op(
+    sys: &mut System,
+    task: TaskId,
+    op: UserOp,
+) -> Result<Result<u64, UserFault>, CannotAct> {
+    can_act(sys, task)?;
+    sched::run_on_cpu(sys, task);
+    can_act(sys, task)?;
+    account(sys, task, USER_OP_NS, Ring::User);
+    let cpu = sys.task(task).cpu as usize;
+    for _ in 0..MAX_FAULTS {
+        let exception = match sys.machine.exec_op(cpu, op) {
+            Ok(value) => return Ok(Ok(value)),
+            Err(e) => e,
+        };
+        if sys.log.on() {
+            sys.log.reset_depth();
+            sys.log.push(EventKind::Exception(exception.to_string()));
+        }
+        if let Some(fault) = handle_exception(sys, task, exception) {
+            settle(sys);
+            return Ok(Err(fault));
+        }
+    }
+    sys.oops("exc_page_fault", format!("{op:?} faulted {MAX_FAULTS} times without getting on"));
+    Ok(Err(UserFault {
+        sig: Signal::SIGKILL,
+        si_code: si_code::SI_KERNEL,
+        addr: 0,
+        why: "the page fault handler does not get on".to_string(),
+        killed: false,
+    }))
+}
+
+/// An exception in user mode. `None`: resolved, execute again.
+fn handle_exception(sys: &mut System, task: TaskId, e: Exception) -> Option<UserFault> {
+    let handler = match e {
+        Exception::PageFault { .. } => text::ASM_EXC_PAGE_FAULT,
+        _ => text::ASM_COMMON_INTERRUPT,
+    };
+    let ip = sys.machine.cpus[sys.task(task).cpu as usize].regs.ip;
+    enter_from_user(sys, task, handler, -1);
+    account(sys, task, KERNEL_ENTRY_NS, Ring::Kernel);
+    let (sig, si_code, addr, why) = match e {
+        Exception::PageFault { addr, code } => {
+            sys.log.enter("exc_page_fault");
+            let handled = fault::handle_user_fault(sys, task, addr, code);
+            sys.log.leave("exc_page_fault");
+            match handled {
+                Ok(()) => {
+                    exit_to_user_regs(sys, task);
+                    return None;
+                }
+                Err(f) => (f.sig, f.si_code, f.addr, f.why),
+            }
+        }
+        Exception::DivideError => (
+            Signal::SIGFPE,
+            si_code::FPE_INTDIV,
+            ip,
+            "division by zero, or a quotient that does not fit".to_string(),
+        ),
+        Exception::InvalidOpcode => (
+            Signal::SIGILL,
+            si_code::ILL_ILLOPN,
+            ip,
+            "an instruction that does not exist".to_string(),
+        ),
+        Exception::Breakpoint => {
+            (Signal::SIGTRAP, si_code::SI_KERNEL, 0, "a breakpoint instruction".to_string())
+        }
+        Exception::Debug => (Signal::SIGTRAP, si_code::TRAP_BRKPT, ip, "a debug trap".to_string()),
+        Exception::DoubleFault { .. } => {
+            sys.oops("exc_double_fault", "double fault: no stack to run on".to_string());
+            (Signal::SIGKILL, si_code::SI_KERNEL, 0, "double fault".to_string())
+        }
+        other => (Signal::SIGSEGV, si_code::SI_KERNEL, 0, format!("general protection: {other}")),
+    };
+    send::force_sig_fault(sys, task, sig, si_code, addr);
+    let delivered = exit_to_user_mode(sys, task, false);
+    let killed = matches!(delivered, Delivered::Dead);
+    Some(UserFault { sig, si_code, addr, why, killed })
+}
