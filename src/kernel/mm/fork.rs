@@ -21,7 +21,7 @@ use crate::kernel::mm::rmap::anon_vma_fork;
 use crate::kernel::mm::tlb::flush_tlb_mm;
 use crate::kernel::mm::vma::vma_get_file;
 use crate::kernel::mm::zap::mm_counter;
-use crate::kernel::mm::{MmId, MmStruct, VmAreaStruct, VmFlags};
+use crate::kernel::mm::{MmCounter, MmId, MmStruct, VmAreaStruct, VmFlags};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 use crate::machine::{CopyEntry, PageBug, PageFlags, Pte, PteFlags};
@@ -185,6 +185,15 @@ fn copy_page_range(
     done
 }
 
+/// Keeps a page behind a PROT_NONE entry for later.
+#[cold]
+#[inline(never)]
+fn note_hidden(hidden: &mut SmallVec<[Pfn; 8]>, pte: Pte) {
+    if pte_protnone(pte) && !pte.is_special() {
+        hidden.push(pte.pfn());
+    }
+}
+
 /// The hot loop of fork: one table.
 fn copy_pte_range(
     sys: &mut System,
@@ -196,25 +205,34 @@ fn copy_pte_range(
     rss: &mut [i64; 3],
 ) {
     let mut hidden: SmallVec<[Pfn; 8]> = SmallVec::new();
+    let keep = if cow { !PteFlags::RW.bits() } else { !0 };
+    let child = if shared { PteFlags::A | PteFlags::D } else { PteFlags::A };
+    // Locals, and anonymous pages without a lookup: this runs per entry.
+    let (mut anon, mut shmem, mut file) = (0i64, 0i64, 0i64);
     let done = sys.machine.mem.copy_table(dst, src, range, |_, pte, page| {
         match page {
             // vm_normal_page: the zero page is not counted.
             Some(page) if !pte.is_special() => {
                 page.add_mapping(pte.pfn())?;
-                // page_try_dup_anon_rmap.
-                page.flags -= PageFlags::ANON_EXCLUSIVE;
-                rss[mm_counter(page.flags) as usize] += 1;
+                if page.flags.contains(PageFlags::ANON) {
+                    // page_try_dup_anon_rmap.
+                    page.flags -= PageFlags::ANON_EXCLUSIVE;
+                    anon += 1;
+                } else if page.flags.contains(PageFlags::SWAPBACKED) {
+                    shmem += 1;
+                } else {
+                    file += 1;
+                }
             }
-            None if pte_protnone(pte) && !pte.is_special() => hidden.push(pte.pfn()),
-            _ => {}
+            None => note_hidden(&mut hidden, pte),
+            Some(_) => {}
         }
-        let src = if cow { pte.wrprotect() } else { pte };
-        let mut dst = Pte(src.0 & !PteFlags::A.bits());
-        if shared {
-            dst = dst.without(PteFlags::D);
-        }
-        Ok::<_, PageBug>(CopyEntry::Both { src, dst })
+        let src = Pte(pte.0 & keep);
+        Ok::<_, PageBug>(CopyEntry::Both { src, dst: src.without(child) })
     });
+    rss[MmCounter::Anon as usize] += anon;
+    rss[MmCounter::Shmem as usize] += shmem;
+    rss[MmCounter::File as usize] += file;
     if let Err(bug) = done {
         sys.oops("copy_pte_range", bug.to_string());
     }

@@ -14,8 +14,7 @@
 use crate::base::Pfn;
 use crate::kernel::error::SysError;
 use crate::kernel::inject;
-use crate::kernel::mm::layout::task_size;
-use crate::kernel::mm::pgtable::{free_pgd_range, pgd_alloc, put_page};
+use crate::kernel::mm::pgtable::{free_pgtables, pgd_alloc, put_page, user_tables};
 use crate::kernel::mm::rmap::unlink_anon_vmas;
 use crate::kernel::mm::tlb::flush_tlb_mm;
 use crate::kernel::mm::vma::remove_vma;
@@ -154,10 +153,10 @@ pub fn exit_mmap(sys: &mut System, mm: MmId) {
         return nommu::exit_mmap(sys, mm);
     }
     let areas = std::mem::take(&mut sys.kernel.mms[mm].mmap);
-    unmap_vmas(sys, mm, &areas);
-    // free_pgtables: the reverse map goes with the tables.
-    let end = task_size(sys);
-    free_pgd_range(sys, mm, 0, end, 0, u64::MAX);
+    let (levels, pgd) = (sys.machine.config.paging_levels, sys.kernel.mms[mm].pgd);
+    let tables = user_tables(&sys.machine.mem, levels, pgd);
+    traced!(sys, unmap_vmas(mm, &tables));
+    traced!(sys, free_pgtables(mm, &tables));
     // tlb_finish_mmu: a processor may go on with these tables as a borrower.
     flush_tlb_mm(sys, mm);
     for (_, mut vma) in areas {

@@ -182,10 +182,70 @@ pub fn lookup(sys: &System, mm: MmId, va: u64) -> Option<(crate::base::PhysAddr,
 /// The last-level tables that exist in `start..end`, ascending.
 pub fn pte_tables(mem: &PhysMem, levels: PagingLevels, pgd: Pfn, start: u64, end: u64) -> Tables {
     let mut out = Tables::new();
-    if start < end {
-        collect(mem, levels, 0, pgd, 0, start, end, &mut out);
+    if start >= end {
+        return out;
     }
+    let base = start & !(PMD_SIZE - 1);
+    if end - 1 < base + PMD_SIZE {
+        // The usual small area: one table.
+        if let Ok(Some(table)) = paging::lookup_table(mem, pgd, levels, VirtAddr(start)) {
+            out.push((table, base));
+        }
+        return out;
+    }
+    collect(mem, levels, 0, pgd, 0, start, end, &mut out);
     out
+}
+
+/// All tables below the user half of a PGD, each before those it names, and
+/// whether it is of the last level.
+pub fn user_tables(mem: &PhysMem, levels: PagingLevels, pgd: Pfn) -> SmallVec<[(Pfn, bool); 16]> {
+    let mut out = SmallVec::new();
+    push_children(mem, levels, 0, pgd, &mut out);
+    out
+}
+
+fn push_children(
+    mem: &PhysMem,
+    levels: PagingLevels,
+    depth: usize,
+    table: Pfn,
+    out: &mut SmallVec<[(Pfn, bool); 16]>,
+) {
+    let last = depth + 2 == levels.levels().len();
+    let Ok(frame) = mem.frame(table) else { return };
+    for (n, line) in frame.iter_lines() {
+        // Entries from 256 on of the PGD are the kernel's.
+        if depth == 0 && n >= 32 {
+            return;
+        }
+        for &word in line {
+            let entry = Pte(word);
+            if !entry.is_present() || entry.has(PteFlags::PS) || !mem.has_frame(entry.pfn()) {
+                continue;
+            }
+            out.push((entry.pfn(), last));
+            if !last {
+                push_children(mem, levels, depth + 1, entry.pfn(), out);
+            }
+        }
+    }
+}
+
+/// Frees all tables of the user half (as at exit). No page may be
+/// mapped by them any more.
+pub fn free_pgtables(sys: &mut System, mm: MmId, tables: &[(Pfn, bool)]) {
+    let pgd = sys.kernel.mms[mm].pgd;
+    let mut used: SmallVec<[usize; 4]> = SmallVec::new();
+    sys.machine.mem.for_each_nonzero_word(pgd, |i, _| used.extend((i < 256).then_some(i)));
+    for i in used {
+        sys.machine.mem.write_u64(entry_addr(pgd, i), 0);
+    }
+    for &(table, _) in tables {
+        put_page(sys, table);
+    }
+    let m = &mut sys.kernel.mms[mm];
+    m.nr_pgtables = m.nr_pgtables.saturating_sub(tables.len() as u64);
 }
 
 #[allow(clippy::too_many_arguments, reason = "the state of a recursive walk")]

@@ -35,20 +35,9 @@ fn anon_vma_alloc(sys: &mut System) -> AnonVmaId {
     id
 }
 
-fn anon_vma_mut(sys: &mut System, id: AnonVmaId) -> Option<&mut AnonVma> {
-    if !sys.kernel.anon_vmas.contains(id) {
-        sys.oops("anon_vma", format!("anon_vma {id:?} is freed but an area still names it"));
-        return None;
-    }
-    sys.kernel.anon_vmas.get_mut(id)
-}
-
-/// Links an area's chain to an anon_vma (`anon_vma_chain_link`).
-fn chain_link(sys: &mut System, vma: &mut VmAreaStruct, id: AnonVmaId) {
-    if let Some(av) = anon_vma_mut(sys, id) {
-        av.nr_vmas += 1;
-        vma.anon_vma_chain.push(id);
-    }
+#[cold]
+fn broken(sys: &mut System, id: AnonVmaId) {
+    sys.oops("anon_vma", format!("anon_vma {id:?} is freed but an area still names it"));
 }
 
 /// Gives the area that begins at `vm_start` an anon_vma before its first
@@ -110,16 +99,17 @@ fn find_mergeable_anon_vma(sys: &System, mm: MmId, vm_start: u64) -> Option<Anon
 pub fn anon_vma_clone(sys: &mut System, dst: &mut VmAreaStruct, src: &VmAreaStruct) {
     for &id in &src.anon_vma_chain {
         let may_reuse = dst.anon_vma.is_none() && src.anon_vma.is_some();
-        let Some(av) = anon_vma_mut(sys, id) else { continue };
+        let Some(av) = sys.kernel.anon_vmas.get_mut(id) else {
+            broken(sys, id);
+            continue;
+        };
         av.nr_vmas += 1;
         if may_reuse && av.num_children < 2 && av.num_active_vmas == 0 {
             dst.anon_vma = Some(id);
         }
         dst.anon_vma_chain.push(id);
     }
-    if let Some(id) = dst.anon_vma
-        && let Some(av) = anon_vma_mut(sys, id)
-    {
+    if let Some(av) = dst.anon_vma.and_then(|id| sys.kernel.anon_vmas.get_mut(id)) {
         av.num_active_vmas += 1;
     }
 }
@@ -132,27 +122,25 @@ pub fn anon_vma_fork(sys: &mut System, vma: &mut VmAreaStruct, pvma: &VmAreaStru
     if vma.anon_vma.is_some() {
         return;
     }
-    let Some(root) = anon_vma_mut(sys, parent).map(|p| {
-        p.num_children += 1;
-        p.root
-    }) else {
-        return;
-    };
-    if let Some(root) = root
-        && let Some(r) = anon_vma_mut(sys, root)
-    {
+    let avs = &mut sys.kernel.anon_vmas;
+    let Some(p) = avs.get_mut(parent) else { return broken(sys, parent) };
+    p.num_children += 1;
+    let root = p.root;
+    if root == Some(parent) {
+        p.refcount += 1;
+    } else if let Some(r) = root.and_then(|r| avs.get_mut(r)) {
         r.refcount += 1;
     }
-    let id = sys.kernel.anon_vmas.insert(AnonVma {
+    let id = avs.insert(AnonVma {
         refcount: 1,
-        nr_vmas: 0,
+        nr_vmas: 1,
         root,
         parent: Some(parent),
         num_children: 0,
         num_active_vmas: 1,
     });
     vma.anon_vma = Some(id);
-    chain_link(sys, vma, id);
+    vma.anon_vma_chain.push(id);
 }
 
 /// Takes an area off all its anon_vmas, newest first so that the root goes
@@ -162,13 +150,15 @@ pub fn unlink_anon_vmas(sys: &mut System, vma: &mut VmAreaStruct) {
         return;
     }
     let chain = std::mem::take(&mut vma.anon_vma_chain);
-    if let Some(id) = vma.anon_vma.take()
-        && let Some(av) = anon_vma_mut(sys, id)
-    {
-        av.num_active_vmas = av.num_active_vmas.saturating_sub(1);
-    }
+    let active = vma.anon_vma.take();
     for &id in chain.iter().rev() {
-        let Some(av) = anon_vma_mut(sys, id) else { continue };
+        let Some(av) = sys.kernel.anon_vmas.get_mut(id) else {
+            broken(sys, id);
+            continue;
+        };
+        if active == Some(id) {
+            av.num_active_vmas = av.num_active_vmas.saturating_sub(1);
+        }
         if av.nr_vmas == 0 {
             sys.oops("unlink_anon_vmas", format!("anon_vma {id:?} has no areas"));
             continue;
@@ -177,10 +167,7 @@ pub fn unlink_anon_vmas(sys: &mut System, vma: &mut VmAreaStruct) {
         if av.nr_vmas > 0 {
             continue;
         }
-        let parent = av.parent;
-        if let Some(parent) = parent
-            && let Some(p) = anon_vma_mut(sys, parent)
-        {
+        if let Some(p) = av.parent.and_then(|p| sys.kernel.anon_vmas.get_mut(p)) {
             p.num_children = p.num_children.saturating_sub(1);
         }
         put_anon_vma(sys, id);
@@ -189,7 +176,7 @@ pub fn unlink_anon_vmas(sys: &mut System, vma: &mut VmAreaStruct) {
 
 /// Drops a reference; the last one frees it and then lets go of its root.
 fn put_anon_vma(sys: &mut System, id: AnonVmaId) {
-    let Some(av) = anon_vma_mut(sys, id) else { return };
+    let Some(av) = sys.kernel.anon_vmas.get_mut(id) else { return broken(sys, id) };
     av.refcount = av.refcount.saturating_sub(1);
     if av.refcount > 0 {
         return;

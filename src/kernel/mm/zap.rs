@@ -7,11 +7,10 @@
 
 use crate::base::Pfn;
 use crate::kernel::mm::pgtable::{pte_protnone, pte_range, pte_tables};
-use crate::kernel::mm::{MmCounter, MmId, VmAreaStruct};
+use crate::kernel::mm::{MmCounter, MmId};
 use crate::kernel::system::System;
-use crate::machine::{PageBug, PageFlags, ZapEntry, entry_addr};
+use crate::machine::{FRAME_WORDS, PageBug, PageFlags, ZapEntry, entry_addr};
 use smallvec::SmallVec;
-use std::collections::BTreeMap;
 
 /// Which counter of `rss_stat` a mapped page is in (`mm_counter`).
 #[inline]
@@ -32,12 +31,15 @@ pub fn update_hiwater_rss(sys: &mut System, mm: MmId) {
     m.hiwater_rss = m.hiwater_rss.max(rss);
 }
 
-/// Unmaps and frees every page of all areas.
-pub fn unmap_vmas(sys: &mut System, mm: MmId, areas: &BTreeMap<u64, VmAreaStruct>) {
+/// Unmaps and frees every page of an address space, given its tables. All
+/// areas are going, so whole tables are emptied at once.
+pub fn unmap_vmas(sys: &mut System, mm: MmId, tables: &[(Pfn, bool)]) {
     update_hiwater_rss(sys, mm);
     let mut gone = [0i64; 3];
-    for vma in areas.values() {
-        zap_range(sys, mm, vma.vm_start, vma.vm_end, &mut gone);
+    for &(table, last) in tables {
+        if last {
+            zap_pte_range(sys, table, 0..FRAME_WORDS, &mut gone);
+        }
     }
     subtract(sys, mm, gone);
 }
@@ -69,6 +71,7 @@ fn zap_range(sys: &mut System, mm: MmId, start: u64, end: u64, gone: &mut [i64; 
 fn zap_pte_range(sys: &mut System, table: Pfn, range: std::ops::Range<usize>, gone: &mut [i64; 3]) {
     // Pages behind PROT_NONE entries: the machine's loop does not see them.
     let mut hidden: SmallVec<[Pfn; 8]> = SmallVec::new();
+    let (mut anon, mut others) = (0i64, [0i64; 3]);
     let mut next = range.start;
     while next < range.end {
         let mut at = next;
@@ -77,9 +80,13 @@ fn zap_pte_range(sys: &mut System, table: Pfn, range: std::ops::Range<usize>, go
             match page {
                 Some(page) if !pte.is_special() => {
                     page.mapcount -= 1;
-                    gone[mm_counter(page.flags) as usize] += 1;
-                    if pte.is_dirty() && page.flags.contains(PageFlags::FILE) {
-                        page.flags |= PageFlags::DIRTY;
+                    if page.flags.contains(PageFlags::ANON) {
+                        anon += 1;
+                    } else {
+                        others[mm_counter(page.flags) as usize] += 1;
+                        if pte.is_dirty() {
+                            page.flags |= PageFlags::DIRTY;
+                        }
                     }
                     Ok::<_, PageBug>(ZapEntry::ClearAndPut)
                 }
@@ -96,6 +103,10 @@ fn zap_pte_range(sys: &mut System, table: Pfn, range: std::ops::Range<usize>, go
         sys.oops("zap_pte_range", bug.to_string());
         sys.machine.mem.write_u64(entry_addr(table, at), 0);
         next = at + 1;
+    }
+    gone[MmCounter::Anon as usize] += anon;
+    for (total, n) in gone.iter_mut().zip(others) {
+        *total += n;
     }
     for pfn in hidden {
         put_mapped_page(sys, pfn, gone);
