@@ -1,5 +1,6 @@
-//! Recounting: everything this part of the kernel counts, counted again from
-//! the holders. A difference is a bug, or a script's doing.
+//! Recounting for this directory's tests, whose address spaces may have no
+//! task: pages, tables, areas and anon_vmas, written apart from
+//! `kernel::check` so that the two watch each other.
 //!
 //! Linux: none as a whole; CONFIG_DEBUG_VM, `check_mm`, `validate_mm` and
 //! page_owner do parts of it. Left out: fixing anything.

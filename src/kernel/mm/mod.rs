@@ -11,7 +11,8 @@
 
 pub mod account;
 pub mod brk;
-pub mod check;
+#[cfg(test)]
+pub(crate) mod check;
 pub mod fault;
 mod file_fault;
 pub mod filemap;
