@@ -41,6 +41,12 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
         f.count(me, "count", table.count, tables.of(id), "tasks whose files it is");
         slots(sys, me, table, &mut files, f);
     }
+    for (id, t) in k.tasks.iter() {
+        if let Some(file) = t.resume.as_ref().and_then(|r| r.file) {
+            let known = files.add(&k.filps, file);
+            f.exists(known, format_args!("task {id:?}"), "resume.file", format_args!("{file:?}"));
+        }
+    }
     for (id, mm) in k.mms.iter() {
         for file in mm.mmap.values().filter_map(|v| v.vm_file) {
             let known = files.add(&k.filps, file);
@@ -52,7 +58,7 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
     let mut writers = Tally::new();
     for (id, file) in k.filps.iter() {
         let me = format_args!("file {id:?} ({})", file.path);
-        f.count(me, "f_count", file.f_count, files.of(id), "descriptors and areas");
+        f.count(me, "f_count", file.f_count, files.of(id), "descriptors, areas, sleeping calls");
         let known = match file.kind {
             FileKind::Inode(i) => inodes.add(&k.inodes, i),
             FileKind::PipeRead(p) => readers.add(&k.pipes, p),

@@ -11,7 +11,7 @@
 //! cred.usage      cred and real_cred of tasks        (init_cred: and 1 static)
 //! user.count      creds, and signals queued for it
 //! pid.count       1 while it is in the namespaces' tables, 1 a pidfd
-//! f_count         descriptor slots and areas
+//! f_count         descriptor slots, areas, and calls that sleep in the file
 //! i_count         directory entries and open files   (the root: and 1)
 //! page refcount   entries that map it, the page cache, a kernel stack, or
 //!                 being a page table

@@ -83,7 +83,10 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
         }
     }
     for (id, inode) in k.inodes.iter() {
-        let InodeKind::Reg { pages, .. } = &inode.kind else { continue };
+        let pages = match &inode.kind {
+            InodeKind::Reg { pages, .. } => pages,
+            _ => &inode.i_pages,
+        };
         for (pgoff, pfn) in pages {
             frames.hold(*pfn);
             let flags = mem.page(*pfn).flags;

@@ -21,6 +21,8 @@ pub mod open;
 pub mod perm;
 pub mod pidfd;
 pub mod pipe;
+#[cfg(test)]
+mod random;
 pub mod rootfs;
 pub mod rw;
 #[cfg(test)]

@@ -25,7 +25,7 @@ fn run(s: &mut System, t: TaskId, call: Call) -> Result<Done, Errno> {
         Trouble::Refused(e) => e.errno,
         other => panic!("{other}"),
     });
-    assert_eq!(crate::kernel::mm::check::check_memory(s), Vec::<String>::new());
+    assert_eq!(crate::kernel::check::invariants(s), Ok(()));
     r
 }
 

@@ -12,10 +12,12 @@ use crate::session::{Done, Trouble};
 type Answer = Result<Done, Errno>;
 
 fn call(s: &mut System, t: TaskId, call: Call) -> Answer {
-    s.call(t, call).map_err(|e| match e {
+    let answer = s.call(t, call).map_err(|e| match e {
         Trouble::Refused(e) => e.errno,
         other => panic!("{other}"),
-    })
+    });
+    assert_eq!(crate::kernel::check::invariants(s), Ok(()));
+    answer
 }
 
 fn fork(s: &mut System, t: TaskId) -> TaskId {
