@@ -16,8 +16,8 @@ pub const WIDTH: usize = 80;
 /// Bytes of output collected before they are written, unless to a terminal.
 const BUFFER: usize = 16 << 10;
 
-/// The program's two ways out.
-#[derive(Debug)]
+/// The program's two ways out. Clones are the same.
+#[derive(Debug, Clone)]
 pub struct Console {
     out: Out,
     /// How diagnostics look.
@@ -59,15 +59,20 @@ impl Console {
 
     /// Writes a diagnostic to standard error.
     pub fn report(&self, report: &Report, format: ErrorFormat) {
-        match format {
-            ErrorFormat::Human => self.note(&report.render(self.style)),
-            ErrorFormat::Json => self.note(&report.to_json().to_string()),
-        }
+        self.reports([report], format);
     }
 
     /// Writes several diagnostics.
     pub fn reports<'r>(&self, reports: impl IntoIterator<Item = &'r Report>, format: ErrorFormat) {
-        reports.into_iter().for_each(|r| self.report(r, format));
+        let texts = reports.into_iter().map(|report| match format {
+            ErrorFormat::Human => report.render(self.style),
+            ErrorFormat::Json => report.to_json().to_string(),
+        });
+        let texts: Vec<String> = texts.collect();
+        if !texts.is_empty() {
+            // The last line end is the note's own.
+            self.note(texts.join("\n").trim_end());
+        }
     }
 
     /// Writes what is still collected, and turns the exit code into a failure

@@ -3,6 +3,8 @@
 //!
 //! Left out: reading the script and showing the result.
 
+use std::cell::OnceCell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -10,12 +12,14 @@ use super::directives::Directives;
 use super::files::Input;
 use super::folder::Folder;
 use super::machine::Machine;
-use super::world::World;
-use super::{FAILED, INTERRUPTED, OK};
+use super::trace::{Traced, Tracer};
+use super::{FAILED, INTERRUPTED, OK, USAGE};
+use crate::script::bind::World;
 use crate::script::control::{Output, Stop};
 use crate::script::diagnostic::{Report, Style};
 use crate::script::limits::Limits;
-use crate::script::run::{Failure, Job, Outcome};
+use crate::script::run::{Failure, Outcome, Session};
+use crate::script::stack;
 use crate::trace::Filter;
 
 /// A script and how it is to be run.
@@ -56,21 +60,60 @@ impl Plan {
         Ok((plan, directives))
     }
 
-    /// Runs the script to its end.
-    pub fn run(self, output: impl Output + Send + 'static) -> Finished {
+    /// Runs the script to its end; `show` is given what was traced.
+    pub fn run(
+        self,
+        output: impl Output + Send + 'static,
+        show: impl Fn(&str) + Send + 'static,
+    ) -> Finished {
+        self.run_and_then(output, show, |_, _, _| ()).0
+    }
+
+    /// The same, and then something with the engine and the machine that the
+    /// script leaves behind.
+    pub fn run_and_then<T: Send + Default>(
+        self,
+        output: impl Output + Send + 'static,
+        show: impl Fn(&str) + Send + 'static,
+        then: impl FnOnce(&mut Session, &World, &Finished) -> T + Send,
+    ) -> (Finished, T) {
+        let result = stack::on_deep_stack(move || self.run_here(output, show, then));
+        result.unwrap_or_else(|e| {
+            let reports = vec![Report::error("forkyard::internal", e.to_string())];
+            (Finished { code: FAILED, reports }, T::default())
+        })
+    }
+
+    /// The same on this thread, which has a deep stack.
+    fn run_here<T: Default>(
+        self,
+        out: impl Output + 'static,
+        show: impl Fn(&str) + 'static,
+        then: impl FnOnce(&mut Session, &World, &Finished) -> T,
+    ) -> (Finished, T) {
         let Plan { input, machine, limits, trace, interrupt } = self;
-        let job = Job {
-            name: input.name,
-            text: input.text,
-            loader: Box::new(Folder::new(input.folder)),
-            limits,
-            output: Box::new(output),
-            interrupt,
+        let world = match machine.boot() {
+            Ok(world) => world,
+            Err(report) => {
+                return (Finished { code: USAGE, reports: vec![*report] }, T::default());
+            }
         };
-        let result = job.run(|engine, control, scope| {
-            World::install(engine, control, scope, &machine, &trace);
-        });
-        Finished::of(result)
+        let tracer = Rc::new(OnceCell::new());
+        let output = Traced { out, trace: tracer.clone() };
+        let loader = Box::new(Folder::new(input.folder));
+        let mut session = Session::new(limits, interrupt, Box::new(output), loader);
+        world.register(&mut session.engine, &session.control, &mut session.scope);
+        if trace != Filter::Off {
+            world.set_trace(trace);
+            let tracing = Tracer { world: world.clone(), main: input.name.clone(), show };
+            let _ = tracer.set(tracing);
+        }
+        let finished = Finished::of(session.run(&input.name, &input.text));
+        if let Some(tracer) = tracer.get() {
+            tracer.flush();
+        }
+        let rest = then(&mut session, &world, &finished);
+        (finished, rest)
     }
 }
 

@@ -1,7 +1,12 @@
 //! What the command line and a script's first lines say about the machine that
 //! a script starts on, and how such settings are written.
 //!
-//! Left out: booting; that is the session's.
+//! Left out: machines that a script boots itself.
+
+use crate::kernel::boot::BootConfig;
+use crate::machine::{MachineConfig, PagingLevels};
+use crate::script::bind::World;
+use crate::script::diagnostic::Report;
 
 /// Settings; what is not given is left to the defaults of `boot`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,6 +35,31 @@ impl Machine {
         }
     }
 
+    /// The settings for `boot`.
+    pub fn config(&self) -> BootConfig {
+        let usual = MachineConfig::default();
+        let machine = MachineConfig {
+            cpus: self.cpus.unwrap_or(usual.cpus),
+            ram_bytes: self.ram.unwrap_or(usual.ram_bytes),
+            paging_levels: match self.levels {
+                Some(5) => PagingLevels::Five,
+                Some(_) => PagingLevels::Four,
+                None => usual.paging_levels,
+            },
+            mmu: self.mmu.unwrap_or(usual.mmu),
+            nx: usual.nx,
+        };
+        BootConfig { machine, seed: self.seed.unwrap_or_default() }
+    }
+
+    /// Boots it for scripts; an error if it is too small for the kernel.
+    pub fn boot(&self) -> Result<World, Box<Report>> {
+        World::new(self.config()).map_err(|e| {
+            let report = Report::error("forkyard::boot", e.to_string());
+            Box::new(report.help("give it more memory: `--ram 64M`"))
+        })
+    }
+
     /// Sets one setting from its text: `cpus=2`.
     pub fn set(&mut self, setting: &str) -> Result<(), String> {
         let Some((key, value)) = setting.split_once('=') else {
@@ -37,7 +67,10 @@ impl Machine {
         };
         match key {
             "cpus" => self.cpus = Some(parse_cpus(value)?),
-            "ram" => self.ram = Some(parse_size(value)?),
+            "ram" => match parse_size(value)? {
+                bytes if bytes > MAX_RAM => return Err(format!("`{value}` is more than 8G")),
+                bytes => self.ram = Some(bytes),
+            },
             "mmu" => self.mmu = Some(parse_bool(value)?),
             "levels" => self.levels = Some(parse_levels(value)?),
             "seed" => {
@@ -48,6 +81,10 @@ impl Machine {
         Ok(())
     }
 }
+
+/// Most memory that a script may ask for. The command line may ask for more:
+/// whoever types it owns the computer.
+const MAX_RAM: u64 = 8 << 30;
 
 /// Most processors of one machine.
 pub const MAX_CPUS: u32 = 64;
@@ -118,7 +155,7 @@ mod tests {
         let line = Machine { cpus: Some(4), ..Machine::default() };
         let both = line.or(&script);
         assert_eq!((both.cpus, both.ram, both.mmu), (Some(4), Some(8 << 20), Some(false)));
-        for wrong in ["cpus", "cpus=0", "cpu=1", "levels=3", "mmu=maybe", "seed=x"] {
+        for wrong in ["cpus", "cpus=0", "ram=9G", "cpu=1", "levels=3", "mmu=maybe", "seed=x"] {
             assert!(script.set(wrong).is_err(), "{wrong}");
         }
     }

@@ -27,7 +27,7 @@ pub mod machine;
 pub mod run;
 pub mod test;
 pub mod test_runner;
-pub mod world;
+pub mod trace;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};

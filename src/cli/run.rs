@@ -2,12 +2,11 @@
 //!
 //! Left out: the meaning of the run; see `execute`.
 
-use super::args::{ErrorFormat, Run};
+use super::args::Run;
 use super::console::Console;
 use super::execute::Plan;
 use super::files::{self, Input};
-use super::{USAGE, interrupt};
-use crate::trace::Filter;
+use super::{USAGE, interrupt, trace};
 
 /// Runs what the arguments say and gives the exit code.
 pub fn run(args: &Run, console: &Console) -> u8 {
@@ -37,29 +36,12 @@ fn run_input(args: &Run, console: &Console) -> u8 {
         }
     };
     plan.machine = args.boot.machine().or(&plan.machine);
-    plan.trace = filter(args.trace.as_deref());
+    if let Some(words) = &args.trace {
+        plan.trace = trace::filter(words);
+    }
     plan.interrupt = interrupt::flag(console.out());
-    let finished = plan.run(console.out());
-    if format == ErrorFormat::Human {
-        let text = finished.reports.iter().map(|r| r.render(console.style));
-        let text: Vec<String> = text.collect();
-        if !text.is_empty() {
-            console.note(text.join("\n").trim_end());
-        }
-    } else {
-        console.reports(&finished.reports, format);
-    }
+    let to = console.clone();
+    let finished = plan.run(console.out(), move |text| to.note(text.trim_end()));
+    console.reports(&finished.reports, format);
     finished.code
-}
-
-/// What `--trace` asks for.
-fn filter(words: Option<&[String]>) -> Filter {
-    match words {
-        None => Filter::Off,
-        Some(words) => {
-            let words: Vec<String> =
-                words.iter().map(|w| w.trim().to_string()).filter(|w| !w.is_empty()).collect();
-            if words.is_empty() { Filter::All } else { Filter::Matching(words) }
-        }
-    }
 }

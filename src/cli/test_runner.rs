@@ -58,7 +58,7 @@ fn try_run(case: &Case, mode: Mode, interrupt: &Arc<AtomicBool>) -> Result<Vec<S
         plan.interrupt = interrupt.clone();
         plan.machine.seed = seed.or(plan.machine.seed);
         let buffer = Buffer::new();
-        let finished = plan.run(buffer.clone());
+        let finished = plan.run(buffer.clone(), |_| {});
         // The first seed writes the goldens; the others must agree with it.
         let mode = if i == 0 { mode } else { Mode::Check };
         changed.extend(judge(case, &finished, &buffer.take(), directives.exit, mode).map_err(

@@ -28,11 +28,12 @@ use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{CompletionType, Config, Editor};
 
-use crate::cli::args::Repl;
+use crate::cli::args::{ErrorFormat, Repl};
 use crate::cli::console::{Console, colour_wanted};
 use crate::cli::{FAILED, OK, USAGE, interrupt};
 use crate::script::limits::Limits;
 use crate::script::stack;
+use crate::trace::Filter;
 use editor::Assistant;
 use session::{Next, Session};
 use state::{Setup, State};
@@ -45,9 +46,17 @@ pub fn run(args: &Repl, console: &Console) -> u8 {
         machine: args.boot.machine(),
         interrupt: interrupt::flag(console.out()),
         out: console.out(),
+        trace: Filter::Off,
     };
     let code = stack::on_deep_stack(|| {
-        let mut session = Session::new(State::new(setup), console);
+        let state = match State::new(setup) {
+            Ok(state) => state,
+            Err(report) => {
+                console.report(&report, ErrorFormat::Human);
+                return USAGE;
+            }
+        };
+        let mut session = Session::new(state, console);
         match io::stdin().is_terminal() && io::stdout().is_terminal() {
             true => terminal(args, &mut session),
             false => pipe(&mut session, io::stdin().lock()),

@@ -14,7 +14,7 @@ use super::highlight::{self, paint};
 use super::state::{Ended, State};
 use super::vocabulary::Vocabulary;
 use crate::cli::console::Console;
-use crate::cli::{INTERRUPTED, OK, files};
+use crate::cli::{INTERRUPTED, OK, files, trace};
 use crate::script::diagnostic::{Report, Style};
 use crate::trace::Filter;
 
@@ -30,7 +30,6 @@ pub struct Session<'c> {
     pub failed: bool,
     /// Whether the last input was stopped by Ctrl-C.
     pub interrupted: bool,
-    tracing: Filter,
     /// Files that this session wrote and may write again.
     saved: BTreeSet<PathBuf>,
 }
@@ -53,7 +52,6 @@ impl<'c> Session<'c> {
             console,
             failed: false,
             interrupted: false,
-            tracing: Filter::Off,
             saved: BTreeSet::new(),
         }
     }
@@ -124,9 +122,11 @@ impl<'c> Session<'c> {
             Command::Save { file, replace } => self.save(&file, replace),
             Command::Load(file) => return self.load(&file),
             Command::Reset => {
-                self.state.borrow_mut().reset();
-                self.state.borrow().world().set_trace(self.tracing.clone());
-                self.remark("a machine just booted; nothing is defined");
+                let result = self.state.borrow_mut().reset();
+                match result {
+                    Ok(()) => self.remark("a machine just booted; nothing is defined"),
+                    Err(report) => self.reports(&[*report]),
+                }
             }
             Command::Quit => return Next::Leave(OK),
         }
@@ -143,9 +143,9 @@ impl<'c> Session<'c> {
     }
 
     fn trace(&mut self, words: &str) {
-        self.tracing = match words {
+        let filter = match words {
             "" => {
-                let how = match &self.tracing {
+                let how = match self.state.borrow().trace() {
                     Filter::Off => "off".to_string(),
                     Filter::All => "on".to_string(),
                     Filter::Matching(words) => words.join(","),
@@ -155,16 +155,16 @@ impl<'c> Session<'c> {
             "on" => Filter::All,
             "off" => Filter::Off,
             words => {
-                let words = words.split([',', ' ']).filter(|w| !w.is_empty());
-                Filter::Matching(words.map(str::to_string).collect())
+                let words: Vec<String> = words.split([',', ' ']).map(str::to_string).collect();
+                trace::filter(&words)
             }
         };
-        self.state.borrow().world().set_trace(self.tracing.clone());
+        self.state.borrow_mut().set_trace(filter);
     }
 
     fn show_trace(&mut self) {
-        let text = self.state.borrow().world().take_trace();
-        if !text.is_empty() {
+        let traced = self.state.borrow_mut().take_traced();
+        if let Some(text) = traced {
             self.console.note(text.trim_end());
         }
     }

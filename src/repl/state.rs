@@ -18,11 +18,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::cli::console::Out;
 use crate::cli::folder::Folder;
 use crate::cli::machine::Machine;
-use crate::cli::world::{self, World};
+use crate::cli::trace;
+use crate::script::bind::{self, World};
 use crate::script::control::Stop;
 use crate::script::diagnostic::Report;
 use crate::script::limits::Limits;
-use crate::script::repl_state::{self, ReplState};
+use crate::script::repl_state::{self, REPL, ReplState};
 use crate::script::run::Session;
 use crate::trace::Filter;
 
@@ -38,6 +39,8 @@ pub struct Setup {
     pub interrupt: Arc<AtomicBool>,
     /// Where prints go.
     pub out: Out,
+    /// What is traced.
+    pub trace: Filter,
 }
 
 /// What a prompt works on.
@@ -47,13 +50,14 @@ pub struct State {
     world: World,
     done: VecDeque<Step>,
     undone: Vec<Step>,
+    traced: Option<String>,
 }
 
 /// A moment.
 #[derive(Clone)]
 struct Moment {
     script: repl_state::Snapshot,
-    world: world::Snapshot,
+    world: bind::Snapshot,
 }
 
 /// An input that succeeded.
@@ -79,23 +83,26 @@ pub enum Ended {
 }
 
 impl State {
-    /// A fresh state, on a machine that has just booted.
-    pub fn new(setup: Setup) -> State {
+    /// A fresh state, on a machine that has just booted; an error if it is too
+    /// small for the kernel.
+    pub fn new(setup: Setup) -> Result<State, Box<Report>> {
+        let world = setup.machine.boot()?;
         let mut session = Session::new(
             Limits::default(),
             setup.interrupt.clone(),
             Box::new(setup.out.clone()),
             Box::new(Folder::new(".")),
         );
-        let Session { engine, control, scope } = &mut session;
-        let world = World::install(engine, control, scope, &setup.machine, &Filter::Off);
+        world.register(&mut session.engine, &session.control, &mut session.scope);
+        world.set_trace(setup.trace.clone());
         let script = ReplState::new(session);
-        State { setup, script, world, done: VecDeque::new(), undone: Vec::new() }
+        Ok(State { setup, script, world, done: VecDeque::new(), undone: Vec::new(), traced: None })
     }
 
     /// Begins anew; nothing can be taken back after that.
-    pub fn reset(&mut self) {
-        *self = State::new(self.setup.clone());
+    pub fn reset(&mut self) -> Result<(), Box<Report>> {
+        *self = State::new(self.setup.clone())?;
+        Ok(())
     }
 
     fn now(&self) -> Moment {
@@ -105,6 +112,19 @@ impl State {
     fn go_to(&mut self, moment: &Moment) {
         self.script.restore(moment.script.clone());
         self.world.restore(&moment.world);
+        // The log is a part of the machine, but tracing it is not.
+        self.world.set_trace(self.setup.trace.clone());
+    }
+
+    /// What is traced.
+    pub fn trace(&self) -> &Filter {
+        &self.setup.trace
+    }
+
+    /// Chooses what is traced from now on.
+    pub fn set_trace(&mut self, filter: Filter) {
+        self.world.set_trace(filter.clone());
+        self.setup.trace = filter;
     }
 
     /// Evaluates an input.
@@ -135,6 +155,7 @@ impl State {
 
     fn try_eval(&mut self, input: &str) -> Ended {
         let result = self.script.eval(input);
+        self.traced = trace::take(&self.world, REPL);
         // A Ctrl-C that came too late must not count as the first of two.
         self.setup.interrupt.store(false, Ordering::Relaxed);
         match result {
@@ -182,9 +203,9 @@ impl State {
         &self.script
     }
 
-    /// The machine half of the state.
-    pub fn world(&self) -> &World {
-        &self.world
+    /// What the last input made the kernel do, if that is traced.
+    pub fn take_traced(&mut self) -> Option<String> {
+        self.traced.take()
     }
 }
 
@@ -208,7 +229,8 @@ fn as_statement(input: &str) -> String {
 #[cfg(test)]
 pub(super) fn testing() -> State {
     let out = crate::cli::console::Console::new().out();
-    State::new(Setup { machine: Machine::default(), interrupt: Arc::default(), out })
+    let interrupt = Arc::default();
+    State::new(Setup { machine: Machine::default(), interrupt, out, trace: Filter::Off }).unwrap()
 }
 
 #[cfg(test)]
