@@ -61,7 +61,7 @@ fn stack_is_mapped(
     let pgd = sys.kernel.mms[sys.kernel.init_mm].pgd;
     let offset = stack.base.0.wrapping_sub(vmalloc_start(levels));
     match slots.get_mut((offset / SLOT) as usize) {
-        Some(n) if offset % SLOT == 0 => *n += 1,
+        Some(n) if offset.is_multiple_of(SLOT) => *n += 1,
         _ => f.rule(false, me, "kernel stack", format_args!("{}", stack.base), "in a slot"),
     }
     for (i, pfn) in stack.pages.iter().enumerate() {

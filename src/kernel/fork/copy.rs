@@ -44,7 +44,7 @@ pub fn dup_task_struct(
     let o = sys.task(orig);
     let flags = args.flags;
     let mut pf =
-        o.flags - (PF::SUPERPRIV | PF::IDLE | PF::KTHREAD | PF::NPROC_EXCEEDED) | PF::FORKNOEXEC;
+        (o.flags - (PF::SUPERPRIV | PF::IDLE | PF::KTHREAD | PF::NPROC_EXCEEDED)) | PF::FORKNOEXEC;
     pf.set(PF::KTHREAD, args.kthread || args.idle.is_some());
     pf.set(PF::IDLE, args.idle.is_some());
     // A thread with a stack of its own cannot use its creator's signal stack.
