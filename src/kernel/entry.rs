@@ -236,6 +236,8 @@ fn finish(
     error: Option<SysError>,
 ) -> Entered {
     let out = std::mem::take(&mut sys.kernel.out);
+    // Should it be made again after a signal, it begins anew.
+    sys.task_mut(task).resume = None;
     if sys.log.on() {
         let name = syscall_name(u64::from(call.nr)).unwrap_or("?");
         sys.log.push(EventKind::SyscallRet(name, ret));

@@ -41,12 +41,20 @@ fn shared_frame(sys: &System, mm: MmId, addr: u64) -> Option<Pfn> {
 ///
 /// Errors: EAGAIN (another value), EINVAL, EFAULT, ERESTARTSYS.
 pub fn futex_wait(sys: &mut System, task: TaskId, addr: u64, expected: u32) -> SysResult {
-    let key = get_futex_key(sys, task, addr)?;
     let resume = sys.task(task).resume.as_deref();
-    let slept = resume.is_some();
     if resume.is_some_and(|r| r.note == WOKEN) {
         return Ok(0);
     }
+    // What it sleeps on is settled; the memory may be gone meanwhile.
+    let queue = resume.and_then(|r| match r.wait.on {
+        WaitOn::Futex(key) => Some(key),
+        _ => None,
+    });
+    let slept = queue.is_some();
+    let key = match queue {
+        Some(key) => key,
+        None => get_futex_key(sys, task, addr)?,
+    };
     if slept && sys.task(task).sigpending {
         return Err(SysError::new(Errno::ERESTARTSYS, "futex_wait", "a signal came first").into());
     }

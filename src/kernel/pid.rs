@@ -12,7 +12,6 @@ use crate::kernel::error::{SysError, refuse};
 use crate::kernel::inject::should_fail;
 use crate::kernel::list;
 use crate::kernel::nsproxy::{self, UserNsId};
-use crate::kernel::sched::core::wake_up_process;
 use crate::kernel::system::System;
 use crate::kernel::task::{ListHead, TaskId, TaskList};
 use crate::kernel::wait_queue::WaitQueueHead;
@@ -328,14 +327,8 @@ pub fn free_pid(sys: &mut System, pid: PidId) {
     let numbers = sys.kernel.pids[pid].numbers.clone();
     sys.kernel.pids[pid].hashed = false;
     for upid in numbers {
-        let ns = &mut sys.kernel.pid_namespaces[upid.ns];
-        ns.set(upid.nr, None);
-        // zap_pid_ns_processes waits until only init is left.
-        if ns.pid_allocated <= 1
-            && let Some(reaper) = ns.child_reaper
-        {
-            wake_up_process(sys, reaper);
-        }
+        // Nobody waits in zap_pid_ns_processes for the last of a namespace.
+        sys.kernel.pid_namespaces[upid.ns].set(upid.nr, None);
     }
     put_pid(sys, pid);
 }

@@ -8,6 +8,7 @@ use crate::abi::structs::SigInfo;
 use crate::kernel::exit;
 use crate::kernel::list;
 use crate::kernel::pid::{PidNsId, PidType};
+use crate::kernel::sched::core as sched;
 use crate::kernel::signal::SIG_IGN;
 use crate::kernel::signal::kill::{KillInfo, do_send_sig_info};
 use crate::kernel::system::System;
@@ -37,6 +38,9 @@ pub fn zap_pid_ns_processes(sys: &mut System, init: TaskId, ns: PidNsId) {
             crate::kernel::entry::run_to_death(sys, p);
         }
     }
+    // They ran; now init goes on with its own exit.
+    let cpu = sys.task(init).cpu;
+    sched::context_switch(sys, cpu, init);
     // Zombies that were there before nobody will wait for.
     let zombies: Vec<_> = list::iter(&sys.kernel.tasks, sys.task(init).children, TaskList::Sibling)
         .filter(|c| sys.task(*c).exit_state == TaskState::EXIT_ZOMBIE)

@@ -104,6 +104,15 @@ enum Found {
     NotYet,
 }
 
+/// Which pid a wait that slept was about. It was looked up when the call
+/// began: since then the caller may have changed its group, closed the pidfd,
+/// or the number may mean another process.
+pub fn slept_for(sys: &System, current: TaskId) -> Option<PidId> {
+    let resume = sys.task(current).resume.as_deref()?;
+    let waits = matches!(resume.wait.on, WaitOn::Child(_));
+    resume.note.checked_sub(1).filter(|_| waits).map(PidId::from_bits)
+}
+
 /// Waits for an event of a child. `Ok(None)`: WNOHANG and no event.
 ///
 /// Errors: ECHILD; ERESTARTSYS when a signal comes first.
@@ -127,6 +136,9 @@ pub fn do_wait(
         .into()),
         Found::NotYet => {
             let signal = sys.task(current).signal.expect("a running task has a signal_struct");
+            if let Which::Pid(_, Some(id)) = which {
+                sys.kernel.note = id.to_bits() + 1;
+            }
             Err(Stop::Block(Wait::interruptible(WaitOn::Child(signal))))
         }
     }
@@ -151,7 +163,8 @@ fn no_child(opts: &Opts) -> SysError {
 fn find_event(sys: &mut System, current: TaskId, opts: &Opts) -> Found {
     if let Which::Pid(ty, id) = opts.which {
         let Some(id) = id else { return Found::NoChild };
-        if sys.kernel.pids[id].tasks[ty as usize].first.is_none() {
+        // It may have been reaped while this call slept.
+        if pid::pid_task(sys, id, ty).is_none() {
             return Found::NoChild;
         }
         if ty == PidType::Pid || ty == PidType::Tgid {
@@ -389,6 +402,7 @@ pub fn kernel_wait4(sys: &mut System, current: TaskId, upid: i32, options: u32) 
         | WaitOptions::__WCLONE
         | WaitOptions::__WALL;
     let opts = check_options(options, known, "kernel_wait4")?;
+    let slept = slept_for(sys, current);
     let which = match upid {
         i32::MIN => {
             return Err(SysError::new(
@@ -399,6 +413,7 @@ pub fn kernel_wait4(sys: &mut System, current: TaskId, upid: i32, options: u32) 
             .into());
         }
         -1 => Which::All,
+        n if slept.is_some() => Which::Pid(if n > 0 { PidType::Pid } else { PidType::Pgid }, slept),
         n if n < 0 => Which::Pid(PidType::Pgid, pid::find_vpid(sys, current, -n)),
         0 => Which::Pid(PidType::Pgid, pid::task_pid_ptr(sys, current, PidType::Pgid)),
         n => Which::Pid(PidType::Pid, pid::find_vpid(sys, current, n)),

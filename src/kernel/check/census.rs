@@ -2,8 +2,8 @@
 //! as many are left as before.
 //!
 //! Linux: /proc/slabinfo, /proc/meminfo. Left out: what the kernel keeps for
-//! the next time and which therefore does not return: up to two kernel stacks
-//! and the page tables of the vmalloc area.
+//! the next time and which therefore does not return: up to two kernel stacks,
+//! the page tables of the vmalloc area, and the page cache, which is the file.
 
 use crate::abi::Signal;
 use crate::abi::structs::SigInfo;
@@ -42,19 +42,18 @@ pub struct Census {
     pub todo: usize,
     pub stacks: usize,
     pub table_pages: usize,
-    pub data_pages: usize,
+    pub anon_pages: usize,
 }
 
 impl Census {
     /// Counts what exists now.
     pub fn of(sys: &System) -> Census {
         let k = &sys.kernel;
-        let kind = |f: PageFlags| f & (PageFlags::PGTABLE | PageFlags::KSTACK);
         let used = sys.machine.mem.used_pages().filter(|(pfn, _)| pfn.0 >= LOW_RESERVED);
-        let (mut tables, mut data) = (0, 0);
+        let (mut tables, mut anon) = (0, 0);
         for (_, page) in used {
-            tables += usize::from(kind(page.flags) == PageFlags::PGTABLE);
-            data += usize::from(kind(page.flags).is_empty());
+            tables += usize::from(page.flags.contains(PageFlags::PGTABLE));
+            anon += usize::from(page.flags.contains(PageFlags::ANON));
         }
         Census {
             tasks: k.tasks.len(),
@@ -79,7 +78,7 @@ impl Census {
             todo: k.todo.len(),
             stacks: k.tasks.iter().filter(|(_, t)| t.stack.is_some()).count(),
             table_pages: tables - kernel_tables(sys),
-            data_pages: data,
+            anon_pages: anon,
         }
     }
 }

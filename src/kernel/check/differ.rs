@@ -116,7 +116,8 @@ impl Differ {
         self.objects("user namespace", &a.user_namespaces, &b.user_namespaces, |_| {});
         self.objects("cred", &a.creds, &b.creds, |_| {});
         self.objects("user_struct", &a.users, &b.users, |_| {});
-        self.objects("mm_struct", &a.mms, &b.mms, plain_mm);
+        // One without users is held by a borrower, until that switches.
+        self.some_objects("mm_struct", &a.mms, &b.mms, plain_mm, |m| m.mm_users > 0);
         self.objects("anon_vma", &a.anon_vmas, &b.anon_vmas, |_| {});
         self.objects("sighand_struct", &a.sighands, &b.sighands, |_| {});
         self.objects("signal_struct", &a.signals, &b.signals, |_| {});
@@ -156,7 +157,19 @@ impl Differ {
         b: &Arena<T>,
         plain: impl Fn(&mut T),
     ) {
-        for (id, x) in a.iter() {
+        self.some_objects(kind, a, b, plain, |_| true);
+    }
+
+    /// The same for those of them that count.
+    fn some_objects<T: Clone + PartialEq + Debug>(
+        &mut self,
+        kind: &str,
+        a: &Arena<T>,
+        b: &Arena<T>,
+        plain: impl Fn(&mut T),
+        counts: impl Fn(&T) -> bool,
+    ) {
+        for (id, x) in a.iter().filter(|(_, x)| counts(x)) {
             let Some(y) = b.get(id) else {
                 self.found.push(format!("{kind} {id:?} is gone"));
                 continue;
@@ -171,7 +184,7 @@ impl Differ {
                 self.found.push(format!("{kind} {id:?}:{}", lines(&x, &y)));
             }
         }
-        for (id, y) in b.iter().filter(|(id, _)| !a.contains(*id)) {
+        for (id, y) in b.iter().filter(|(id, y)| counts(y) && !a.contains(*id)) {
             self.found.push(format!("{kind} {id:?} is new: {y:?}"));
         }
     }
@@ -246,9 +259,13 @@ fn plain_task(t: &mut TaskStruct, scope: Scope) {
     if t.mm.is_none() {
         t.active_mm = None;
     }
-    if scope == Scope::Failed {
+    if scope == Scope::Failed || t.resume.is_none() {
+        // Who is in user mode has its registers in a processor, or where the
+        // last interrupt put them.
         t.regs = Default::default();
         t.orig_ax = 0;
+    }
+    if scope == Scope::Failed {
         t.sysvsem = None;
     }
 }

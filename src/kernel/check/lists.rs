@@ -16,12 +16,17 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
     let mut live = Tally::new();
     let mut sighands = Tally::new();
     let mut processes = 0;
+    let mut idle_tasks = Vec::new();
     for (id, t) in k.tasks.iter() {
         if let Some(s) = t.signal {
             signals.add(&k.signals, s);
             if !t.flags.contains(PF::EXITING) {
                 live.add(&k.signals, s);
             }
+        }
+        // The idle tasks of further processors are on no list.
+        if t.flags.contains(PF::IDLE) && id != k.init_task {
+            idle_tasks.push(t.signal);
         }
         if let Some(s) = t.sighand {
             sighands.add(&k.sighands, s);
@@ -37,7 +42,7 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
         f.count(me, "sigcnt", s.sigcnt, signals.of(id), "tasks whose signal it is");
         f.count(me, "live", s.live, live.of(id), "of these, not PF_EXITING");
         let threads = walk(sys, s.thread_head, TaskList::Thread, "thread_head", f);
-        let idle = s.thread_head.first.is_none() && s.sigcnt == 1;
+        let idle = idle_tasks.contains(&Some(id));
         let expected = if idle { 1 } else { threads.len() as i64 };
         f.count(me, "nr_threads", s.nr_threads, expected, "members of thread_head");
         for &t in &threads {

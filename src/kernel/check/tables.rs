@@ -16,8 +16,7 @@ use super::Findings;
 use super::areas::Area;
 use super::pages::Frames;
 use crate::base::{PAGE_SIZE, Pfn};
-use crate::kernel::fs::FileKind;
-use crate::kernel::fs::inode::InodeKind;
+use crate::kernel::mm::filemap::cached_page;
 use crate::kernel::mm::layout;
 use crate::kernel::mm::pgtable::{pte_present, pte_protnone, pte_tables};
 use crate::kernel::mm::zap::mm_counter;
@@ -179,19 +178,12 @@ impl<'a> Walk<'a, '_> {
             rule(!exclusive || page.mapcount == 1, "AnonExclusive only if mapped once");
         } else {
             let pgoff = vma.vm_pgoff + (addr - vma.vm_start) / PAGE_SIZE;
+            let cached = vma.vm_file.and_then(|file| cached_page(self.sys, file, pgoff));
             rule(
-                vma.vm_ops == VmOps::File && cached(self.sys, vma, pgoff) == Some(pte.pfn()),
+                vma.vm_ops == VmOps::File && cached == Some(pte.pfn()),
                 "a page of the area's file, as the page cache has it",
             );
         }
-    }
-}
-
-fn cached(sys: &System, vma: &VmAreaStruct, pgoff: u64) -> Option<Pfn> {
-    let FileKind::Inode(inode) = sys.kernel.filps.get(vma.vm_file?)?.kind else { return None };
-    match &sys.kernel.inodes.get(inode)?.kind {
-        InodeKind::Reg { pages, .. } => pages.get(&pgoff).copied(),
-        _ => None,
     }
 }
 

@@ -80,18 +80,14 @@ fn resume(sys: &mut System, task: TaskId) {
                     .map(|e| SysError::new(e, "do_signal", "the call was interrupted by a stop"));
                 finish(sys, task, call, ret, error)
             } else {
-                // finish_wait; the handler puts it back if it must sleep on.
+                // It keeps its place on the queue if it must sleep on. The
+                // handler may look at `resume` for what it noted.
                 let (call, on) = (r.call.clone(), r.wait.on);
-                if let Some(q) = sched::queue_mut(sys, on) {
-                    q.remove(task);
-                }
-                // The handler may look at `resume` for what it noted.
                 sys.task_mut(task).resume = Some(r);
                 let entered = run(sys, task, call);
-                if let Some(t) = sys.kernel.tasks.get_mut(task)
-                    && !matches!(entered, Entered::Blocked | Entered::Stopped)
-                {
-                    t.resume = None;
+                let resume = sys.kernel.tasks.get(task).and_then(|t| t.resume.as_ref());
+                if entered != Entered::Blocked || resume.is_none_or(|r| r.wait.on != on) {
+                    sched::finish_wait(sys, on, task);
                 }
                 entered
             }

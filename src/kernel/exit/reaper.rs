@@ -32,23 +32,23 @@ pub fn forget_original_parent(sys: &mut System, father: TaskId, dead: &mut Vec<T
     let reaper = traced!(sys, find_new_reaper(father, reaper));
     let children: Vec<_> =
         list::iter(&sys.kernel.tasks, sys.task(father).children, TaskList::Sibling).collect();
-    for &p in &children {
-        for t in threads(sys, p) {
+    for p in children {
+        let group = threads(sys, p);
+        for &t in &group {
             let task = sys.task_mut(t);
-            task.real_parent = reaper;
-            task.parent = reaper;
-            let pdeath = task.pdeath_signal;
-            if let Some(sig) = Signal::new(pdeath) {
+            (task.real_parent, task.parent) = (reaper, reaper);
+        }
+        // What follows may have something to say of p to its new parent.
+        wait::move_child(sys, father, reaper, p);
+        for t in group {
+            if let Some(sig) = Signal::new(sys.task(t).pdeath_signal) {
                 // A refusal (a child that changed its user) is nobody's error.
                 let _ = group_send_sig(sys, father, sig, t, PidType::Tgid);
             }
         }
         if !same_thread_group(sys, reaper, father) {
-            reparent_leader(sys, father, p, dead);
+            reparent_leader(sys, father, reaper, p, dead);
         }
-    }
-    for p in children {
-        wait::move_child(sys, father, reaper, p);
     }
 }
 
@@ -106,11 +106,17 @@ fn pid_level(sys: &System, task: TaskId) -> usize {
 
 /// A child moves to another process: it now sends SIGCHLD whatever it was
 /// made with, and a zombie that its new parent does not want goes.
-fn reparent_leader(sys: &mut System, father: TaskId, p: TaskId, dead: &mut Vec<TaskId>) {
+fn reparent_leader(
+    sys: &mut System,
+    father: TaskId,
+    reaper: TaskId,
+    p: TaskId,
+    dead: &mut Vec<TaskId>,
+) {
     if sys.task(p).exit_state == TaskState::EXIT_DEAD {
         return;
     }
-    wait::set_exit_signal(sys, father, p, Signal::SIGCHLD.number());
+    wait::set_exit_signal(sys, reaper, p, Signal::SIGCHLD.number());
     if sys.task(p).exit_state == TaskState::EXIT_ZOMBIE
         && thread_group_empty(sys, p)
         && do_notify_parent(sys, p, Signal::SIGCHLD.number())

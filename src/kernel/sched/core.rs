@@ -102,7 +102,8 @@ pub fn context_switch(sys: &mut System, cpu: u32, next: TaskId) {
     if p.__state == TaskState::RUNNING {
         p.nivcsw += 1
     } else {
-        p.nvcsw += 1
+        p.nvcsw += 1;
+        p.on_rq = false;
     }
     let (prev_pid, prev_mm, prev_active) = (p.pid, p.mm, p.active_mm);
     // An address space for the next task: its own, or the one that is loaded,
@@ -203,6 +204,21 @@ pub fn queue_mut(sys: &mut System, on: WaitOn) -> Option<&mut WaitQueueHead> {
         WaitOn::PidExit(p) => k.pids.get_mut(p).map(|p| &mut p.wait_pidfd),
         WaitOn::Futex(key) => Some(k.futex_queues.entry(key).or_default()),
         WaitOn::Signal | WaitOn::Timeout => None,
+    }
+}
+
+/// Takes a task that is awake off the queue it slept on. The queue of a futex
+/// exists as long as someone sleeps on it.
+pub fn finish_wait(sys: &mut System, on: WaitOn, task: TaskId) {
+    if let WaitOn::Futex(key) = on {
+        let queues = &mut sys.kernel.futex_queues;
+        let Some(q) = queues.get_mut(&key) else { return };
+        q.remove(task);
+        if q.entries.is_empty() {
+            queues.remove(&key);
+        }
+    } else if let Some(q) = queue_mut(sys, on) {
+        q.remove(task);
     }
 }
 

@@ -230,8 +230,11 @@ fn sys_waitid(sys: &mut System, current: TaskId, call: &Call) -> SysResult {
     let [which, upid, infop, options, ru, _] = call.args;
     let mut options = wait::waitid_options(options as u32)?;
     let mut nonblocking_pidfd = false;
+    let slept = wait::slept_for(sys, current);
     let which = match which as u32 {
         P_ALL => Which::All,
+        P_PGID if slept.is_some() => Which::Pid(PidType::Pgid, slept),
+        P_PID | P_PIDFD if slept.is_some() => Which::Pid(PidType::Pid, slept),
         P_PID if upid as i32 > 0 => {
             Which::Pid(PidType::Pid, pid::find_vpid(sys, current, upid as i32))
         }

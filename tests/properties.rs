@@ -1,0 +1,158 @@
+//! Random operation sequences over the whole kernel: after every step all
+//! counts are recounted, and at the end waking sleepers for nothing changes
+//! nothing, going back restores what was, and ending everything leaves
+//! nothing behind.
+//!
+//! `PROPTEST_CASES` sets the number of sequences, `FORKYARD_SEED` chooses
+//! others than those of every run.
+
+mod kit;
+
+use forkyard::abi::Errno;
+use forkyard::kernel::check::{Census, Scope, differences, invariants, teardown};
+use forkyard::kernel::entry;
+use forkyard::kernel::sched::core as sched;
+use forkyard::kernel::syscalls::{Call, Payload};
+use forkyard::kernel::wait_queue::WaitOn;
+use forkyard::kernel::{System, TaskId, TaskState};
+use kit::ops::{Op, PATHS, op, perform};
+use kit::{World, quietly};
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+
+/// Sequences in each of the two runs.
+const CASES: u32 = 10_000;
+
+type Check = Result<(), TestCaseError>;
+
+fn fail(what: String) -> Check {
+    Err(TestCaseError::fail(what))
+}
+
+/// Everything adds up and nothing broke.
+fn sound(sys: &System, after: &str) -> Check {
+    if let Some(oops) = &sys.kernel.oops {
+        return fail(format!("after {after}: {oops} in {}", oops.in_function));
+    }
+    match invariants(sys) {
+        Ok(()) => Ok(()),
+        Err(found) => {
+            let list: Vec<_> = found.iter().map(|v| format!("  {v}")).collect();
+            fail(format!("after {after}:\n{}", list.join("\n")))
+        }
+    }
+}
+
+/// Wakes everyone who sleeps in a call, though nothing has happened.
+fn spurious_wakeups_change_nothing(sys: &System) -> Check {
+    let mut woken = sys.clone();
+    let tasks = sys.kernel.tasks.iter();
+    let sleepers = tasks.filter(|(_, t)| t.resume.is_some()).map(|(id, _)| id);
+    let sleepers = sleepers.filter(|id| !would_take_a_signal(sys, *id));
+    let sleepers: Vec<_> = sleepers.filter(|id| !has_lost_its_children(sys, *id)).collect();
+    let sleep = TaskState::INTERRUPTIBLE | TaskState::UNINTERRUPTIBLE;
+    for id in &sleepers {
+        sched::try_to_wake_up(&mut woken, *id, sleep);
+    }
+    entry::settle(&mut woken);
+    sound(&woken, "spurious wake-ups")?;
+    match differences(sys, &woken, Scope::Woken).as_slice() {
+        [] => Ok(()),
+        found => fail(format!("spurious wake-ups changed:\n{}", found.join("\n"))),
+    }
+}
+
+/// Whether a signal for the group waits for a thread that was chosen to take
+/// it and cannot. Another thread that wakes up takes it instead, in Linux too.
+fn would_take_a_signal(sys: &System, id: TaskId) -> bool {
+    let shared = sys.signal(id).shared_pending.signal;
+    !shared.minus(sys.task(id).blocked).is_empty()
+}
+
+/// Whether a sleeper in wait(2) would find no children when it looks again.
+/// Nobody wakes it when the last child it waits for changes its group or its
+/// exit signal; Linux lets it sleep on, and says ECHILD at the next wake-up.
+fn has_lost_its_children(sys: &System, id: TaskId) -> bool {
+    let waits = sys.task(id).resume.as_ref().map(|r| r.wait.on);
+    if !matches!(waits, Some(WaitOn::Child(_))) {
+        return false;
+    }
+    let mut woken = sys.clone();
+    sched::wake_up_process(&mut woken, id);
+    entry::settle(&mut woken);
+    matches!(woken.take_finished(id), Some(Err(e)) if e.errno == Errno::ECHILD)
+}
+
+/// Ends everything; what exists then is what existed before.
+fn leaves_nothing(w: &mut World, before: &Census) -> Check {
+    if let Err(e) = teardown(&mut w.sys) {
+        return fail(format!("teardown: {e}"));
+    }
+    // Names in the tree outlive processes.
+    for path in PATHS.iter().filter(|p| p.starts_with("/tmp/")) {
+        let unlink = Call::with(87, &[0], Payload::Text((*path).into()));
+        let _ = w.sys.call(w.init, unlink);
+    }
+    sound(&w.sys, "teardown")?;
+    let mut after = Census::of(&w.sys);
+    // There is no rmdir, and files of others may have been removed.
+    after.inodes = before.inodes;
+    if after != *before {
+        return fail(format!("left after teardown: {after:?}\n             before: {before:?}"));
+    }
+    Ok(())
+}
+
+fn sequence(base: &World, census: &Census, ops: &[Op]) -> Check {
+    let mut w = base.clone();
+    let mut halfway = None;
+    for (i, op) in ops.iter().enumerate() {
+        if i == ops.len() / 2 {
+            halfway = Some(w.clone());
+        }
+        perform(&mut w, op);
+        sound(&w.sys, &format!("step {i}, {op:?}"))?;
+    }
+    spurious_wakeups_change_nothing(&w.sys)?;
+    // Going on from a snapshot does the same again: it has kept what it was.
+    let mut again = halfway.expect("ops are not empty");
+    for op in &ops[ops.len() / 2..] {
+        perform(&mut again, op);
+    }
+    if again.sys != w.sys {
+        return fail("a snapshot went another way than the system it was made of".to_string());
+    }
+    leaves_nothing(&mut w, census)
+}
+
+fn run(cpus: u32, salt: u8) {
+    let base = World::new(cpus);
+    let census = Census::of(&base.sys);
+    let mut seed = [salt; 32];
+    if let Some(n) = std::env::var("FORKYARD_SEED").ok().and_then(|s| s.parse::<u64>().ok()) {
+        seed[..8].copy_from_slice(&n.to_le_bytes());
+    }
+    let default = Config::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { default.cases } else { CASES };
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 20_000, ..default };
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
+    let mut runner = TestRunner::new_with_rng(config, rng);
+    let ops = proptest::collection::vec(op(), 1..36);
+    match runner.run(&ops, |ops| quietly(|| sequence(&base, &census, &ops)).unwrap_or_else(fail)) {
+        Ok(()) => {}
+        Err(TestError::Fail(why, ops)) => {
+            let list: String = ops.iter().map(|op| format!("  {op:?}\n")).collect();
+            panic!("{why}\nof the sequence\n{list}");
+        }
+        Err(e) => panic!("{e}"),
+    }
+}
+
+#[test]
+fn random_sequences_on_one_processor() {
+    run(1, 1);
+}
+
+#[test]
+fn random_sequences_on_two_processors() {
+    run(2, 2);
+}
