@@ -44,7 +44,8 @@ impl Signature {
 
     /// Whether parameter `i` takes a value of this type.
     pub fn takes(&self, i: usize, ty: &str) -> bool {
-        self.params.get(i).is_some_and(|(_, wanted)| wanted == "any" || wanted == ty)
+        let wanted = self.params.get(i).map_or("", |(_, wanted)| wanted.as_str());
+        wanted.split('|').any(|wanted| wanted == "any" || wanted == ty)
     }
 }
 

@@ -7,7 +7,7 @@ use rhai::{Dynamic, Engine};
 
 use super::kinds::{self, Table};
 use super::registry::{Raised, functions};
-use crate::abi::signal::{SIGRTMAX, SIGRTMIN};
+use crate::abi::signal::SIGRTMAX;
 use crate::abi::{CapSet, SigSet, Signal};
 use crate::script::control::Control;
 use crate::script::errors::ScriptError;
@@ -54,8 +54,9 @@ const ALIASES: &[(&str, u64, &FlagKind)] = &[
     ("WSTOPPED", 2, &kinds::WAIT),
     ("SIGPOLL", 29, &kinds::SIGNAL),
     ("SIGIOT", 6, &kinds::SIGNAL),
-    ("SIGRTMIN", SIGRTMIN as u64, &kinds::SIGNAL),
     ("SIGRTMAX", SIGRTMAX as u64, &kinds::SIGNAL),
+    ("O_RDONLY", 0, &kinds::OPEN),
+    ("O_ACCMODE", 3, &kinds::OPEN),
     ("O_NDELAY", 0o4000, &kinds::OPEN),
 ];
 
@@ -73,7 +74,8 @@ pub(super) fn register(engine: &mut Engine, control: &Control) {
 }
 
 fn define(control: &Control, kind: &'static FlagKind, table: Table) {
-    for (name, bits) in table {
+    // `SIGRTMIN+1` is how a value prints, not a name.
+    for (name, bits) in table.iter().filter(|(name, _)| !name.contains('+')) {
         control.define(*name, Dynamic::from(Flags { bits: *bits, kind }));
     }
 }

@@ -7,7 +7,7 @@ use bitflags::Flags as _;
 
 use crate::abi::cap::Cap;
 use crate::abi::flags::SaFlags;
-use crate::abi::signal::{SIGNAL_NAMES, si_code};
+use crate::abi::signal::{SIGNAL_NAMES, SIGRTMIN, si_code};
 use crate::abi::{CloneFlags, MapFlags, OpenFlags, ProtFlags, Signal, WaitOptions, numbers};
 use crate::kernel::mm::VmFlags;
 use crate::kernel::signal::SignalFlags;
@@ -64,7 +64,31 @@ const fn kind(name: &'static str, table: Table, style: Style) -> FlagKind {
     FlagKind { name, table, fields: &[], style, accepts: &[] }
 }
 
-const SIGNALS: Table = words_of!(SIGNAL_NAMES);
+const STANDARD: usize = SIGNAL_NAMES.len();
+
+/// `SIGRTMIN+1` and so on.
+macro_rules! realtime {
+    ($($n:literal)*) => { [$(concat!("SIGRTMIN+", $n)),*] };
+}
+const REALTIME: [&str; 32] = realtime!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23
+    24 25 26 27 28 29 30 31 32);
+
+/// The standard signals, then the real-time ones.
+const ALL_SIGNALS: [(&str, u64); STANDARD + 33] = {
+    let mut table = [("SIGRTMIN", SIGRTMIN as u64); STANDARD + 33];
+    let mut i = 0;
+    while i < STANDARD {
+        table[i] = (SIGNAL_NAMES[i].0, SIGNAL_NAMES[i].1 as u64);
+        i += 1;
+    }
+    while i < STANDARD + REALTIME.len() {
+        let n = i - STANDARD;
+        table[i + 1] = (REALTIME[n], SIGRTMIN as u64 + 1 + n as u64);
+        i += 1;
+    }
+    table
+};
+const SIGNALS: Table = &ALL_SIGNALS;
 
 /// SIG*.
 pub(super) static SIGNAL: FlagKind = kind("signals", SIGNALS, Style::Value);

@@ -1,7 +1,9 @@
 //! `machine`: the computer and its kernel as a whole. Tasks by pid, settings,
 //! deliberate faults, snapshots, virtual time; and `boot`, which makes another.
 //!
-//! Left out: processors (`cpu`), frames and page tables (`paging`).
+//! Left out: processors, frames, page tables (`views`).
+
+use std::rc::Rc;
 
 use rhai::{Array, Dynamic, Engine, INT, ImmutableString, Map, NativeCallContext};
 
@@ -27,10 +29,22 @@ const MAX_CPUS: u64 = 64;
 
 /// A machine's state at one time.
 #[derive(Clone)]
-struct Saved {
+pub(super) struct Saved {
     machine: Machine,
-    system: Box<System>,
+    system: Rc<System>,
     calls: Calls,
+}
+
+impl Saved {
+    /// Whether it is a state of this machine.
+    pub(super) fn is_of(&self, machine: &Machine) -> bool {
+        self.machine.is(machine)
+    }
+
+    /// The state.
+    pub(super) fn system(&self) -> &System {
+        &self.system
+    }
 }
 
 impl std::fmt::Display for Saved {
@@ -63,6 +77,7 @@ fn size(what: &str, value: &Dynamic) -> Result<u64, ScriptError> {
         s if s.ends_with('K') => (&s[..s.len() - 1], 10),
         s if s.ends_with('M') => (&s[..s.len() - 1], 20),
         s if s.ends_with('G') => (&s[..s.len() - 1], 30),
+        s if s.ends_with('T') => (&s[..s.len() - 1], 40),
         s => (s, 0),
     };
     let bytes = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(1 << shift));
@@ -244,7 +259,7 @@ fn tick(machine: &Machine, ns: INT) -> Raised<()> {
 
 fn snapshot(machine: &Machine) -> Saved {
     let (system, calls) = machine.state();
-    Saved { machine: machine.clone(), system: Box::new(system), calls }
+    Saved { machine: machine.clone(), system: Rc::new(system), calls }
 }
 
 fn restore(machine: &Machine, saved: &Saved) -> Raised<()> {
@@ -320,6 +335,12 @@ fn kernel(engine: &mut Engine) {
     functions! { engine;
         /// Whether two handles mean the same machine.
         "==(a: Machine, b: Machine) -> bool" => |a: Machine, b: Machine| a.is(&b);
+        /// Whether two handles mean different machines.
+        "!=(a: Machine, b: Machine) -> bool" => |a: Machine, b: Machine| !a.is(&b);
+        /// Whether two snapshots hold the same state of the same machine.
+        "==(a: Snapshot, b: Snapshot) -> bool" => |a: Saved, b: Saved| {
+            a.machine.is(&b.machine) && a.system == b.system
+        };
         /// The task with this pid.
         "task(m: Machine, pid: int) -> Task" => |m: &mut Machine, nr: INT| task(m, nr);
         /// All tasks but the idle ones.

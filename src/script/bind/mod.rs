@@ -16,7 +16,6 @@
 
 mod args;
 mod constants;
-mod cpu;
 mod door;
 mod files;
 mod identity;
@@ -24,7 +23,6 @@ mod kinds;
 mod machine;
 mod memory;
 mod objects;
-mod paging;
 mod pending;
 mod process;
 mod registry;
@@ -34,6 +32,7 @@ mod task_fields;
 mod trouble;
 mod user_mode;
 mod vars;
+mod views;
 mod waited;
 mod world;
 
@@ -63,8 +62,7 @@ impl World {
         files::register(engine);
         user_mode::register(engine);
         vars::register(engine);
-        paging::register(engine);
-        cpu::register(engine);
+        views::register(engine, self.main());
         machine::register(engine, self.main());
         control.define("machine", Dynamic::from(self.main().clone()));
         control.define("init", Dynamic::from(self.main().init()));

@@ -15,6 +15,7 @@ use super::objects::Action;
 use super::registry::{Raised, functions, getters, printed};
 use super::task::Task;
 use super::trouble::si_code_name;
+use super::user_mode;
 use crate::abi::flags::SaFlags;
 use crate::abi::signal::si_code;
 use crate::abi::structs::SigInfo;
@@ -79,6 +80,25 @@ fn handler(value: &Dynamic) -> Result<u64, ScriptError> {
     args::word("sigaction: handler", value)
 }
 
+/// Where a handler returns to: libc's __restore_rt, which every program has
+/// and which only calls sigreturn. Any address in the code stands for it.
+fn restorer(t: &Task) -> Result<u64, ScriptError> {
+    t.read(|sys, s| {
+        let mm = s.mm.and_then(|mm| sys.kernel.mms.get(mm));
+        mm.map_or(0, |mm| mm.start_code + RESTORE_RT)
+    })
+}
+
+/// Offset of __restore_rt in a program's code.
+const RESTORE_RT: u64 = 0x10;
+
+/// The end of a handler: RET pops the frame's return address, the restorer
+/// calls rt_sigreturn.
+fn sigreturn(ctx: Ctx, t: &mut Task) -> Raised<Dynamic> {
+    user_mode::ret(&ctx, t)?;
+    door::numbers(&ctx, t, nr("rt_sigreturn"), &[], NOTHING)
+}
+
 fn sigaction(
     ctx: &Ctx,
     t: &Task,
@@ -89,12 +109,15 @@ fn sigaction(
     let number = args::signal_number("sigaction: signal", sig)?;
     let payload = match new {
         None => Payload::None,
-        Some((at, flags, mask)) => Payload::SigAction(SigAction {
-            handler: handler(at)?,
-            flags: SaFlags::from_bits_truncate(args::word("sigaction: flags", flags)?),
-            restorer: 0,
-            mask,
-        }),
+        Some((at, flags, mask)) => {
+            let flags = SaFlags::from_bits_truncate(args::word("sigaction: flags", flags)?);
+            Payload::SigAction(SigAction {
+                handler: handler(at)?,
+                flags: flags | SaFlags::SA_RESTORER,
+                restorer: restorer(t)?,
+                mask,
+            })
+        }
     };
     let call = Call::with(nr("rt_sigaction"), &[number, 0, 0, SIGSETSIZE], payload);
     door::call(ctx, t, shown, call, ACTION)
@@ -242,9 +265,7 @@ fn dispositions(engine: &mut Engine) {
                 sigaction(&ctx, t, &sig, Some((&at, &restart, SigSet::EMPTY)), &[&sig, &at])
             };
         /// Ends a handler: takes back what it interrupted (sigreturn(2)).
-        "sigreturn(t: Task)" => |ctx: Ctx, t: &mut Task| {
-            door::numbers(&ctx, t, nr("rt_sigreturn"), &[], NOTHING)
-        };
+        "sigreturn(t: Task)" => sigreturn;
         /// The alternate signal stack: #{sp, size, flags} (sigaltstack(2)).
         "sigaltstack(t: Task) -> map" => |ctx: Ctx, t: &mut Task| sigaltstack(&ctx, t, None);
         /// Sets the alternate signal stack; gives the old one.

@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use rhai::{Dynamic, Engine};
+use rhai::Engine;
 
 use super::registry::{Raised, functions, printed};
 use super::world::Machine;
@@ -85,8 +85,8 @@ impl Task {
     pub(super) fn sees(&self, other: &Task) -> Result<i32, ScriptError> {
         if !self.machine.is(&other.machine) {
             return Err(ScriptError::usage(format!(
-                "task {} runs on another machine than task {}",
-                other.pid, self.pid
+                "task {} and task {} run on different machines",
+                self.pid, other.pid
             )));
         }
         Ok(self.machine.read(|sys| {

@@ -51,6 +51,22 @@ pub(super) fn store(
     door::op(ctx, t, &[addr, value], op).map(|_| ())
 }
 
+/// Executes RET: takes the return address off the stack and goes there.
+pub(super) fn ret(ctx: &Ctx, t: &Task) -> Result<(), ScriptError> {
+    let sp = t.machine().read(|sys| crate::report::regs(sys, t.id()).ok()?.get("sp"));
+    let at = VirtAddr(sp.unwrap_or(0));
+    let to = door::op(ctx, t, &[], UserOp::Load { addr: at, size: Size::Qword })?;
+    t.machine().write(|sys| {
+        // Having executed the load, it is on its processor, in user mode.
+        let cpu = sys.kernel.tasks.get(t.id()).map_or(0, |t| t.cpu as usize);
+        if let Some(cpu) = sys.machine.cpus.get_mut(cpu) {
+            cpu.regs.ip = to;
+            cpu.regs.sp = at.0.wrapping_add(8);
+        }
+    });
+    Ok(())
+}
+
 /// The largest step from `at` that stays aligned and within `left` bytes.
 fn step(at: u64, left: u64) -> Size {
     if at.is_multiple_of(8) && left >= 8 { Size::Qword } else { Size::Byte }

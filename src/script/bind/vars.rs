@@ -69,6 +69,13 @@ impl fmt::Display for Vars {
     }
 }
 
+/// Whether `t.vars.name` could be written.
+fn is_name(name: &str) -> bool {
+    let mut chars = name.chars();
+    chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
 /// Defines a variable and stores its first value.
 pub(super) fn define(
     ctx: &Ctx,
@@ -77,6 +84,9 @@ pub(super) fn define(
     value: &Dynamic,
     place: Place,
 ) -> Result<Addr, ScriptError> {
+    if !is_name(name) {
+        return Err(ScriptError::usage(format!("{name:?} is no name for a variable")));
+    }
     let mut bytes = None;
     if value.is_string() || value.is_blob() || value.is_array() {
         let mut b = args::bytes("define: value", value)?;

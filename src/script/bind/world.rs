@@ -53,7 +53,7 @@ struct Inner {
     calls: RefCell<Calls>,
     /// Events taken out of the log while `trace` listened.
     kept: RefCell<Vec<Event>>,
-    shared: Weak<Shared>,
+    shared: Rc<Shared>,
 }
 
 /// The state of all machines at one time.
@@ -138,7 +138,7 @@ impl Shared {
             session: RefCell::new(Session::boot(config)?),
             calls: RefCell::default(),
             kept: RefCell::default(),
-            shared: Rc::downgrade(self),
+            shared: self.clone(),
         }));
         machines.push(Rc::downgrade(&machine.0));
         Ok(machine)
@@ -148,9 +148,7 @@ impl Shared {
 impl Machine {
     /// Boots another machine of the same script.
     pub(super) fn boot_another(&self, config: BootConfig) -> Result<Machine, ScriptError> {
-        let Some(shared) = self.0.shared.upgrade() else {
-            return Err(ScriptError::usage("the script's machines are gone"));
-        };
+        let shared = &self.0.shared;
         let alive: Vec<u64> =
             shared.machines.borrow().iter().filter_map(Weak::upgrade).map(|m| m.ram).collect();
         let limit = |message: String| ScriptError::Limit { message, help: None };
@@ -225,7 +223,7 @@ impl Machine {
     }
 
     fn source_number(&self, name: &str) -> u32 {
-        let Some(shared) = self.0.shared.upgrade() else { return 0 };
+        let shared = &self.0.shared;
         let last = shared.last_source.get();
         let mut sources = shared.sources.borrow_mut();
         if sources.get(last as usize).is_some_and(|s| s == name) {
@@ -248,13 +246,23 @@ impl Machine {
 
     /// The name of a source text, the main one's being empty.
     pub(super) fn source_name(&self, number: u32) -> Option<String> {
-        self.0.shared.upgrade()?.sources.borrow().get(number as usize).cloned()
+        self.0.shared.sources.borrow().get(number as usize).cloned()
+    }
+
+    /// A source text's name for people.
+    pub(super) fn source_title(&self, number: u32) -> String {
+        if number != 0 {
+            return self.source_name(number).unwrap_or_default();
+        }
+        let control = self.0.shared.control.get();
+        control.map(|c| c.sources().main_name()).unwrap_or_default()
     }
 
     /// Refuses one task more than a script may have.
     pub(super) fn check_task_limit(&self) -> Result<(), ScriptError> {
-        let Some(shared) = self.0.shared.upgrade() else { return Ok(()) };
-        let Some(limit) = shared.control.get().map(|c| c.limits().tasks) else { return Ok(()) };
+        let Some(limit) = self.0.shared.control.get().map(|c| c.limits().tasks) else {
+            return Ok(());
+        };
         if self.read(|sys| sys.kernel.tasks.len()) < limit {
             return Ok(());
         }
@@ -270,9 +278,7 @@ impl Machine {
             return;
         }
         let bytes = self.write(|sys| std::mem::take(&mut sys.kernel.console));
-        if let Some(shared) = self.0.shared.upgrade()
-            && let Some(control) = shared.control.get()
-        {
+        if let Some(control) = self.0.shared.control.get() {
             control.write(&String::from_utf8_lossy(&bytes));
         }
     }

@@ -1,3 +1,0 @@
-//! To be written.
-/// Registers the calls.
-pub(super) fn register(_: &mut rhai::Engine) {}

@@ -1,0 +1,186 @@
+//! `machine.cpu(i)`, its registers and TLB; `t.regs`.
+//!
+//! Left out: changing registers.
+
+use rhai::{Array, Dynamic, Engine, INT};
+
+use super::{array, no_view, of_task};
+use crate::report::cpu::{CpuView, TlbRow, TlbView};
+use crate::report::regs::RegsView;
+use crate::report::{cpu, regs, tlb};
+use crate::script::bind::registry::{Raised, functions, getters, printed};
+use crate::script::bind::task::Task;
+use crate::script::bind::world::Machine;
+use crate::script::errors::ScriptError;
+use crate::script::value::Addr;
+
+/// A processor's number.
+fn number(n: INT) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+/// A processor as it was when asked for, with its machine.
+#[derive(Clone)]
+struct CpuHandle {
+    machine: Machine,
+    view: CpuView,
+}
+
+impl std::fmt::Display for CpuHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.view.fmt(f)
+    }
+}
+
+/// Registers the views.
+pub(super) fn register(engine: &mut Engine) {
+    processors(engine);
+    tlbs(engine);
+    registers(engine);
+}
+
+fn processors(engine: &mut Engine) {
+    functions! { engine;
+        /// A processor: its registers, whose tables it uses, its TLB.
+        "cpu(m: Machine, n: int) -> Cpu" => |m: &mut Machine, n: INT| -> Raised<CpuHandle> {
+            if n < 0 {
+                return Err(ScriptError::usage(format!("there is no CPU {n}")).into());
+            }
+            let view = m.read(|sys| cpu(sys, number(n))).map_err(|e| no_view(&e))?;
+            Ok(CpuHandle { machine: m.clone(), view })
+        };
+    }
+    printed!(engine, CpuHandle, "Cpu");
+    getters! { engine, Cpu;
+        /// Its number.
+        "id: int" => |c: &mut CpuHandle| INT::from(c.view.cpu);
+        /// The task it runs.
+        "current: Task" => |c: &mut CpuHandle| -> Task {
+            let n = c.view.cpu as usize;
+            let id = c.machine.read(|sys| sys.kernel.per_cpu[n].current_task);
+            c.machine.handle(id)
+        };
+        /// 0 in the kernel, 3 in user mode.
+        "ring: int" => |c: &mut CpuHandle| INT::from(c.view.ring);
+        /// Instruction pointer.
+        "ip: Addr" => |c: &mut CpuHandle| Addr(c.view.ip);
+        /// Stack pointer.
+        "sp: Addr" => |c: &mut CpuHandle| Addr(c.view.sp);
+        /// The kernel stack that an exception switches to.
+        "rsp0: Addr" => |c: &mut CpuHandle| Addr(c.view.rsp0);
+        /// CR0.
+        "cr0: Addr" => |c: &mut CpuHandle| Addr(c.view.cr0.0);
+        /// CR2: the address of the last page fault.
+        "cr2: Addr" => |c: &mut CpuHandle| Addr(c.view.cr2);
+        /// CR3: physical address of the top page table.
+        "cr3: Addr" => |c: &mut CpuHandle| Addr(c.view.cr3);
+        /// CR4.
+        "cr4: Addr" => |c: &mut CpuHandle| Addr(c.view.cr4.0);
+        /// The EFER register.
+        "efer: Addr" => |c: &mut CpuHandle| Addr(c.view.efer.0);
+        /// Where SYSCALL goes.
+        "lstar: Addr" => |c: &mut CpuHandle| Addr(c.view.lstar);
+        /// FS base.
+        "fs_base: Addr" => |c: &mut CpuHandle| Addr(c.view.fs_base);
+        /// GS base.
+        "gs_base: Addr" => |c: &mut CpuHandle| Addr(c.view.gs_base);
+        /// Cached translations.
+        "tlb: Tlb" => |c: &mut CpuHandle| -> Raised<TlbView> {
+            Ok(c.machine.read(|sys| tlb(sys, c.view.cpu)).map_err(|e| no_view(&e))?)
+        };
+    }
+}
+
+fn tlbs(engine: &mut Engine) {
+    printed!(engine, TlbView, "Tlb");
+    functions! { engine;
+        /// The number of cached translations.
+        "len(t: Tlb) -> int" => |t: &mut TlbView| t.rows.len() as INT;
+        /// The cached translation of an address, or ().
+        "lookup(t: Tlb, addr: Addr) -> TlbEntry" =>
+            |t: &mut TlbView, addr: Dynamic| -> Raised<Dynamic> {
+                let at = crate::script::bind::args::word("lookup: addr", &addr)?;
+                let page = at & crate::base::PAGE_MASK;
+                let found = t.rows.iter().find(|r| r.addr & crate::base::PAGE_MASK == page);
+                Ok(found.map_or(Dynamic::UNIT, |r| Dynamic::from(r.clone())))
+            };
+    }
+    getters! { engine, Tlb;
+        /// The entries.
+        "rows: array" => |t: &mut TlbView| array(t.rows.clone());
+        /// Entries that no longer agree with the page tables.
+        "stale: array" => |t: &mut TlbView| array(t.rows.iter().filter(|r| r.stale).cloned());
+        /// Translations served from it.
+        "hits: int" => |t: &mut TlbView| t.hits as INT;
+        /// Translations that walked the tables.
+        "misses: int" => |t: &mut TlbView| t.misses as INT;
+        /// Whole flushes.
+        "flushes: int" => |t: &mut TlbView| t.flushes as INT;
+        /// Single pages flushed.
+        "page_flushes: int" => |t: &mut TlbView| t.page_flushes as INT;
+    }
+    engine.register_type_with_name::<TlbRow>("TlbEntry");
+    let show = |r: &mut TlbRow| {
+        let stale = if r.stale { " stale" } else { "" };
+        format!("{:#x} -> pfn {:#x} {}{stale}", r.addr, r.pfn, r.rights)
+    };
+    engine.register_fn("to_string", show);
+    engine.register_fn("to_debug", show);
+    getters! { engine, TlbEntry;
+        /// The page.
+        "addr: Addr" => |r: &mut TlbRow| Addr(r.addr);
+        /// The frame.
+        "pfn: Addr" => |r: &mut TlbRow| Addr(r.pfn.into());
+        /// Rights: w write, u user, x execute, d dirty, g global.
+        "rights: string" => |r: &mut TlbRow| r.rights.clone();
+        /// Whether the page tables say something else by now.
+        "stale: bool" => |r: &mut TlbRow| r.stale;
+    }
+}
+
+/// General registers that hold numbers; the others hold addresses.
+const NUMBERS: [&str; 11] = ["ax", "bx", "dx", "si", "di", "r8", "r9", "r10", "r12", "r13", "r14"];
+
+fn registers(engine: &mut Engine) {
+    printed!(engine, RegsView, "Regs");
+    getters! { engine, Task;
+        /// Its user-mode registers: in the processor while it runs there, else
+        /// in pt_regs on its kernel stack. `child.regs.ax == 0` is why fork
+        /// returns 0 in the child.
+        "regs: Regs" => |t: &mut Task| -> Raised<RegsView> { Ok(of_task(t, regs)?) };
+    }
+    getters! { engine, Regs;
+        /// Where they were found.
+        "place: string" => |r: &mut RegsView| r.place.clone();
+        /// The number of the system call being served; -1 outside of one.
+        "orig_ax: int" => |r: &mut RegsView| r.orig_ax;
+        /// FS base: the thread pointer.
+        "fs_base: Addr" => |r: &mut RegsView| Addr(r.fs_base);
+        /// GS base of user mode.
+        "gs_base: Addr" => |r: &mut RegsView| Addr(r.gs_base);
+        /// The names of the general registers.
+        "names: array" => |r: &mut RegsView| -> Array {
+            r.regs.iter().map(|(name, _)| (*name).into()).collect()
+        };
+    }
+    macro_rules! each {
+        ($($name:literal)*) => {$(
+            crate::script::bind::registry::getter(
+                concat!($name, ": int"),
+                "Regs",
+                &[concat!(" The register ", $name, ".")],
+            )
+            .register_into_engine(engine, |r: &mut RegsView| register_value(r, $name));
+        )*};
+    }
+    each! { "ax" "bx" "cx" "dx" "si" "di" "bp" "sp" "r8" "r9" "r10" "r11" "r12" "r13" "r14" "r15"
+    "ip" "flags" "cs" "ss" }
+}
+
+fn register_value(regs: &RegsView, name: &str) -> Dynamic {
+    match regs.get(name) {
+        Some(value) if NUMBERS.contains(&name) => (value as INT).into(),
+        Some(value) => Dynamic::from(Addr(value)),
+        None => Dynamic::UNIT,
+    }
+}
