@@ -86,8 +86,7 @@ pub fn run() -> Result<String, Box<dyn Error>> {
     let before = session.system.clone();
 
     let counter = VirtAddr(counter);
-    let mut race =
-        Race { session, tasks: [init, child], counter, outcomes: BTreeMap::new() };
+    let mut race = Race { session, tasks: [init, child], counter, outcomes: BTreeMap::new() };
     race.explore([At::Load; 2], "")?;
 
     let mut out = String::new();

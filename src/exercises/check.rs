@@ -78,7 +78,7 @@ pub fn check(exercise: &Exercise, input: Input, interrupt: &Arc<AtomicBool>) -> 
     verdict.held = if finished.code == OK { checks.len() - failed.len() } else { 0 };
     if finished.code != OK && finished.reports.is_empty() {
         let message = format!("the file ended with exit code {}", finished.code);
-        verdict.reports.push(Report::error("forkyard::exercise", message));
+        verdict.reports.push(Report::error(CODE, message));
     }
     debug_assert!(finished.code != USAGE || !finished.reports.is_empty());
     verdict.reports.extend(finished.reports);
@@ -101,23 +101,25 @@ fn parse(text: &str) -> Vec<Check<'_>> {
     checks
 }
 
-/// Runs one check; what it says if it does not hold.
+/// Runs one check with the learner's variables and functions; what it says if
+/// it does not hold.
 fn run(session: &mut Session, check: &Check, learners: &Arc<Source>) -> Option<Report> {
-    let mut reports = match session.run("check", check.code) {
-        Ok(outcome) => outcome.failed,
-        Err(failure) => {
-            let mut reports = failure.failed;
-            reports.push(*failure.report);
-            reports
-        }
-    };
     // One reason is enough to go on with.
-    let first = (!reports.is_empty()).then(|| reports.remove(0))?;
-    let mut report = Report::error("forkyard::exercise", format!("not yet: {}", check.title))
+    let first = evaluate(session, check, learners)?;
+    let title = format!("not yet: {}", check.title);
+    let own = first.source.as_ref().is_some_and(|s| s.name() == learners.name());
+    if own {
+        // A function of the learner's failed when the check called it.
+        let mut report = first;
+        let message = std::mem::replace(&mut report.message, title);
+        report.code = CODE;
+        return Some(report.note(message));
+    }
+    let mut report = Report::error(CODE, title)
         .with_source(learners)
         .label(place(learners, check.at), "look here");
     report.kernel = first.kernel.clone();
-    if first.code == "forkyard::unknown-variable" {
+    if matches!(first.code, "forkyard::unknown-variable" | "forkyard::unknown-function") {
         let help = "keep the names that the exercise began with: the checks use them";
         return Some(report.note(first.message).help(help));
     }
@@ -126,6 +128,39 @@ fn run(session: &mut Session, check: &Check, learners: &Arc<Source>) -> Option<R
     }
     Some(report)
 }
+
+/// The first complaint of a check.
+fn evaluate(session: &mut Session, check: &Check, learners: &Arc<Source>) -> Option<Report> {
+    session.control.begin();
+    let ast = session
+        .compile(learners.name(), learners.text())
+        .and_then(|theirs| Ok((theirs, session.compile("check", check.code)?)));
+    let ast = match ast {
+        Ok((theirs, ours)) => {
+            let mut ast = theirs.clone_functions_only().merge(&ours);
+            // Functions are the learner's; statements, those of the main
+            // source, which is the check.
+            ast.set_source(learners.name());
+            ast.clear_source();
+            ast
+        }
+        Err(report) => return Some(*report),
+    };
+    let result = session.engine.eval_ast_with_scope(&mut session.scope, &ast);
+    let result = session.finish(&ast, result);
+    let mut failed = match result {
+        Ok(outcome) => outcome.failed,
+        Err(report) => {
+            let mut failed = session.control.take_failures();
+            failed.push(*report);
+            failed
+        }
+    };
+    (!failed.is_empty()).then(|| failed.remove(0))
+}
+
+/// The code of what checks say.
+const CODE: &str = "forkyard::exercise";
 
 /// What a failed assertion says, without showing the check's own text: its
 /// message, and the values of its operands.
@@ -197,6 +232,21 @@ mod tests {
         }
         // Leaving early is no way around the checks.
         assert_eq!(verdict("let x = 41; let y = 1; return 42;").reports.len(), 1);
+    }
+
+    #[test]
+    fn checks_may_call_the_learners_functions() {
+        let mut exercise = sample();
+        exercise.check = "//@ check: twice works\nassert(twice(2) == 4);".into();
+        let say = |text: &str| {
+            let input = Input { name: "twice.rhai".into(), text: text.into(), folder: ".".into() };
+            let found = check(&exercise, input, &Arc::default());
+            found.reports.iter().map(|r| r.render(Style::Plain)).collect::<String>()
+        };
+        assert_eq!(say("fn twice(x) { x * 2 }"), "");
+        let wrong = say("fn twice(x) {\n    x.nothing\n}\nlet y = 1;");
+        assert!(wrong.contains("[twice.rhai:2:"), "{wrong}");
+        assert!(say("fn double(x) { x }").contains("keep the names"));
     }
 
     #[test]
