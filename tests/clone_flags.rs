@@ -12,6 +12,13 @@
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
+mod kit;
+
+use forkyard::abi::structs::CloneArgs;
+use forkyard::kernel::TaskId;
+use forkyard::kernel::syscalls::{Call, Payload};
+use forkyard::session::{Done, Trouble};
+use kit::World;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
@@ -566,9 +573,84 @@ fn compare(what: &str, model: &mut dyn Model, table: &[(Request, Answer)], who: 
     );
 }
 
-// The model of src/kernel is wired up here: implement `Model` over a booted
-// system, `compare` it with `Host::table` and, for hosts that cannot be asked,
-// with the answers of `Rules` to `questions()`.
+// ---- our kernel ------------------------------------------------------------
+
+/// The kernel of `src/kernel` as a model: every question is asked of a system
+/// of its own, as the probe asks it: by a child of init that fork made.
+struct Forkyard {
+    base: World,
+    caller: TaskId,
+    /// Memory of the caller for everything that needs an address.
+    scratch: u64,
+}
+
+impl Forkyard {
+    fn new(who: Caller) -> Self {
+        let mut base = World::new(1);
+        let init = base.init;
+        let caller = base.fork(init);
+        let scratch = base.map(caller, 0x1000);
+        base.store(caller, scratch, 0).unwrap();
+        if who == Caller::Nobody {
+            let id = NOBODY.parse().unwrap();
+            base.ok(caller, "setgroups", &[0, 0]);
+            base.ok(caller, "setresgid", &[id; 3]);
+            base.ok(caller, "setresuid", &[id; 3]);
+        }
+        Self { base, caller, scratch }
+    }
+}
+
+impl Model for Forkyard {
+    fn try_clone(&mut self, legacy: bool, flags: u64, exit_signal: u64) -> Answer {
+        let mut w = self.base.clone();
+        let at = self.scratch;
+        let call = if legacy {
+            // flags, stack, parent_tid and pidfd, child_tid, tls
+            Call::new(56, &[flags, 0, at, at + 8, at + 64])
+        } else {
+            let args = CloneArgs {
+                flags,
+                exit_signal,
+                pidfd: at + 16,
+                parent_tid: at,
+                child_tid: at + 8,
+                tls: at + 64,
+                cgroup: 1000,
+                ..CloneArgs::default()
+            };
+            Call::with(435, &[0, 88], Payload::Clone(Box::new(args)))
+        };
+        let done = w.sys.call(self.caller, call);
+        w.check(&format!("clone of {flags:#x}"));
+        match done {
+            // A vfork sleeps until its child is done.
+            Ok(Done::Returned(1.., _) | Done::Blocked) => Ok(()),
+            Err(Trouble::Refused(e)) => Err(e.errno.name().to_string()),
+            other => panic!("{flags:#x}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn our_kernel_is_what_the_rule_table_says() {
+    for who in [Caller::Root, Caller::Nobody] {
+        let ask = |r: Request| {
+            let legacy = r.door == Door::Legacy;
+            (r, Rules(who).try_clone(legacy, r.flags, r.exit_signal))
+        };
+        let table: Vec<_> = questions().into_iter().map(ask).collect();
+        compare("our kernel", &mut Forkyard::new(who), &table, who);
+    }
+}
+
+#[test]
+fn our_kernel_is_what_the_kernel_does() {
+    let Some(host) = Host::get() else { return };
+    for who in [Caller::Root, Caller::Nobody] {
+        compare("our kernel", &mut Forkyard::new(who), &host.table(who), who);
+    }
+}
 
 #[test]
 fn the_rule_table_is_what_the_kernel_does() {
@@ -658,4 +740,9 @@ fn an_init_refuses_parent() {
     ];
     let einval = || Err("EINVAL".to_string());
     assert_eq!(host.ask(&requests, &["--init"]), [Ok(()), einval(), einval(), Ok(())]);
+    let base = World::new(1);
+    let (caller, scratch) = (base.init, 0);
+    let mut ours = Forkyard { base, caller, scratch };
+    let answers = requests.map(|r| ours.try_clone(r.door == Door::Legacy, r.flags, r.exit_signal));
+    assert_eq!(answers, [Ok(()), einval(), einval(), Ok(())]);
 }

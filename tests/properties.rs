@@ -9,17 +9,19 @@
 mod kit;
 
 use forkyard::abi::Errno;
+use forkyard::kernel::boot::BootConfig;
 use forkyard::kernel::check::{Census, Scope, differences, invariants, teardown};
 use forkyard::kernel::entry;
 use forkyard::kernel::sched::core as sched;
 use forkyard::kernel::syscalls::{Call, Payload};
 use forkyard::kernel::wait_queue::WaitOn;
 use forkyard::kernel::{System, TaskId, TaskState};
+use forkyard::machine::PagingLevels;
 use kit::ops::{Op, PATHS, op, perform};
-use kit::{World, quietly};
+use kit::{World, quietly, small};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
-/// Sequences in each of the two runs.
+/// Sequences in each of the first two runs.
 const CASES: u32 = 10_000;
 
 type Check = Result<(), TestCaseError>;
@@ -124,15 +126,46 @@ fn sequence(base: &World, census: &Census, ops: &[Op]) -> Check {
     leaves_nothing(&mut w, census)
 }
 
-fn run(cpus: u32, salt: u8) {
-    let base = World::new(cpus);
+/// A few processes to begin with: three generations, each with a thread, some
+/// memory and a pipe. What there is no memory for is left out.
+fn populate(w: &mut World) {
+    let mut last = w.init;
+    for _ in 0..3 {
+        if let Some(child) = child(w, last) {
+            last = child;
+        }
+        if last != w.init {
+            let _ = w.sys.call(last, Call::new(9, &[0, 0x4000, 3, 0x22, u64::MAX, 0]));
+            let _ = w.sys.call(last, Call::new(22, &[0]));
+            let _ = w.sys.call(last, Call::new(56, &[0x0001_0f00, 0, 0, 0, 0]));
+        }
+    }
+    w.check("populating");
+}
+
+/// A child with memory of its own: without an MMU by vfork and exec.
+fn child(w: &mut World, parent: TaskId) -> Option<TaskId> {
+    let mmu = w.sys.machine.config.mmu;
+    w.sys.call(parent, Call::new(if mmu { 57 } else { 58 }, &[])).ok()?;
+    let child = w.sys.new_task()?.0;
+    if !mmu {
+        let program = ("/bin/true".to_string(), Vec::new(), Vec::new());
+        let exec = Call::with(59, &[0, 0, 0], Payload::Exec(Box::new(program)));
+        w.sys.call(child, exec).expect("memory for a program");
+    }
+    Some(child)
+}
+
+fn run(config: &BootConfig, cases: u32, salt: u8) {
+    let mut base = World::boot(config);
     let census = Census::of(&base.sys);
+    populate(&mut base);
     let mut seed = [salt; 32];
     if let Some(n) = std::env::var("FORKYARD_SEED").ok().and_then(|s| s.parse::<u64>().ok()) {
         seed[..8].copy_from_slice(&n.to_le_bytes());
     }
     let default = Config::default();
-    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { default.cases } else { CASES };
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { default.cases } else { cases };
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 20_000, ..default };
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
     let mut runner = TestRunner::new_with_rng(config, rng);
@@ -149,10 +182,28 @@ fn run(cpus: u32, salt: u8) {
 
 #[test]
 fn random_sequences_on_one_processor() {
-    run(1, 1);
+    run(&small(1), CASES, 1);
 }
 
 #[test]
-fn random_sequences_on_two_processors() {
-    run(2, 2);
+fn random_sequences_on_two_processors_with_five_levels() {
+    let mut config = small(2);
+    config.machine.paging_levels = PagingLevels::Five;
+    run(&config, CASES, 2);
+}
+
+/// Most forks and faults find no frame here.
+#[test]
+fn random_sequences_with_little_memory() {
+    let mut config = small(1);
+    config.machine.ram_bytes = 1600 << 10;
+    run(&config, CASES / 4, 3);
+}
+
+#[test]
+fn random_sequences_without_an_mmu() {
+    let mut config = small(1);
+    config.machine.mmu = false;
+    config.machine.ram_bytes = 64 << 20;
+    run(&config, CASES / 4, 4);
 }

@@ -7,6 +7,7 @@ use forkyard::abi::structs::CloneArgs;
 use forkyard::abi::{CapSet, Errno, SigSet, Signal};
 use forkyard::base::VirtAddr;
 use forkyard::kernel::entry::can_act;
+use forkyard::kernel::fs::{Fd, FileKind};
 use forkyard::kernel::inject::STEPS;
 use forkyard::kernel::signal::{Rlimit, SigAction};
 use forkyard::kernel::syscalls::{Call, Payload};
@@ -87,7 +88,8 @@ pub enum Verb {
     Inject { step: u8, skip: u8 },
 }
 
-pub const PATHS: [&str; 6] = ["/tmp/a", "/tmp/b", "/tmp/d", "/tmp/d/x", "/etc/passwd", "/dev/zero"];
+pub const PATHS: [&str; 7] =
+    ["/tmp/a", "/tmp/b", "/tmp/d", "/tmp/d/x", "/etc/passwd", "/dev/zero", "/tmp"];
 const PROGRAMS: [&str; 4] = ["/bin/true", "/bin/su", "/no/such", "/etc/passwd"];
 
 fn signal() -> impl Strategy<Value = u8> {
@@ -118,16 +120,17 @@ pub fn op() -> impl Strategy<Value = Op> {
 
 fn verb() -> impl Strategy<Value = Verb> {
     let id = || select(vec![0u32, 1000, 1001, 65534, u32::MAX]);
+    let caps = || select(vec![0u64, 0xff, 0x1_ffff_ffff, 0x1ff_ffff_ffff, u64::MAX]);
     let protection = || select(vec![3u64, 3, 1, 0, 5, 7, 2]);
     let life = prop_oneof![
-        6 => Just(Verb::Fork),
+        14 => Just(Verb::Fork),
         3 => Just(Verb::Vfork),
-        4 => Just(Verb::Thread),
+        6 => Just(Verb::Thread),
         6 => (clone_flags(), signal()).prop_map(|(flags, signal)| Verb::Clone { flags, signal }),
         4 => (clone_flags(), signal(), proptest::option::weighted(0.2, -1i32..40))
             .prop_map(|(flags, signal, set_tid)| Verb::Clone3 { flags, signal, set_tid }),
-        4 => any::<u8>().prop_map(Verb::Exit),
-        4 => any::<u8>().prop_map(Verb::ExitGroup),
+        3 => any::<u8>().prop_map(Verb::Exit),
+        3 => any::<u8>().prop_map(Verb::ExitGroup),
         6 => (select(vec![-1i8, -1, -1, 0, 1, 2, -2]), select(vec![
                 0u64, 1, 2, 3, 8, 9, 0x4000_0001, 0x4000_0000, 0x8000_0001, 0x2000_0001, 4,
             ])).prop_map(|(pid, options)| Verb::Wait { pid, options }),
@@ -138,26 +141,26 @@ fn verb() -> impl Strategy<Value = Verb> {
         1 => (0u8..4).prop_map(Verb::Affinity),
     ];
     let signals = prop_oneof![
-        6 => (any::<u8>(), 0u8..8, signal())
+        18 => (any::<u8>(), 0u8..8, signal())
             .prop_map(|(target, how, sig)| Verb::Kill { target, how, sig }),
-        2 => (any::<u8>(), signal()).prop_map(|(target, sig)| Verb::Tgkill { target, sig }),
-        2 => (any::<u8>(), signal()).prop_map(|(target, sig)| Verb::Queue { target, sig }),
-        1 => (any::<u8>(), signal()).prop_map(|(fd, sig)| Verb::PidfdKill { fd, sig }),
-        4 => (signal(), 0u8..4, 0u8..8)
+        6 => (any::<u8>(), signal()).prop_map(|(target, sig)| Verb::Tgkill { target, sig }),
+        6 => (any::<u8>(), signal()).prop_map(|(target, sig)| Verb::Queue { target, sig }),
+        3 => (any::<u8>(), signal()).prop_map(|(fd, sig)| Verb::PidfdKill { fd, sig }),
+        12 => (signal(), 0u8..4, 0u8..8)
             .prop_map(|(sig, handler, flags)| Verb::Sigaction { sig, handler, flags }),
-        3 => (0u64..4, set()).prop_map(|(how, set)| Verb::Sigprocmask { how, set }),
+        9 => (0u64..4, set()).prop_map(|(how, set)| Verb::Sigprocmask { how, set }),
         1 => set().prop_map(Verb::Sigsuspend),
         1 => set().prop_map(Verb::Sigtimedwait),
         1 => Just(Verb::Pause),
-        2 => Just(Verb::Sigreturn),
-        1 => (place(), select(vec![0u32, 2, 1 << 31])).prop_map(|(at, flags)| Verb::Altstack { at, flags }),
+        6 => Just(Verb::Sigreturn),
+        3 => (place(), select(vec![0u32, 2, 1 << 31])).prop_map(|(at, flags)| Verb::Altstack { at, flags }),
     ];
     let identity = prop_oneof![
         4 => (select(vec!["setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid",
                           "setfsuid", "setfsgid"]), id(), id(), id())
             .prop_map(|(call, a, b, c)| Verb::Ids { call, a, b, c }),
         1 => proptest::collection::vec(id(), 0..3).prop_map(Verb::Setgroups),
-        1 => (any::<u64>(), any::<u64>(), any::<u64>()).prop_map(|(e, p, i)| Verb::Capset(e, p, i)),
+        1 => (caps(), caps(), caps()).prop_map(|(e, p, i)| Verb::Capset(e, p, i)),
         3 => (select(vec![1u64, 4, 8, 15, 24, 28, 36, 36, 38, 47]), 0u64..3)
             .prop_map(|(op, arg)| Verb::Prctl { op, arg }),
         1 => (select(vec![2u64, 3, 6, 6, 7, 8, 9, 11]), select(vec![0u64, 1, 4, 1 << 20, u64::MAX]))
@@ -166,31 +169,31 @@ fn verb() -> impl Strategy<Value = Verb> {
         1 => Just(Verb::Setsid),
     ];
     let memory = prop_oneof![
-        6 => (1u8..8, protection(), select(vec![
+        12 => (1u8..8, protection(), select(vec![
                 0x22u64, 0x22, 0x22, 0x21, 0x8022, 0x2022, 0x122, 0x8021, 2, 1, 0x4022,
             ]), any::<u8>(), proptest::option::weighted(0.2, place()))
             .prop_map(|(pages, prot, flags, fd, at)| Verb::Mmap { pages, prot, flags, fd, at }),
-        3 => (place(), 1u8..6).prop_map(|(at, pages)| Verb::Munmap { at, pages }),
-        3 => (place(), 1u8..6, protection())
+        6 => (place(), 1u8..6).prop_map(|(at, pages)| Verb::Munmap { at, pages }),
+        6 => (place(), 1u8..6, protection())
             .prop_map(|(at, pages, prot)| Verb::Mprotect { at, pages, prot }),
-        4 => (place(), 1u8..6, select(vec![0u64, 1, 2, 3, 4, 4, 10, 11, 16, 17, 18, 18, 19, 22, 23, 24]))
+        8 => (place(), 1u8..6, select(vec![0u64, 1, 2, 3, 4, 4, 10, 11, 16, 17, 18, 18, 19, 22, 23, 24]))
             .prop_map(|(at, pages, advice)| Verb::Madvise { at, pages, advice }),
-        2 => (select(vec!["mlock", "munlock", "msync", "mincore"]), place(), 1u8..6)
+        4 => (select(vec!["mlock", "munlock", "msync", "mincore"]), place(), 1u8..6)
             .prop_map(|(call, at, pages)| Verb::Mlock { call, at, pages }),
-        1 => (0u64..4).prop_map(Verb::Mlockall),
-        3 => (-4i8..8).prop_map(Verb::Brk),
-        6 => place().prop_map(Verb::Load),
-        10 => (place(), any::<u8>()).prop_map(|(at, v)| Verb::Store(at, v)),
+        2 => (0u64..4).prop_map(Verb::Mlockall),
+        6 => (-4i8..8).prop_map(Verb::Brk),
+        12 => place().prop_map(Verb::Load),
+        20 => (place(), any::<u8>()).prop_map(|(at, v)| Verb::Store(at, v)),
         1 => place().prop_map(Verb::Exec),
         1 => (0u8..4).prop_map(Verb::Trap),
-        2 => (any::<bool>(), place(), 0u32..3)
+        4 => (any::<bool>(), place(), 0u32..3)
             .prop_map(|(wait, at, val)| Verb::Futex { wait, at, val }),
-        1 => place().prop_map(Verb::SetTidAddress),
+        2 => place().prop_map(Verb::SetTidAddress),
     ];
     let files = prop_oneof![
-        4 => (0u8..6, select(vec![0u64, 0x42, 0x42, 0x242, 0x441, 2, 0o2000000, 0o4002]))
+        4 => (0u8..7, select(vec![0u64, 0x42, 0x42, 0x242, 0x441, 2, 0o2000000, 0o4002]))
             .prop_map(|(path, flags)| Verb::Open { path, flags }),
-        3 => (select(vec!["unlink", "mkdir", "chdir", "chmod", "creat", "truncate"]), 0u8..6, select(vec![0o755u64, 0, 0o600]))
+        3 => (select(vec!["unlink", "mkdir", "chdir", "chmod", "creat", "truncate"]), 0u8..7, select(vec![0o755u64, 0, 0o600]))
             .prop_map(|(call, path, mode)| Verb::Path { call, path, mode }),
         5 => (select(vec!["close", "dup", "dup2", "dup3", "close_range", "fchmod", "ftruncate"]), any::<u8>(), any::<u8>())
             .prop_map(|(call, a, b)| Verb::Fd { call, a, b }),
@@ -206,7 +209,7 @@ fn verb() -> impl Strategy<Value = Verb> {
     ];
     let inject = (any::<u8>(), 0u8..4).prop_map(|(step, skip)| Verb::Inject { step, skip });
     prop_oneof![
-        8 => life,
+        9 => life,
         5 => signals,
         3 => identity,
         8 => memory,
@@ -245,36 +248,56 @@ fn addr(sys: &System, t: TaskId, at: Place) -> u64 {
 /// A descriptor that is open, mostly.
 fn fd(sys: &System, t: TaskId, n: u8) -> u64 {
     let Some(files) = sys.task(t).files.and_then(|f| sys.kernel.files.get(f)) else { return 0 };
-    let open: Vec<_> =
-        (0u64..).zip(&files.fdt).filter(|(_, s)| s.is_some()).map(|(i, _)| i).collect();
+    let open = (0u64..).zip(&files.fdt).filter(|(_, s)| s.is_some()).map(|(i, _)| i);
+    // The console now and then; what was opened since is more to the point.
+    let first = if n % 8 == 0 { 0 } else { 3 };
+    let open: Vec<_> = open.filter(|fd| *fd >= first).collect();
     if n >= 240 { u64::from(n) } else { nth(&open, n).unwrap_or(0) }
+}
+
+/// A descriptor of a process, mostly.
+fn pidfd(sys: &System, t: TaskId, n: u8) -> u64 {
+    let Some(files) = sys.task(t).files.and_then(|f| sys.kernel.files.get(f)) else { return 0 };
+    let is_pidfd = |s: &Option<Fd>| {
+        let file = s.and_then(|s| sys.kernel.filps.get(s.file));
+        file.is_some_and(|f| matches!(f.kind, FileKind::Pidfd(_)))
+    };
+    let open: Vec<_> =
+        (0u64..).zip(&files.fdt).filter(|(_, s)| is_pidfd(s)).map(|(i, _)| i).collect();
+    nth(&open, n).unwrap_or_else(|| fd(sys, t, n))
 }
 
 /// Whom an operation is given to; init makes someone if there is nobody.
 pub fn actor(w: &mut World, op: &Op) -> Option<TaskId> {
-    nth(&actors(&w.sys), op.who).or_else(|| {
+    if actors(&w.sys).is_empty() && w.sys.machine.config.mmu {
         let _ = w.sys.call(w.init, Call::new(57, &[]));
-        nth(&actors(&w.sys), op.who)
-    })
+    }
+    let all = actors(&w.sys);
+    if matches!(op.verb, Verb::Wait { .. } | Verb::Waitid { .. }) {
+        let parents = all.iter().filter(|t| w.sys.task(**t).nr_children > 0);
+        let parents: Vec<_> = parents.copied().collect();
+        return nth(&parents, op.who).or_else(|| nth(&all, op.who));
+    }
+    nth(&all, op.who)
 }
 
-/// Carries out `op`. How it ends does not matter here.
-pub fn perform(w: &mut World, op: &Op) {
-    let Some(t) = actor(w, op) else { return };
+/// Carries out `op`; whether it was refused does not matter to most.
+pub fn perform(w: &mut World, op: &Op) -> bool {
+    let Some(t) = actor(w, op) else { return false };
+    let done;
     match step(w, t, &op.verb) {
         Step::Call(name, args, payload) => {
             let nr = forkyard::abi::nr::syscall_number(name).expect("a call of Linux");
             let t = if matches!(op.verb, Verb::InitReaps) { w.init } else { t };
-            let _ = w.sys.call(t, Call::with(nr, &args, payload));
+            done = w.sys.call(t, Call::with(nr, &args, payload)).is_ok();
         }
-        Step::User(user) => {
-            let _ = w.sys.op(t, user);
-        }
-        Step::Done => return,
+        Step::User(user) => done = w.sys.op(t, user).is_ok(),
+        Step::Done => return true,
     }
     if !matches!(op.verb, Verb::Inject { .. }) {
         w.sys.kernel.inject.clear();
     }
+    done
 }
 
 enum Step {
@@ -330,7 +353,7 @@ fn step(w: &mut World, t: TaskId, verb: &Verb) -> Step {
         }
         Verb::Waitid { idtype, id, options } => {
             let id = match idtype {
-                3 => fd(sys, t, id),
+                3 => pidfd(sys, t, id),
                 _ => nth(&pids(sys), id).unwrap_or(0) as u64,
             };
             call("waitid", &[idtype, id, 0, options, 0])
@@ -361,7 +384,7 @@ fn step(w: &mut World, t: TaskId, verb: &Verb) -> Step {
             Step::Call("rt_sigqueueinfo", args, Payload::SigInfo(Box::new(info)))
         }
         Verb::PidfdKill { fd: n, sig } => {
-            call("pidfd_send_signal", &[fd(sys, t, n), u64::from(sig), 0, 0])
+            call("pidfd_send_signal", &[pidfd(sys, t, n), u64::from(sig), 0, 0])
         }
         Verb::Sigaction { sig, handler, flags } => {
             let handler = match handler {

@@ -121,7 +121,8 @@ pub fn do_mmap(
         return refuse(Errno::ENODEV, "do_mmap", "file mappings without an MMU are not modelled");
     }
     match flags.bits() & 3 {
-        2 => map_block(sys, mm, len, vm_flags),
+        // All memory is always there: nothing to lock, nothing to grow.
+        2 => map_block(sys, mm, len, vm_flags - (VmFlags::LOCKED_MASK | VmFlags::GROWSDOWN)),
         1 => refuse(Errno::EOPNOTSUPP, "do_mmap", "shared memory without an MMU is not modelled"),
         _ => refuse(Errno::EINVAL, "do_mmap", "neither MAP_SHARED nor MAP_PRIVATE is given"),
     }

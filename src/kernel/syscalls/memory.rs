@@ -21,6 +21,15 @@ fn current_mm(sys: &System, task: TaskId, f: &'static str) -> Result<MmId, SysEr
     sys.kernel.tasks[task].mm.ok_or(missing)
 }
 
+/// Calls that kernels for machines without MMU are built without.
+/// Source: kernel/sys_ni.c ("CONFIG_MMU only").
+fn needs_mmu(sys: &System) -> Result<(), SysError> {
+    if sys.machine.config.mmu {
+        return Ok(());
+    }
+    refuse(Errno::ENOSYS, "sys_ni_syscall", "a kernel without MMU does not have this call")
+}
+
 fn sys_mmap(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     let [addr, len, prot, flags, fd, off] = call.args;
     if off & 0xfff != 0 {
@@ -53,6 +62,7 @@ fn sys_munmap(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
 }
 
 fn sys_mprotect(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    needs_mmu(sys)?;
     let [start, len, prot, ..] = call.args;
     traced!(sys, mprotect::do_mprotect(task, start, len, prot as u32))?;
     Ok(0)
@@ -63,38 +73,45 @@ fn sys_brk(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
 }
 
 fn sys_madvise(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    needs_mmu(sys)?;
     let [start, len, advice, ..] = call.args;
     traced!(sys, madvise::do_madvise(task, start, len, advice as u32))?;
     Ok(0)
 }
 
 fn sys_mlock(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    needs_mmu(sys)?;
     traced!(sys, mlock::do_mlock(task, call.args[0], call.args[1]))?;
     Ok(0)
 }
 
 fn sys_munlock(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    needs_mmu(sys)?;
     traced!(sys, mlock::do_munlock(task, call.args[0], call.args[1]))?;
     Ok(0)
 }
 
 fn sys_mlockall(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    needs_mmu(sys)?;
     traced!(sys, mlock::do_mlockall(task, call.args[0] as u32))?;
     Ok(0)
 }
 
 fn sys_munlockall(sys: &mut System, task: TaskId, _: &Call) -> SysResult {
+    needs_mmu(sys)?;
     traced!(sys, mlock::do_munlockall(task))?;
     Ok(0)
 }
 
 fn sys_msync(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    needs_mmu(sys)?;
     let mm = current_mm(sys, task, "msync")?;
     msync::do_msync(sys, mm, call.args[0], call.args[1], call.args[2] as u32)?;
     Ok(0)
 }
 
 fn sys_mincore(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    needs_mmu(sys)?;
     let mm = current_mm(sys, task, "mincore")?;
     let [start, len, vec, ..] = call.args;
     if vec >= layout::task_size(sys) {
