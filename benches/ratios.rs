@@ -8,6 +8,8 @@
 //! On hosts other than Linux, or without a C compiler, only the model is
 //! measured.
 
+#![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
+
 use forkyard::base::VirtAddr;
 use forkyard::kernel::boot::BootConfig;
 use forkyard::kernel::syscalls::Call;

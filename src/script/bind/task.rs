@@ -51,6 +51,12 @@ impl Task {
         self.pid
     }
 
+    /// Its number now: exec by a thread that does not lead gives it the
+    /// leader's. When it is gone, the last one known.
+    pub(super) fn pid_now(&self) -> i32 {
+        self.machine.read(|sys| sys.kernel.tasks.get(self.id).map_or(self.pid, |t| t.pid))
+    }
+
     /// The error for using it after it was reaped.
     pub(super) fn no_longer(&self) -> ScriptError {
         ScriptError::Usage {

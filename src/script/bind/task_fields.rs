@@ -61,7 +61,7 @@ pub(super) fn register(engine: &mut Engine) {
 fn identity(engine: &mut Engine) {
     getters! { engine, Task;
         /// Thread id in the initial pid namespace; a reaped task's stays known.
-        "pid: int" => |t: &mut Task| i64::from(t.pid());
+        "pid: int" => |t: &mut Task| i64::from(t.pid_now());
         /// Thread group id in the initial pid namespace: what programs call the pid.
         "tgid: int" => |t: &mut Task| int(t, |t| t.tgid.into());
         /// Thread id as the task itself sees it, in its own pid namespace.
