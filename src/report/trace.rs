@@ -54,8 +54,8 @@ pub fn trace(events: &[Event], source: impl Fn(u32) -> String) -> Trace {
 struct Renderer<F> {
     source: F,
     lines: Vec<TraceLine>,
-    /// Functions entered and not left.
-    open: Vec<&'static str>,
+    /// Functions entered and not left, and by whom.
+    open: Vec<(&'static str, i32)>,
 }
 
 impl<F: Fn(u32) -> String> Renderer<F> {
@@ -84,7 +84,8 @@ impl<F: Fn(u32) -> String> Renderer<F> {
                 return self.enter(e, format!("{name}()"), name, &events[i..]);
             }
             EventKind::Leave(name) => {
-                let Some(depth) = self.open.iter().rposition(|n| n == name) else { return 1 };
+                let Some(depth) = self.open.iter().rposition(|(n, _)| n == name) else { return 1 };
+                let (_, pid) = self.open[depth];
                 self.open.truncate(depth);
                 if let Some(EventKind::SyscallRet(n, ret)) = next(1)
                     && n == name
@@ -92,7 +93,11 @@ impl<F: Fn(u32) -> String> Renderer<F> {
                     self.line(e, format!("}} = {}", result(*ret)));
                     return 2;
                 }
-                self.line(e, "}".to_string());
+                // Who entered is dead and switched away from: the function
+                // never returns.
+                if pid == e.pid {
+                    self.line(e, "}".to_string());
+                }
             }
             EventKind::SyscallRet(name, ret) => self.line(e, format!("{name} = {}", result(*ret))),
             other => self.line(e, remark(other)),
@@ -114,7 +119,7 @@ impl<F: Fn(u32) -> String> Renderer<F> {
             return 2;
         }
         self.line(e, format!("{call} {{"));
-        self.open.push(name);
+        self.open.push((name, e.pid));
         1
     }
 }
@@ -215,6 +220,25 @@ k.rhai:3      1 | kill(pid=7, sig=15) {
               1 |   /* SIGTERM sent to 7 */
               1 | } = -EPERM
 k.rhai:4      1 | getpid() = 1";
+        assert_eq!(text, want);
+    }
+
+    #[test]
+    fn what_never_returns_is_not_closed() {
+        use EventKind::*;
+        let mut log = events(vec![
+            (1, Enter("do_exit")),
+            (1, SchedSwitch { cpu: 0, prev: 1, next: 0 }),
+            (1, Leave("do_exit")),
+            (2, Enter("settle")),
+            (2, Leave("settle")),
+        ]);
+        log.iter_mut().skip(2).for_each(|e| e.pid = 0);
+        let text = trace(&log, |_| "x".to_string()).to_string();
+        let want = "\
+x:1      1 | do_exit() {
+         1 |   /* CPU 0 switches from 1 to 0 */
+x:2      0 | settle();";
         assert_eq!(text, want);
     }
 }

@@ -1,0 +1,44 @@
+//! The page of system calls, from the table that dispatches them.
+
+use std::fmt::Write;
+
+use forkyard::kernel::syscalls::table::{AREAS, Support, Syscall};
+
+use crate::generated::NOTE;
+
+/// Headings of the areas, in the order of the table.
+const HEADINGS: [&str; 6] =
+    ["Processes", "Memory", "Identity and limits", "Signals", "Files", "Everything else"];
+
+fn row(out: &mut String, s: &Syscall) {
+    let support = match s.support {
+        Support::Full => "full",
+        Support::Partial => "partial",
+    };
+    let note = s.note.replace('|', "\\|");
+    let args = s.args.join(", ");
+    let line = format!("| {} | `{}({args})` | {support} | {note}", s.nr, s.name);
+    writeln!(out, "{} |", line.trim_end()).unwrap();
+}
+
+/// The page.
+pub fn page() -> String {
+    let all = || AREAS.iter().flat_map(|a| a.iter());
+    let full = all().filter(|s| s.support == Support::Full).count();
+    let mut out = format!(
+        "{NOTE}# System calls\n\n\
+         {} system calls of Linux 6.18 on x86_64 are modelled, {full} of them in full: everything \
+         a process can see of them. For the others the note says what is missing; asking for it \
+         is refused by name. Any other number fails with ENOSYS and an explanation.\n",
+        all().count()
+    );
+    assert_eq!(AREAS.len(), HEADINGS.len(), "an area has no heading");
+    for (area, heading) in AREAS.iter().zip(HEADINGS) {
+        write!(out, "\n## {heading}\n\n| nr | call | support | note |\n|---|---|---|---|\n")
+            .unwrap();
+        let mut rows: Vec<_> = area.iter().collect();
+        rows.sort_by_key(|s| s.nr);
+        rows.into_iter().for_each(|s| row(&mut out, s));
+    }
+    out
+}
