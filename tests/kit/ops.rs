@@ -250,7 +250,7 @@ fn fd(sys: &System, t: TaskId, n: u8) -> u64 {
     let Some(files) = sys.task(t).files.and_then(|f| sys.kernel.files.get(f)) else { return 0 };
     let open = (0u64..).zip(&files.fdt).filter(|(_, s)| s.is_some()).map(|(i, _)| i);
     // The console now and then; what was opened since is more to the point.
-    let first = if n % 8 == 0 { 0 } else { 3 };
+    let first = if n.is_multiple_of(8) { 0 } else { 3 };
     let open: Vec<_> = open.filter(|fd| *fd >= first).collect();
     if n >= 240 { u64::from(n) } else { nth(&open, n).unwrap_or(0) }
 }
@@ -284,16 +284,15 @@ pub fn actor(w: &mut World, op: &Op) -> Option<TaskId> {
 /// Carries out `op`; whether it was refused does not matter to most.
 pub fn perform(w: &mut World, op: &Op) -> bool {
     let Some(t) = actor(w, op) else { return false };
-    let done;
-    match step(w, t, &op.verb) {
+    let done = match step(w, t, &op.verb) {
         Step::Call(name, args, payload) => {
             let nr = forkyard::abi::nr::syscall_number(name).expect("a call of Linux");
             let t = if matches!(op.verb, Verb::InitReaps) { w.init } else { t };
-            done = w.sys.call(t, Call::with(nr, &args, payload)).is_ok();
+            w.sys.call(t, Call::with(nr, &args, payload)).is_ok()
         }
-        Step::User(user) => done = w.sys.op(t, user).is_ok(),
+        Step::User(user) => w.sys.op(t, user).is_ok(),
         Step::Done => return true,
-    }
+    };
     if !matches!(op.verb, Verb::Inject { .. }) {
         w.sys.kernel.inject.clear();
     }
