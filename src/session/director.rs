@@ -16,7 +16,7 @@ use crate::machine::UserOp;
 pub enum Done {
     /// The call returned: RAX, and what it stored.
     Returned(i64, Out),
-    /// The task sleeps in the call; [`take_finished`] has the result later.
+    /// The task sleeps in the call; [`System::take_finished`] has the result later.
     Blocked,
     /// A signal handler runs first; the call is made again after it.
     Interrupted,

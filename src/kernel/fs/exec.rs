@@ -53,7 +53,7 @@ use dethread::{de_thread, is_dethreading};
 /// program's registers in the task's image.
 ///
 /// # Errors
-/// Those of [`bprm::prepare`]; EAGAIN: RLIMIT_NPROC was exceeded by setuid
+/// Those of `bprm::prepare`; EAGAIN: RLIMIT_NPROC was exceeded by setuid
 /// before, or another thread is faster; ENOMEM.
 pub fn do_execveat(
     sys: &mut System,
