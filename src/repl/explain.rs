@@ -24,7 +24,10 @@ pub fn explain(state: &State, words: &Vocabulary, name: &str) -> Result<String, 
         owner.as_deref().is_none_or(|owner| first == Some(owner))
     };
     let getter = format!("get${name_only}");
-    let functions = all.iter().filter(|s| s.name == name_only || s.name == getter);
+    // Somebody who asks for their own `a` does not mean fields of that name.
+    let is_variable = !parts.is_empty();
+    let functions =
+        all.iter().filter(|s| s.name == name_only || (s.name == getter && !is_variable));
     parts.extend(functions.filter(of_owner).map(entry));
     if parts.is_empty() {
         parts.extend(members_of(&all, name));
