@@ -75,7 +75,12 @@ fn diagnostics_for_programs_are_one_object_a_line() {
 
 #[test]
 fn the_script_chooses_its_exit_code() {
+    assert_eq!(run(&["run", "-e", "exit(3)"]).0, 3);
+    assert_eq!(run(&["run", "-e", "fn f() { try { exit(4) } catch { } } f(); print(1)"]).0, 4);
+    assert_eq!(run(&["run", "-e", "exit()"]).0, 0);
     assert_eq!(run(&["run", "-e", "exit(0)"]).0, 0);
+    let Run(code, _, err) = run(&["run", "-e", "exit(256)"]);
+    assert!(code == 1 && err.contains("from 0 to 255"), "{err}");
     assert_eq!(run(&["run", "-e", "expect(1 == 2); exit(0)"]).0, 1);
 }
 
@@ -210,6 +215,68 @@ fn hostile_scripts_end_in_order() {
     }
     let deep = format!("{}1{}", "(".repeat(10_000), ")".repeat(10_000));
     assert_eq!(run_with(&["run", "-"], deep.as_bytes()).0, 1);
+}
+
+#[test]
+fn hostile_use_of_the_machine_ends_in_order() {
+    for (code, exit, message) in [
+        ("loop { init.fork() }", 1, "EAGAIN"),
+        ("for i in 0..100000 { init.mmap(4096) }", 0, ""),
+        ("init.store(0xffffffffffffffff, 1)", 1, ""),
+        ("init.load(-1)", 1, ""),
+        ("init.mmap(#{len: 0x7fffffffffffffff})", 1, "ENOMEM"),
+        ("init.clone(0xffffffff)", 1, "EINVAL"),
+        ("init.open(\"a\\x00b\", 0)", 1, ""),
+        ("init.syscall(999999)", 1, "ENOSYS"),
+        ("init.prctl(-1)", 1, ""),
+        ("init.exit(0)", 1, "init"),
+        ("boot(#{ram: \"1K\"})", 1, ""),
+        ("boot(#{ram: \"99T\"})", 1, ""),
+        ("init.fork(\"x\", [], #{})", 1, "fork"),
+        ("init.waitpid(\"three\")", 1, ""),
+    ] {
+        let Run(found, _, err) = run(&["run", "-e", code]);
+        assert_eq!(found, exit, "{code}: {err}");
+        assert!(err.contains(message), "{code}: {err}");
+    }
+}
+
+#[test]
+fn the_machine_is_chosen_by_options_and_first_lines() {
+    let look = "print(machine)";
+    assert!(run(&["run", "-e", look]).1.contains("1 cpu, 256 MiB"));
+    assert!(run(&["run", "-e", look, "--cpus", "3", "--ram=32M"]).1.contains("3 cpus, 32 MiB"));
+    let text = format!("//@ boot: cpus=2 ram=16M\n{look}");
+    assert!(run(&["run", "-e", &text]).1.contains("2 cpus, 16 MiB"));
+    assert!(run(&["run", "-e", &text, "--ram", "64M"]).1.contains("2 cpus, 64 MiB"));
+    let Run(code, _, err) = run(&["run", "-e", look, "--ram", "4K"]);
+    assert!(code == 2 && err.contains("does not boot"), "{err}");
+    let Run(code, _, err) = run(&["run", "-e", "init.fork()", "--no-mmu"]);
+    assert!(code == 1 && err.contains("fork"), "{err}");
+    let five = "print(init.walk(init.define(\"x\", 1)))";
+    assert!(
+        run(&["run", "-e", five, "--paging-levels=5"]).1.len() > run(&["run", "-e", five]).1.len()
+    );
+}
+
+#[test]
+fn traces_go_to_standard_error_and_name_the_line() {
+    let code = "print(1);\nlet c = init.fork();\nprint(2);";
+    let Run(exit, out, err) = run(&["run", "-e", code, "--trace=copy_mm"]);
+    assert_eq!((exit, out.as_str()), (0, "1\n2\n"));
+    assert!(err.contains("-e:2") && err.contains("copy_mm() {"), "{err}");
+    assert!(!err.contains("copy_files"), "{err}");
+    let Run(_, _, err) = run(&["run", "-e", code, "--trace"]);
+    assert!(err.contains("copy_files") && err.contains("fork"), "{err}");
+    // Before the print that follows, and not at the very end.
+    let mut command = Command::new("sh");
+    let program = assert_cmd::cargo::cargo_bin("forkyard");
+    let both = format!("'{}' run --trace=copy_mm -e '{code}' 2>&1", program.display());
+    let Run(_, out, _) = finish({
+        command.args(["-c", &both]);
+        command
+    });
+    assert!(out.starts_with("1\n-e:2") && out.ends_with("\n2\n"), "{out}");
 }
 
 #[test]

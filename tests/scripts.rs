@@ -22,6 +22,7 @@ fn main() -> std::process::ExitCode {
         Trial::test(case.name.clone(), move || {
             match test_runner::run(&case, Mode::Check, &Arc::default()) {
                 Verdict::Failed(why) => Err(why.into()),
+                Verdict::Interrupted => Err("interrupted".into()),
                 Verdict::Passed | Verdict::Blessed(_) => Ok(()),
             }
         })

@@ -3,8 +3,6 @@
 //!
 //! Left out: the running itself; see `test_runner`.
 
-use std::sync::atomic::Ordering;
-
 use super::args::{ErrorFormat, Test};
 use super::console::Console;
 use super::corpus;
@@ -46,8 +44,9 @@ fn run(args: &Test, console: &Console) -> u8 {
     let mode = if args.bless { Mode::Bless } else { Mode::Check };
     let interrupt = interrupt::flag(console.out());
     let (mut passed, mut blessed, mut failed) = (0, 0, Vec::new());
-    test_runner::run_all(&cases, mode, &interrupt, |case, verdict| match verdict {
+    let complete = test_runner::run_all(&cases, mode, &interrupt, |case, verdict| match verdict {
         Verdict::Passed => passed += 1,
+        Verdict::Interrupted => {}
         Verdict::Blessed(changed) => {
             passed += 1;
             blessed += changed.len();
@@ -66,7 +65,7 @@ fn run(args: &Test, console: &Console) -> u8 {
             console.print(&format!("FAILED {}: no script belongs to it\n", orphan.display()));
         }
     }
-    if interrupt.load(Ordering::Relaxed) {
+    if !complete {
         console.print(&format!("interrupted: {passed} passed, {} failed\n", failed.len()));
         return INTERRUPTED;
     }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::corpus::Case;
 use super::execute::{Finished, Plan};
 use super::golden::{self, Blessed};
-use super::{OK, files};
+use super::{INTERRUPTED, OK, files};
 use crate::script::control::Buffer;
 use crate::script::diagnostic::Style;
 
@@ -32,6 +32,8 @@ pub enum Verdict {
     Blessed(Vec<String>),
     /// Not as it should: why, in lines.
     Failed(String),
+    /// Ctrl-C stopped it.
+    Interrupted,
 }
 
 /// Runs one test.
@@ -39,10 +41,12 @@ pub fn run(case: &Case, mode: Mode, interrupt: &Arc<AtomicBool>) -> Verdict {
     match try_run(case, mode, interrupt) {
         Ok(changed) if changed.is_empty() => Verdict::Passed,
         Ok(changed) => Verdict::Blessed(changed),
+        Err(why) if why.is_empty() => Verdict::Interrupted,
         Err(why) => Verdict::Failed(why),
     }
 }
 
+/// The goldens that were changed, or what is wrong; nothing for Ctrl-C.
 fn try_run(case: &Case, mode: Mode, interrupt: &Arc<AtomicBool>) -> Result<Vec<String>, String> {
     let mut input = files::read(&case.path).map_err(|e| e.report().render(Style::Plain))?;
     // Goldens must not depend on where the folder lies.
@@ -59,6 +63,9 @@ fn try_run(case: &Case, mode: Mode, interrupt: &Arc<AtomicBool>) -> Result<Vec<S
         plan.machine.seed = seed.or(plan.machine.seed);
         let buffer = Buffer::new();
         let finished = plan.run(buffer.clone(), |_| {});
+        if finished.code == INTERRUPTED && directives.exit != INTERRUPTED {
+            return Err(String::new());
+        }
         // The first seed writes the goldens; the others must agree with it.
         let mode = if i == 0 { mode } else { Mode::Check };
         changed.extend(judge(case, &finished, &buffer.take(), directives.exit, mode).map_err(
@@ -110,22 +117,28 @@ fn judge(
 const WORKERS: usize = 2;
 
 /// Runs many tests on a few threads. `each` is told every result in the order
-/// of `cases`, as soon as those before it are known.
+/// of `cases`, as soon as those before it are known. Whether all were run:
+/// Ctrl-C ends it early.
 pub fn run_all(
     cases: &[Case],
     mode: Mode,
     interrupt: &Arc<AtomicBool>,
     mut each: impl FnMut(&Case, Verdict) + Send,
-) {
+) -> bool {
     let next = AtomicUsize::new(0);
+    // A script that begins takes the interrupt flag back, so it is not enough.
+    let stopped = AtomicBool::new(false);
     let results = Mutex::new((0, vec![None; cases.len()], &mut each));
     let work = || {
         loop {
             let i = next.fetch_add(1, Ordering::Relaxed);
-            let Some(case) = cases.get(i).filter(|_| !interrupt.load(Ordering::Relaxed)) else {
+            let Some(case) = cases.get(i).filter(|_| !stopped.load(Ordering::Relaxed)) else {
                 return;
             };
             let verdict = run(case, mode, interrupt);
+            if verdict == Verdict::Interrupted {
+                return stopped.store(true, Ordering::Relaxed);
+            }
             let mut guard = results.lock().unwrap_or_else(PoisonError::into_inner);
             let (shown, all, each) = &mut *guard;
             all[i] = Some(verdict);
@@ -140,4 +153,5 @@ pub fn run_all(
             scope.spawn(work);
         }
     });
+    !stopped.into_inner()
 }

@@ -135,10 +135,9 @@ impl<'c> Session<'c> {
 
     /// Evaluates what a command stands for; it is no input of its own.
     fn view(&mut self, code: &str) {
-        let ended = self.state.borrow_mut().look(code);
-        if let Ended::Failed(reports) = ended {
-            self.failed = true;
-            self.reports(&reports);
+        let result = self.state.borrow().look(code);
+        if let Err(message) = result {
+            self.complain(&message);
         }
     }
 

@@ -111,6 +111,7 @@ struct Inner {
     /// Uses of variables until the scope is measured again.
     until_look: Cell<usize>,
     stop: RefCell<Option<Stop>>,
+    exit: Cell<Option<i64>>,
     stack_floor: usize,
     sources: Sources,
     failed: RefCell<Vec<Report>>,
@@ -128,6 +129,7 @@ impl Control {
             ops: Cell::new(0),
             until_look: Cell::new(LOOK_EVERY),
             stop: RefCell::new(None),
+            exit: Cell::new(None),
             stack_floor: stack::floor(),
             sources: Sources::default(),
             failed: RefCell::new(Vec::new()),
@@ -223,6 +225,17 @@ impl Control {
         self.0.written.set(0);
         self.0.interrupt.store(false, Ordering::Relaxed);
         *self.0.stop.borrow_mut() = None;
+        self.0.exit.set(None);
+    }
+
+    /// Notes that the script asked to end with a code.
+    pub(super) fn set_exit(&self, code: i64) {
+        self.0.exit.set(Some(code));
+    }
+
+    /// The code that the script asked to end with.
+    pub(super) fn exit(&self) -> Option<i64> {
+        self.0.exit.get()
     }
 
     /// Records a failed `expect`.

@@ -9,7 +9,7 @@ use rhai::packages::{
     BasicArrayPackage, BasicBlobPackage, BasicMapPackage, BasicMathPackage, BitFieldPackage,
     CorePackage, LogicPackage, MoreStringPackage, Package,
 };
-use rhai::{Engine, EvalAltResult, FnPtr, OptimizationLevel, Token};
+use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, OptimizationLevel, Position, Token};
 
 use super::control::Control;
 use super::errors::ScriptError;
@@ -135,8 +135,25 @@ fn set_callbacks(engine: &mut Engine, control: &Control) {
         };
         debugger.write(&format!("{place}{text}\n"));
     });
+    let ending = control.clone();
+    engine.register_fn("exit", move |code: Dynamic| match code.as_int() {
+        Ok(code @ 0..=255) => end_with(&ending, code),
+        _ => Err(ScriptError::Usage {
+            message: "the exit code of a script is a number from 0 to 255".into(),
+            help: Some("a task ends by `t.exit(code)`".into()),
+        }
+        .into()),
+    });
+    let ending = control.clone();
+    engine.register_fn("exit", move || end_with(&ending, 0));
     engine.register_fn("sleep", |_: i64| no_clock());
     engine.register_fn("sleep", |_: f64| no_clock());
+}
+
+/// Ends the script; no `catch` stops that.
+fn end_with(control: &Control, code: i64) -> Result<Dynamic, Box<EvalAltResult>> {
+    control.set_exit(code);
+    Err(EvalAltResult::Exit(Dynamic::UNIT, Position::NONE).into())
 }
 
 fn no_clock() -> Result<(), Box<EvalAltResult>> {

@@ -185,14 +185,12 @@ impl Session {
         ast: &AST,
         result: Result<Dynamic, Box<EvalAltResult>>,
     ) -> Result<Outcome, Box<Report>> {
-        let (value, exit) = match result {
-            Ok(value) => (value, None),
-            Err(e) => match innermost(&e) {
-                EvalAltResult::Exit(value, _) => {
-                    (Dynamic::UNIT, Some(value.as_int().unwrap_or_default()))
-                }
-                _ => return Err(Box::new(diagnose::explain(self.context(Some(ast)), &e))),
-            },
+        // Rhai turns an `exit` into the script's value.
+        let exit = self.control.exit();
+        let value = match result {
+            _ if exit.is_some() => Dynamic::UNIT,
+            Ok(value) => value,
+            Err(e) => return Err(Box::new(diagnose::explain(self.context(Some(ast)), &e))),
         };
         // A limit hit by the last operation of all.
         if let Some(stop) = self.control.stopped() {
@@ -205,16 +203,6 @@ impl Session {
 
 /// How many unknown variables are reported beside the first.
 const MOST_UNKNOWN: usize = 9;
-
-fn innermost(error: &EvalAltResult) -> &EvalAltResult {
-    let mut error = error;
-    while let EvalAltResult::ErrorInFunctionCall(_, _, inner, _)
-    | EvalAltResult::ErrorInModule(_, inner, _) = error
-    {
-        error = inner;
-    }
-    error
-}
 
 /// Compiles a text. A first line that starts with `#!` is skipped.
 pub fn compile(engine: &Engine, text: &str) -> Result<AST, ParseError> {
