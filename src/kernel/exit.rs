@@ -65,6 +65,7 @@ pub fn do_exit(sys: &mut System, current: TaskId, code: i32) {
     if sys.task(current).flags.contains(PF::EXITING) {
         return sys.oops("do_exit", "a task that is exiting already exits again".to_string());
     }
+    synchronize_group_exit(sys, current, code);
     stop::exit_signals(sys, current);
     sys.task_mut(current).sigpending = false;
     let s = sys.signal_mut(current);
@@ -93,6 +94,17 @@ pub fn do_exit(sys: &mut System, current: TaskId, code: i32) {
     traced!(sys, exit_notify(current, group_dead));
     sys.task_mut(current).io_context = None;
     do_task_dead(sys, current);
+}
+
+/// The last thread's code becomes that of the process, whatever its leader
+/// exited with before.
+fn synchronize_group_exit(sys: &mut System, current: TaskId, code: i32) {
+    let s = sys.signal_mut(current);
+    if s.live == 1 && !s.flags.contains(SignalFlags::GROUP_EXIT) {
+        s.flags = s.flags & SignalFlags::UNKILLABLE | SignalFlags::GROUP_EXIT;
+        s.group_exit_code = code;
+        s.group_stop_count = 0;
+    }
 }
 
 fn note_maxrss(sys: &mut System, current: TaskId) {

@@ -172,10 +172,9 @@ impl World {
         self.call(t, "kill", &[pid as u64, sig])
     }
 
-    /// The task may die or stop of it.
-    pub fn signal_self(&mut self, t: TaskId, sig: u64) -> Result<Done, Trouble> {
-        let pid = self.pid(t) as u64;
-        self.with(t, "kill", &[pid, sig], Payload::None)
+    /// The init of a pid namespace signals itself.
+    pub fn signal_inside(&mut self, ns_init: TaskId, sig: u64) {
+        self.ok(ns_init, "kill", &[1, sig]);
     }
 
     pub fn load(&mut self, t: TaskId, addr: u64) -> Result<u64, UserFault> {

@@ -391,7 +391,7 @@ fn step(w: &mut World, t: TaskId, verb: &Verb) -> Step {
                 1 => 1,
                 _ => 0x40_0000,
             };
-            let mut sa = SaFlags::empty();
+            let mut sa = SaFlags::SA_RESTORER;
             sa.set(SaFlags::SA_RESTART, flags & 1 != 0);
             sa.set(SaFlags::SA_NOCLDWAIT, flags & 2 != 0);
             sa.set(SaFlags::SA_NODEFER | SaFlags::SA_RESETHAND, flags & 4 != 0);

@@ -107,9 +107,10 @@ fn flags(me: fmt::Arguments<'_>, vma: &VmAreaStruct, f: &mut Findings) {
     for (is, may) in may {
         rule(!v.contains(is) || v.contains(may), "with VM_MAY* for each right it has");
     }
-    let file = vma.vm_file.is_some();
-    let shared = v.contains(VmFlags::MAYSHARE);
-    rule(!shared || file && vma.vm_ops == VmOps::File, "shared only with a file behind it");
+    // A read-only shared mapping of /dev/zero is anonymous and not SHARED.
+    let shared = v.contains(VmFlags::SHARED);
+    let file = vma.vm_file.is_some() && vma.vm_ops == VmOps::File;
+    rule(!shared || file, "shared only with a file behind it");
     let private = vma.vm_ops == VmOps::Anonymous;
     rule(!v.contains(VmFlags::GROWSDOWN) || private, "growing only if anonymous");
     rule(!v.contains(VmFlags::WIPEONFORK) || !shared, "wiped on fork only if private");

@@ -47,7 +47,7 @@ use crate::kernel::signal::send::force_fatal_sig;
 use crate::kernel::system::System;
 use crate::kernel::task::{PF, TaskId};
 use crate::traced;
-use dethread::{de_thread, is_dethreading};
+use dethread::{de_thread, give_up, is_dethreading};
 
 /// execve(2). Never returns a value: `Err(NoReturn)` is success, with the new
 /// program's registers in the task's image.
@@ -69,6 +69,7 @@ pub fn do_execveat(
         return Err(stop);
     }
     leave_exec(sys, task);
+    give_up(sys, task);
     if committed && !sys.task(task).fatal_signal_pending() {
         // Nothing is left to return to.
         force_fatal_sig(sys, task, Signal::SIGSEGV);

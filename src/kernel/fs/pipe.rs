@@ -144,6 +144,7 @@ pub(super) fn pipe_read(
     }
     let mut done = 0;
     let mut freed = false;
+    let mut refused = None;
     let mut chunk = [0; PAGE];
     while done < total {
         let Some(p) = sys.kernel.pipes.get(pipe) else { break };
@@ -156,8 +157,10 @@ pub(super) fn pipe_read(
         }
         match dest.put(sys, task, done, &chunk[..n]) {
             Ok(()) => {}
-            Err(e) if done == 0 => return Err(e.into()),
-            Err(_) => break,
+            Err(e) => {
+                refused = Some(e);
+                break;
+            }
         }
         done += n as u64;
         if let Some(p) = sys.kernel.pipes.get_mut(pipe) {
@@ -173,7 +176,10 @@ pub(super) fn pipe_read(
     if sys.kernel.pipes.get(pipe).is_some_and(|p| !p.bufs.is_empty()) {
         wake_up(sys, WaitOn::PipeRead(pipe));
     }
-    Ok(done)
+    match refused {
+        Some(e) if done == 0 => Err(e.into()),
+        _ => Ok(done),
+    }
 }
 
 /// Puts one run of bytes into the pipe: into the last slot or a new one.
@@ -231,20 +237,19 @@ pub(super) fn pipe_write(
     if done > before {
         wake_up(sys, WaitOn::PipeRead(pipe));
     }
-    match then {
+    let result = match then {
         Then::Sleep => {
             *note = done + 1;
-            Err(exclusive(WaitOn::PipeWrite(pipe)))
+            return Err(exclusive(WaitOn::PipeWrite(pipe)));
         }
-        Then::Return(n) => {
-            // Another writer may sleep although the one wake-up was for us.
-            if sys.kernel.pipes.get(pipe).is_some_and(|p| !p.full()) {
-                wake_up(sys, WaitOn::PipeWrite(pipe));
-            }
-            Ok(n as i64)
-        }
+        Then::Return(n) => Ok(n as i64),
         Then::Refuse(e) => Err(e.into()),
+    };
+    // Another writer may sleep although the one wake-up was for us.
+    if sys.kernel.pipes.get(pipe).is_some_and(|p| !p.full()) {
+        wake_up(sys, WaitOn::PipeWrite(pipe));
     }
+    result
 }
 
 fn fill(

@@ -76,6 +76,13 @@ pub fn de_thread(sys: &mut System, task: TaskId) -> Result<(), Stop> {
     Ok(())
 }
 
+/// The exec of a thread that had to die after all has come to nothing.
+pub fn give_up(sys: &mut System, task: TaskId) {
+    if let Some(signal) = sys.task(task).signal.filter(|_| is_dethreading(sys, task)) {
+        done(sys, signal);
+    }
+}
+
 fn done(sys: &mut System, signal: SignalId) {
     let s = &mut sys.kernel.signals[signal];
     s.group_exec_task = None;
@@ -99,8 +106,11 @@ fn take_over(sys: &mut System, task: TaskId, leader: TaskId) {
     list::list_replace(&mut sys.kernel.tasks, &mut children, TaskList::Sibling, leader, task);
     let p = sys.task_mut(parent);
     p.children = children;
-    // The parent's note of the zombie: there is none to wait for any more.
-    p.notable_children.remove(&seq);
+    // There is no zombie to wait for any more, but the process may have been
+    // continued.
+    if let Some(noted) = p.notable_children.get_mut(&seq) {
+        *noted = task;
+    }
     let t = sys.task_mut(task);
     (t.start_time, t.start_boottime) = (start, boot);
     t.sibling_seq = seq;
