@@ -3,10 +3,10 @@
 //!
 //! Left out: error numbers (`script::errno`).
 
-use rhai::{Dynamic, Engine};
+use rhai::Dynamic;
 
 use super::kinds::{self, Table};
-use super::registry::{Raised, functions};
+use super::registry::{Book, Raised, functions};
 use crate::abi::signal::SIGRTMAX;
 use crate::abi::{CapSet, SigSet, Signal};
 use crate::script::control::Control;
@@ -61,7 +61,7 @@ const ALIASES: &[(&str, u64, &FlagKind)] = &[
 ];
 
 /// Defines the constants, and the operations of signals and sets.
-pub(super) fn register(engine: &mut Engine, control: &Control) {
+pub(super) fn register(book: &mut Book, control: &Control) {
     for kind in KINDS {
         define(control, kind, kind.table);
     }
@@ -69,8 +69,8 @@ pub(super) fn register(engine: &mut Engine, control: &Control) {
         control.define(*name, Dynamic::from(Flags { bits: *bits, kind }));
     }
     control.define("AT_FDCWD", -100_i64);
-    register_arithmetic(engine);
-    register_sets(engine);
+    register_arithmetic(book);
+    register_sets(book);
 }
 
 fn define(control: &Control, kind: &'static FlagKind, table: Table) {
@@ -81,7 +81,7 @@ fn define(control: &Control, kind: &'static FlagKind, table: Table) {
 }
 
 /// Numbered constants count: `SIGRTMIN + 1`, `for sig in 1..=64`.
-fn register_arithmetic(engine: &mut Engine) {
+fn register_arithmetic(book: &mut Book) {
     fn counted(a: Flags, bits: u64) -> Raised<Flags> {
         if a.kind.style == Style::Bits {
             let message = format!("{a} is a set of bits: combine with `|`, not with `+`");
@@ -89,7 +89,7 @@ fn register_arithmetic(engine: &mut Engine) {
         }
         Ok(Flags { bits, kind: a.kind })
     }
-    functions! { engine;
+    functions! { book;
         /// The constant `n` above another: `SIGRTMIN + 1`.
         "+(a: Flags, n: int) -> Flags" => |a: Flags, n: i64| {
             counted(a, a.bits.wrapping_add(n as u64))
@@ -108,12 +108,11 @@ fn register_arithmetic(engine: &mut Engine) {
     }
 }
 
-fn register_sets(engine: &mut Engine) {
+fn register_sets(book: &mut Book) {
     use super::args;
-    use super::registry::printed;
-    printed!(engine, SigSet, "SigSet");
-    printed!(engine, CapSet, "CapSet");
-    functions! { engine;
+    book.prints::<SigSet>("SigSet");
+    book.prints::<CapSet>("CapSet");
+    functions! { book;
         /// A set of signals from an array of them.
         "sigset(signals: array) -> SigSet" => |v: Dynamic| -> Raised<SigSet> {
             Ok(args::signal_set("sigset", &v)?)

@@ -4,11 +4,11 @@
 //!
 //! Left out: stat and directories' contents, which the kernel does not model.
 
-use rhai::{Array, Dynamic, Engine, NativeCallContext};
+use rhai::{Array, Dynamic, NativeCallContext};
 
 use super::args;
 use super::door::{self, Convert, NOTHING, NUMBER, nr};
-use super::registry::{Raised, functions};
+use super::registry::{Book, Raised, functions};
 use super::task::Task;
 use crate::kernel::syscalls::{Call, Out, Payload};
 
@@ -100,21 +100,21 @@ fn write(
 }
 
 /// Registers the calls.
-pub(super) fn register(engine: &mut Engine) {
-    opening(engine);
-    moving(engine);
-    descriptors(engine);
-    directories(engine);
-    modes(engine);
+pub(super) fn register(book: &mut Book) {
+    opening(book);
+    moving(book);
+    descriptors(book);
+    directories(book);
+    modes(book);
 }
 
-fn opening(engine: &mut Engine) {
+fn opening(book: &mut Book) {
     let open: fn(&Ctx, &Task, &Dynamic, &Dynamic, &Dynamic) -> Raised<Dynamic> =
         |ctx, t, path, flags, mode| {
             let rest = [("flags", flags), ("mode", mode)];
             on_path(ctx, t, nr("open"), path, &rest, NUMBER)
         };
-    functions! { engine;
+    functions! { book;
         /// Opens a file to read (open(2)); gives its descriptor.
         "open(t: Task, path: string) -> int" => move |ctx: Ctx, t: &mut Task, path: Dynamic| {
             open(&ctx, t, &path, &0_i64.into(), &0_i64.into())
@@ -173,8 +173,8 @@ fn opening(engine: &mut Engine) {
     }
 }
 
-fn moving(engine: &mut Engine) {
-    functions! { engine;
+fn moving(book: &mut Book) {
+    functions! { book;
         /// Reads at most n bytes (read(2)): a string, or a blob where they are no
         /// text; empty at the end. Sleeps on an empty pipe.
         "read(t: Task, fd: int, n: int) -> string|blob" =>
@@ -212,8 +212,8 @@ fn moving(engine: &mut Engine) {
     }
 }
 
-fn descriptors(engine: &mut Engine) {
-    functions! { engine;
+fn descriptors(book: &mut Book) {
+    functions! { book;
         /// A second descriptor for an open file, the lowest free one (dup(2)).
         "dup(t: Task, fd: int) -> int" => |ctx: Ctx, t: &mut Task, fd: Dynamic| {
             door::numbers(&ctx, t, nr("dup"), &[("fd", &fd)], NUMBER)
@@ -243,8 +243,8 @@ fn descriptors(engine: &mut Engine) {
     }
 }
 
-fn directories(engine: &mut Engine) {
-    functions! { engine;
+fn directories(book: &mut Book) {
+    functions! { book;
         /// Changes the working directory (chdir(2)).
         "chdir(t: Task, path: string)" => |ctx: Ctx, t: &mut Task, path: Dynamic| {
             on_path(&ctx, t, nr("chdir"), &path, &[], NOTHING)
@@ -276,8 +276,8 @@ fn directories(engine: &mut Engine) {
     }
 }
 
-fn modes(engine: &mut Engine) {
-    functions! { engine;
+fn modes(book: &mut Book) {
+    functions! { book;
         /// Sets the bits cleared in the mode of new files; gives the old ones
         /// (umask(2)).
         "umask(t: Task, mask: int) -> int" => |ctx: Ctx, t: &mut Task, mask: Dynamic| {

@@ -4,13 +4,13 @@
 //! Left out: setpriority and the scheduler's calls, which the kernel does not
 //! model yet.
 
-use rhai::{Array, Dynamic, Engine, Map, NativeCallContext};
+use rhai::{Array, Dynamic, Map, NativeCallContext};
 
 use super::args::{self, Named};
 use super::door::{self, Convert, NOTHING, NUMBER, OUT_NUMBER, nr};
 use super::kinds;
 use super::objects::{Limit, SetIds};
-use super::registry::{Raised, functions, getters, printed};
+use super::registry::{Book, Raised, functions, getters};
 use super::task::Task;
 use super::waited::Usage;
 use crate::abi::numbers::{PR_GET_PDEATHSIG, PR_SET_NAME};
@@ -199,18 +199,18 @@ fn setgroups(ctx: Ctx, t: &mut Task, groups: Dynamic) -> Raised<Dynamic> {
 }
 
 /// Registers the calls.
-pub(super) fn register(engine: &mut Engine) {
-    asking(engine);
-    changing(engine);
-    capabilities(engine);
-    limits(engine);
-    processors(engine);
+pub(super) fn register(book: &mut Book) {
+    asking(book);
+    changing(book);
+    capabilities(book);
+    limits(book);
+    processors(book);
 }
 
 /// A call without arguments that returns a number.
 macro_rules! asks {
-    ($engine:expr; $($(#[doc = $doc:literal])+ $name:literal;)*) => {
-        functions! { $engine; $(
+    ($book:expr; $($(#[doc = $doc:literal])+ $name:literal;)*) => {
+        functions! { $book; $(
             $(#[doc = $doc])+
             $name => |ctx: Ctx, t: &mut Task| {
                 const NR: u32 = door::nr_of($name);
@@ -220,8 +220,8 @@ macro_rules! asks {
     };
 }
 
-fn asking(engine: &mut Engine) {
-    asks! { engine;
+fn asking(book: &mut Book) {
+    asks! { book;
         /// The thread group id, as the task sees it (getpid(2)).
         "getpid(t: Task) -> int";
         /// The thread id, as the task sees it (gettid(2)).
@@ -243,7 +243,7 @@ fn asking(engine: &mut Engine) {
         let pid = args::pid(&format!("{}: pid", ctx.fn_name()), t, who)?;
         door::call(ctx, t, &[who], Call::new(number, &[pid]), NUMBER)
     }
-    functions! { engine;
+    functions! { book;
         /// The process group of a task; 0 for one's own (getpgid(2)).
         "getpgid(t: Task, pid: int|Task) -> int" => |ctx: Ctx, t: &mut Task, who: Dynamic| {
             of(&ctx, t, nr("getpgid"), &who)
@@ -267,11 +267,11 @@ fn asking(engine: &mut Engine) {
     }
 }
 
-fn changing(engine: &mut Engine) {
+fn changing(book: &mut Book) {
     /// A call with ids that returns nothing.
     macro_rules! ids {
         ($($(#[doc = $doc:literal])+ $signature:literal($($arg:ident),+) -> $convert:ident;)*) => {
-            functions! { engine; $(
+            functions! { book; $(
                 $(#[doc = $doc])+
                 $signature => |ctx: Ctx, t: &mut Task $(, $arg: Dynamic)+| {
                     const NR: u32 = door::nr_of($signature);
@@ -300,7 +300,7 @@ fn changing(engine: &mut Engine) {
         /// Sets the gid for file access; gives the old one (setfsgid(2)).
         "setfsgid(t: Task, fsgid: int) -> int"(fsgid) -> NUMBER;
     }
-    functions! { engine;
+    functions! { book;
         /// Sets the effective uid (seteuid(3)).
         "seteuid(t: Task, uid: int)" => |ctx: Ctx, t: &mut Task, uid: Dynamic| {
             let keep: Dynamic = (-1_i64).into();
@@ -331,9 +331,9 @@ fn changing(engine: &mut Engine) {
     }
 }
 
-fn capabilities(engine: &mut Engine) {
-    printed!(engine, Caps, "Caps");
-    getters! { engine, Caps;
+fn capabilities(book: &mut Book) {
+    book.prints::<Caps>("Caps");
+    getters! { book, Caps;
         /// Capabilities that checks look at.
         "effective: CapSet" => |c: &mut Caps| c.effective;
         /// Capabilities it may make effective.
@@ -341,7 +341,7 @@ fn capabilities(engine: &mut Engine) {
         /// Capabilities kept over execve of a file that asks for them.
         "inheritable: CapSet" => |c: &mut Caps| c.inheritable;
     }
-    functions! { engine;
+    functions! { book;
         /// Its capability sets (capget(2)).
         "capget(t: Task) -> Caps" => |ctx: Ctx, t: &mut Task| capget(&ctx, t, None);
         /// Another task's capability sets.
@@ -382,8 +382,8 @@ fn capabilities(engine: &mut Engine) {
     }
 }
 
-fn limits(engine: &mut Engine) {
-    functions! { engine;
+fn limits(book: &mut Book) {
+    functions! { book;
         /// A limit (getrlimit(2)): `t.getrlimit(RLIMIT_NOFILE).cur`.
         "getrlimit(t: Task, resource: Flags) -> Limit" =>
             |ctx: Ctx, t: &mut Task, resource: Dynamic| {
@@ -409,8 +409,8 @@ fn limits(engine: &mut Engine) {
     }
 }
 
-fn processors(engine: &mut Engine) {
-    functions! { engine;
+fn processors(book: &mut Book) {
+    functions! { book;
         /// Chooses the processors a task may run on: a mask, or an array of
         /// processor numbers; pid 0 means oneself (sched_setaffinity(2)).
         "sched_setaffinity(t: Task, pid: int|Task, cpus: int|array)" =>

@@ -5,11 +5,11 @@
 
 use std::rc::Rc;
 
-use rhai::{Array, Dynamic, Engine, INT, ImmutableString, Map, NativeCallContext};
+use rhai::{Array, Dynamic, INT, ImmutableString, Map};
 
 use super::args::{self, Named};
 use super::pending::Calls;
-use super::registry::{Raised, functions, getters, printed, setters};
+use super::registry::{Book, Raised, functions, getters, setters};
 use super::task::Task;
 use super::world::Machine;
 use crate::abi::Errno;
@@ -21,8 +21,6 @@ use crate::kernel::task::TaskList;
 use crate::machine::{MachineConfig, PagingLevels};
 use crate::script::errors::ScriptError;
 use crate::script::names::{did_you_mean, suggestion};
-
-type Ctx<'a> = NativeCallContext<'a>;
 
 /// Most processors of one machine.
 const MAX_CPUS: u64 = 64;
@@ -271,17 +269,17 @@ fn restore(machine: &Machine, saved: &Saved) -> Raised<()> {
 }
 
 /// Registers the type, and the functions on the first machine.
-pub(super) fn register(engine: &mut Engine, main: &Machine) {
-    printed!(engine, Machine, "Machine");
-    printed!(engine, Saved, "Snapshot");
-    printed!(engine, BugsHandle, "Bugs");
-    hardware(engine);
-    kernel(engine);
-    first(engine, main);
+pub(super) fn register(book: &mut Book, main: &Machine) {
+    book.prints::<Machine>("Machine");
+    book.prints::<Saved>("Snapshot");
+    book.prints::<BugsHandle>("Bugs");
+    hardware(book);
+    kernel(book);
+    first(book, main);
 }
 
-fn hardware(engine: &mut Engine) {
-    getters! { engine, Machine;
+fn hardware(book: &mut Book) {
+    getters! { book, Machine;
         /// Number of processors.
         "cpus: int" => |m: &mut Machine| m.read(|sys| sys.machine.cpus.len() as INT);
         /// Bytes of emulated memory.
@@ -302,11 +300,11 @@ fn hardware(engine: &mut Engine) {
         /// Deliberate faults of the kernel: `machine.bugs.no_tlb_flush = true`.
         "bugs: Bugs" => |m: &mut Machine| BugsHandle(m.clone());
     }
-    getters! { engine, Bugs;
+    getters! { book, Bugs;
         /// Whether write-protecting and unmapping forget to flush the TLB.
         "no_tlb_flush: bool" => |b: &mut BugsHandle| b.0.read(|sys| sys.kernel.bugs.no_tlb_flush);
     }
-    setters! { engine, Bugs;
+    setters! { book, Bugs;
         /// Makes write-protecting and unmapping forget to flush the TLB.
         "no_tlb_flush: bool" => |b: &mut BugsHandle, on: bool| {
             b.0.write(|sys| sys.kernel.bugs.no_tlb_flush = on);
@@ -314,8 +312,8 @@ fn hardware(engine: &mut Engine) {
     }
 }
 
-fn kernel(engine: &mut Engine) {
-    getters! { engine, Machine;
+fn kernel(book: &mut Book) {
+    getters! { book, Machine;
         /// Task 1.
         "init: Task" => |m: &mut Machine| m.init();
         /// Threads, not counting the idle ones.
@@ -332,7 +330,7 @@ fn kernel(engine: &mut Engine) {
             None => Dynamic::UNIT,
         });
     }
-    functions! { engine;
+    functions! { book;
         /// Whether two handles mean the same machine.
         "==(a: Machine, b: Machine) -> bool" => |a: Machine, b: Machine| a.is(&b);
         /// Whether two handles mean different machines.
@@ -370,56 +368,46 @@ fn kernel(engine: &mut Engine) {
     }
 }
 
-fn first(engine: &mut Engine, main: &Machine) {
-    let machine = || main.clone();
-    let m = machine();
-    super::registry::function(
-        "boot(settings: map) -> Machine",
-        &[
-            " Makes another machine: #{cpus: 2, ram: \"64M\", mmu: true, seed: 7,",
-            " levels: 5, nx: true}; what is not given is as on the first.",
-        ],
-    )
-    .register_into_engine(engine, move |map: Map| boot(&m, &map));
-    let m = machine();
-    super::registry::function("boot() -> Machine", &[" Makes another machine like the first."])
-        .register_into_engine(engine, move || boot(&m, &Map::new()));
-    let m = machine();
-    super::registry::function("task(pid: int) -> Task", &[" The task with this pid."])
-        .register_into_engine(engine, move |nr: INT| task(&m, nr));
-    let m = machine();
-    super::registry::function("tasks() -> array", &[" All tasks but the idle ones."])
-        .register_into_engine(engine, move || tasks(&m));
-    let m = machine();
-    super::registry::function(
-        "inject(step: string, errno: Errno)",
-        &[" Makes a kernel step fail the next time: `inject(\"copy_mm\", ENOMEM)`."],
-    )
-    .register_into_engine(engine, move |s: ImmutableString, e: Errno| inject(&m, &s, e, 0));
-    let m = machine();
-    super::registry::function(
-        "inject(step: string, errno: Errno, skip: int)",
-        &[" Makes a kernel step fail after it has succeeded `skip` times."],
-    )
-    .register_into_engine(engine, move |s: ImmutableString, e: Errno, n: INT| inject(&m, &s, e, n));
-    let m = machine();
-    super::registry::function("tick(ns: int)", &[" Lets virtual time pass, in ns."])
-        .register_into_engine(engine, move |_: Ctx, ns: INT| tick(&m, ns));
-    let m = machine();
-    super::registry::function("snapshot() -> Snapshot", &[" The state of the machine now."])
-        .register_into_engine(engine, move || snapshot(&m));
-    let m = machine();
-    super::registry::function("restore(s: Snapshot)", &[" Goes back to a state."])
-        .register_into_engine(engine, move |s: Saved| restore(&m, &s));
-    let m = machine();
-    super::registry::function(
-        "sysctl(name: string) -> int",
-        &[" A setting: \"kernel.pid_max\", \"kernel.threads-max\", \"vm.max_map_count\"…"],
-    )
-    .register_into_engine(engine, move |name: ImmutableString| get_sysctl(&m, &name));
-    let m = machine();
-    super::registry::function("sysctl(name: string, value: int)", &[" Changes a setting."])
-        .register_into_engine(engine, move |name: ImmutableString, v: INT| {
-            set_sysctl(&m, &name, v)
+/// What functions of the first machine have in common with methods of any.
+macro_rules! on {
+    ($main:expr, $m:ident => $f:expr) => {{
+        let $m = $main.clone();
+        $f
+    }};
+}
+
+fn first(book: &mut Book, main: &Machine) {
+    functions! { book;
+        /// Makes another machine: #{cpus: 2, ram: "64M", mmu: true, seed: 7,
+        /// levels: 5, nx: true}; what is not given is as on the first.
+        "boot(settings: map) -> Machine" => on!(main, m => move |map: Map| boot(&m, &map));
+        /// Makes another machine like the first.
+        "boot() -> Machine" => on!(main, m => move || boot(&m, &Map::new()));
+        /// The task with this pid.
+        "task(pid: int) -> Task" => on!(main, m => move |nr: INT| task(&m, nr));
+        /// All tasks but the idle ones.
+        "tasks() -> array" => on!(main, m => move || tasks(&m));
+        /// Makes a kernel step fail the next time: `inject("copy_mm", ENOMEM)`.
+        "inject(step: string, errno: Errno)" => on!(main, m => {
+            move |step: ImmutableString, errno: Errno| inject(&m, &step, errno, 0)
         });
+        /// Makes a kernel step fail after it has succeeded `skip` times.
+        "inject(step: string, errno: Errno, skip: int)" => on!(main, m => {
+            move |step: ImmutableString, errno: Errno, n: INT| inject(&m, &step, errno, n)
+        });
+        /// Lets virtual time pass, in ns.
+        "tick(ns: int)" => on!(main, m => move |ns: INT| tick(&m, ns));
+        /// The state of the machine now, to return to.
+        "snapshot() -> Snapshot" => on!(main, m => move || snapshot(&m));
+        /// Goes back to a state; handles to tasks of that time stay valid.
+        "restore(s: Snapshot)" => on!(main, m => move |s: Saved| restore(&m, &s));
+        /// A setting: "kernel.pid_max", "kernel.threads-max", "vm.max_map_count"…
+        "sysctl(name: string) -> int" => on!(main, m => {
+            move |name: ImmutableString| get_sysctl(&m, &name)
+        });
+        /// Changes a setting.
+        "sysctl(name: string, value: int)" => on!(main, m => {
+            move |name: ImmutableString, v: INT| set_sysctl(&m, &name, v)
+        });
+    }
 }

@@ -3,11 +3,11 @@
 //! Left out: mremap, which the kernel does not model yet; loads and stores
 //! (`user_mode`), views of areas and tables (`views`, `paging`).
 
-use rhai::{Blob, Dynamic, Engine, Map, NativeCallContext};
+use rhai::{Blob, Dynamic, Map, NativeCallContext};
 
 use super::args::{self, Named};
 use super::door::{self, Convert, NOTHING, nr};
-use super::registry::{Raised, functions};
+use super::registry::{Book, Raised, functions};
 use super::task::Task;
 use crate::kernel::mm::msync::do_mincore;
 use crate::kernel::syscalls::Call;
@@ -92,13 +92,13 @@ fn mincore(ctx: Ctx, t: &mut Task, addr: Dynamic, len: Dynamic) -> Raised<Blob> 
 }
 
 /// Registers the calls.
-pub(super) fn register(engine: &mut Engine) {
-    mapping(engine);
-    locking(engine);
+pub(super) fn register(book: &mut Book) {
+    mapping(book);
+    locking(book);
 }
 
-fn mapping(engine: &mut Engine) {
-    functions! { engine;
+fn mapping(book: &mut Book) {
+    functions! { book;
         /// Maps memory (mmap(2)): `t.mmap(8192)` maps private anonymous memory to
         /// read and write; a map names the arguments: len, addr, prot, flags, fd,
         /// offset. Gives the address.
@@ -149,8 +149,8 @@ fn mapping(engine: &mut Engine) {
     }
 }
 
-fn locking(engine: &mut Engine) {
-    functions! { engine;
+fn locking(book: &mut Book) {
+    functions! { book;
         /// Locks a range in memory (mlock(2)).
         "mlock(t: Task, addr: Addr, len: int)" =>
             |ctx: Ctx, t: &mut Task, addr: Dynamic, len: Dynamic| {

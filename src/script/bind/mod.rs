@@ -43,27 +43,31 @@ pub use task::Task;
 pub use world::{Machine, Snapshot, World};
 
 use super::control::Control;
+use registry::Book;
 
 impl World {
     /// Registers everything with an engine. `machine` and `init` are names at
     /// hand everywhere; the scope stays as it is.
     pub fn register(&self, engine: &mut Engine, control: &Control, _scope: &mut Scope<'static>) {
         self.set_control(control);
-        constants::register(engine, control);
-        task::register(engine);
-        task_fields::register(engine);
-        objects::register(engine);
-        pending::register(engine);
-        waited::register(engine);
-        process::register(engine);
-        memory::register(engine);
-        identity::register(engine);
-        signals::register(engine);
-        files::register(engine);
-        user_mode::register(engine);
-        vars::register(engine);
-        views::register(engine, self.main());
-        machine::register(engine, self.main());
+        let mut open = Book::new(engine);
+        let book = &mut open;
+        constants::register(book, control);
+        task::register(book);
+        task_fields::register(book);
+        objects::register(book);
+        pending::register(book);
+        waited::register(book);
+        process::register(book);
+        memory::register(book);
+        identity::register(book);
+        signals::register(book);
+        files::register(book);
+        user_mode::register(book);
+        vars::register(book);
+        views::register(book, self.main());
+        machine::register(book, self.main());
+        open.close();
         control.define("machine", Dynamic::from(self.main().clone()));
         control.define("init", Dynamic::from(self.main().init()));
     }

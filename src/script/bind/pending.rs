@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::{Rc, Weak};
 
-use rhai::{Dynamic, Engine};
+use rhai::Dynamic;
 
-use super::registry::{Raised, getters, printed};
+use super::registry::{Book, Raised, getters};
 use super::task::Task;
 use super::trouble;
 use crate::kernel::error::SysError;
@@ -178,9 +178,9 @@ impl fmt::Display for Pending {
 }
 
 /// Registers the type.
-pub(super) fn register(engine: &mut Engine) {
-    printed!(engine, Pending, "Pending");
-    getters! { engine, Pending;
+pub(super) fn register(book: &mut Book) {
+    book.prints::<Pending>("Pending");
+    getters! { book, Pending;
         /// Whether the call has returned, or its task has died.
         "done: bool" => |p: &mut Pending| !matches!(p.state(), State::Waiting);
         /// Whether the task died in the call.

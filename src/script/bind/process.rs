@@ -3,12 +3,12 @@
 //!
 //! Left out: `unshare` and `setns`, which the kernel does not model yet.
 
-use rhai::{Array, Dynamic, Engine, Map, NativeCallContext};
+use rhai::{Array, Dynamic, Map, NativeCallContext};
 
 use super::args::{self, Named};
 use super::door::{self, NOTHING, NUMBER, nr};
 use super::pending::Pending;
-use super::registry::{Raised, functions};
+use super::registry::{Book, Raised, functions};
 use super::task::Task;
 use super::waited;
 use crate::abi::CloneFlags;
@@ -193,15 +193,15 @@ fn syscall(ctx: &Ctx, t: &Task, which: &Dynamic, rest: &[&Dynamic]) -> Raised<Dy
 }
 
 /// Registers the calls.
-pub(super) fn register(engine: &mut Engine) {
-    making(engine);
-    ending(engine);
-    futexes(engine);
-    raw(engine);
+pub(super) fn register(book: &mut Book) {
+    making(book);
+    ending(book);
+    futexes(book);
+    raw(book);
 }
 
-fn making(engine: &mut Engine) {
-    functions! { engine;
+fn making(book: &mut Book) {
+    functions! { book;
         /// Makes a copy of the task (fork(2)); gives the child. The child's
         /// memory is a copy made at the first write, its `regs.ax` is 0.
         "fork(t: Task) -> Task" => |ctx: Ctx, t: &mut Task| {
@@ -258,8 +258,8 @@ fn making(engine: &mut Engine) {
     }
 }
 
-fn ending(engine: &mut Engine) {
-    functions! { engine;
+fn ending(book: &mut Book) {
+    functions! { book;
         /// Ends the thread (_exit(2)); with the last one the process ends.
         "exit(t: Task, code: int)" => |ctx: Ctx, t: &mut Task, code: Dynamic| {
             exit(&ctx, t, nr("exit"), &code)
@@ -292,7 +292,7 @@ fn ending(engine: &mut Engine) {
     }
 }
 
-fn futexes(engine: &mut Engine) {
+fn futexes(book: &mut Book) {
     fn futex(ctx: &Ctx, t: &Task, addr: &Dynamic, op: u64, val: &Dynamic) -> Raised<Dynamic> {
         let name = ctx.fn_name();
         let addr_word = args::word(&format!("{name}: addr"), addr)?;
@@ -300,7 +300,7 @@ fn futexes(engine: &mut Engine) {
         let call = Call::new(nr("futex"), &[addr_word, op, val_word, 0]);
         door::call(ctx, t, &[addr, val], call, NUMBER)
     }
-    functions! { engine;
+    functions! { book;
         /// Sleeps while the 32-bit word at the address holds the value
         /// (futex(2), FUTEX_WAIT).
         "futex_wait(t: Task, addr: Addr, value: int) -> int" =>
@@ -311,8 +311,8 @@ fn futexes(engine: &mut Engine) {
     }
 }
 
-fn raw(engine: &mut Engine) {
-    functions! { engine;
+fn raw(book: &mut Book) {
+    functions! { book;
         /// The raw door: a system call by number or name, with up to six
         /// registers. Gives RAX; a refusal is an error.
         "syscall(t: Task, nr: int|string) -> int" => |ctx: Ctx, t: &mut Task, n: Dynamic| {

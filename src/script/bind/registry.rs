@@ -2,11 +2,11 @@
 //! and the generated reference show comes from here.
 //!
 //! ```text
-//! functions! { engine;
+//! functions! { book;
 //!     /// Ends the thread (exit(2)).
 //!     "exit(t: Task, code: int)" => |ctx: NativeCallContext, t: &mut Task, code: i64| …;
 //! }
-//! getters! { engine, Task;
+//! getters! { book, Task;
 //!     /// Thread id.
 //!     "pid: int" => |t: &mut Task| …;
 //! }
@@ -15,81 +15,173 @@
 //! Signatures are written by hand, in the words of scripts: what a Rust
 //! signature says (`Dynamic`) tells a reader nothing.
 //!
+//! There are hundreds of these, so what can be done without knowing their
+//! types is done in one place: it halves the code that comes of them.
+//!
 //! Left out: checks that a signature fits its function; a test compares the
 //! number of parameters.
 
-use rhai::{EvalAltResult, FuncRegistration};
+use std::any::TypeId;
+use std::fmt::Display;
+
+use rhai::{
+    Engine, EvalAltResult, FuncRegistration, ImmutableString, Module, RhaiFunc, RhaiNativeFunc,
+    Variant,
+};
 
 /// What a function that can fail gives to the engine.
 pub(super) type Raised<T> = Result<T, Box<EvalAltResult>>;
 
-fn comments(docs: &[&str]) -> impl Iterator<Item = String> {
-    docs.iter().map(|line| format!("///{line}"))
+/// What is registered under a signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    /// `name(param: type, …) -> type`.
+    Function,
+    /// `name: type`.
+    Getter,
+    /// `name: type`.
+    Setter,
+    /// `[key: type] -> type`.
+    IndexGetter,
+    /// `[key: type] = value: type`.
+    IndexSetter,
 }
 
-/// A function from its signature: `name(param: type, …) -> type`.
-pub(super) fn function(signature: &str, docs: &[&str]) -> FuncRegistration {
-    let (head, result) = signature.split_once(" -> ").unwrap_or((signature, ""));
-    let (name, params) = head.split_once('(').unwrap_or((head, ")"));
-    let params = params.trim_end_matches(')');
-    let mut info: Vec<&str> = params.split(',').map(str::trim).filter(|p| !p.is_empty()).collect();
-    if !result.is_empty() {
-        info.push(result);
+/// Name, parameters and documentation.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spec<'s> {
+    /// What it is.
+    pub what: What,
+    /// See [`What`].
+    pub signature: &'s str,
+    /// The type whose member it is.
+    pub receiver: &'s str,
+    /// Lines of documentation, each with its leading space.
+    pub docs: &'s [&'s str],
+}
+
+/// An engine being filled.
+pub(super) struct Book<'e> {
+    /// For what is not documented: names of types, operators.
+    pub engine: &'e mut Engine,
+    module: Module,
+}
+
+impl<'e> Book<'e> {
+    /// A book for an engine.
+    pub(super) fn new(engine: &'e mut Engine) -> Book<'e> {
+        Book { engine, module: Module::new() }
     }
-    FuncRegistration::new(name).with_params_info(info).with_comments(comments(docs))
-}
 
-/// A getter from `name: type`.
-pub(super) fn getter(signature: &str, receiver: &str, docs: &[&str]) -> FuncRegistration {
-    let (name, ty) = signature.split_once(": ").unwrap_or((signature, "?"));
-    let info = [format!("_: {receiver}"), ty.to_string()];
-    FuncRegistration::new_getter(name).with_params_info(info).with_comments(comments(docs))
-}
+    /// Hands what was registered to the engine.
+    pub(super) fn close(self) {
+        self.engine.register_global_module(self.module.into());
+    }
 
-/// A setter from `name: type`. Handles are not changed by what is set through
-/// them, so a constant handle will do.
-pub(super) fn setter(signature: &str, receiver: &str, docs: &[&str]) -> FuncRegistration {
-    let (name, ty) = signature.split_once(": ").unwrap_or((signature, "?"));
-    let info = [format!("_: {receiver}"), format!("value: {ty}")];
-    FuncRegistration::new_setter(name)
-        .with_purity(true)
-        .with_params_info(info)
-        .with_comments(comments(docs))
+    /// Registers a function.
+    pub(super) fn add<A, const N: usize, const X: bool, R, const F: bool, FUNC>(
+        &mut self,
+        spec: Spec,
+        function: FUNC,
+    ) where
+        A: 'static,
+        R: Variant + Clone,
+        FUNC: RhaiNativeFunc<A, N, X, R, F> + 'static,
+    {
+        // Handles are not changed by what is done through them, so that a
+        // constant will do, also for setters.
+        self.put(spec, &FUNC::param_types(), function.into_rhai_function(true, false));
+    }
+
+    #[inline(never)]
+    fn put(&mut self, spec: Spec, types: &[TypeId], function: RhaiFunc) {
+        let Spec { what, signature, receiver, docs } = spec;
+        let (head, result) = signature.split_once(" -> ").unwrap_or((signature, ""));
+        let (name, params) = head.split_once(['(', '[']).unwrap_or((head, ""));
+        let mut info: Vec<String> = match what {
+            What::Function => Vec::new(),
+            _ => vec![format!("_: {receiver}")],
+        };
+        let (named, ty) = name.split_once(": ").unwrap_or((name, "?"));
+        // `new_setter` would insist on its own opinion about constants.
+        let registration = match what {
+            What::Function => FuncRegistration::new(name),
+            What::Getter => FuncRegistration::new_getter(named),
+            What::Setter => FuncRegistration::new(format!("set${named}")),
+            What::IndexGetter => FuncRegistration::new_index_getter(),
+            What::IndexSetter => FuncRegistration::new("index$set$"),
+        };
+        match what {
+            What::Getter => info.push(ty.to_string()),
+            What::Setter => info.push(format!("value: {ty}")),
+            _ => {
+                let params = params.trim_end_matches([')', ']']);
+                let params = params.split([',', '=']).map(|p| p.trim().trim_end_matches(']'));
+                info.extend(params.filter(|p| !p.is_empty()).map(str::to_string));
+                if !result.is_empty() {
+                    info.push(result.to_string());
+                }
+            }
+        }
+        let comments = docs.iter().map(|line| format!("///{line}"));
+        let mut registration = registration.in_global_namespace().with_params_info(info);
+        registration = registration.with_comments(comments);
+        registration.set_into_module_raw(&mut self.module, types, function);
+    }
+
+    /// Names a type and says how its values print.
+    pub(super) fn shows<T: Variant + Clone>(&mut self, name: &str, show: fn(&T) -> String) {
+        self.engine.register_type_with_name::<T>(name);
+        self.engine.register_fn("to_string", move |v: &mut T| show(v));
+        self.engine.register_fn("to_debug", move |v: &mut T| show(v));
+        self.engine.register_fn("+", move |a: T, b: ImmutableString| show(&a) + b.as_str());
+        self.engine.register_fn("+", move |a: ImmutableString, b: T| format!("{a}{}", show(&b)));
+    }
+
+    /// The same for a type that prints as it displays.
+    pub(super) fn prints<T: Variant + Clone + Display>(&mut self, name: &str) {
+        self.shows::<T>(name, T::to_string);
+    }
 }
 
 /// Registers documented functions.
 macro_rules! functions {
-    ($engine:expr; $($(#[doc = $doc:literal])+ $signature:literal => $f:expr;)*) => {$(
-        $crate::script::bind::registry::function($signature, &[$($doc),+])
-            .register_into_engine($engine, $f);
+    ($book:expr; $($(#[doc = $doc:literal])+ $signature:literal => $f:expr;)*) => {$(
+        $crate::script::bind::registry::member!($book, Function, "", $signature, [$($doc),+], $f);
     )*};
 }
 
 /// Registers documented getters of a type.
 macro_rules! getters {
-    ($engine:expr, $ty:ident; $($(#[doc = $doc:literal])+ $signature:literal => $f:expr;)*) => {$(
-        $crate::script::bind::registry::getter($signature, stringify!($ty), &[$($doc),+])
-            .register_into_engine($engine, $f);
+    ($book:expr, $ty:ident; $($(#[doc = $doc:literal])+ $signature:literal => $f:expr;)*) => {$(
+        $crate::script::bind::registry::member!(
+            $book, Getter, stringify!($ty), $signature, [$($doc),+], $f
+        );
     )*};
 }
 
 /// Registers documented setters of a type.
 macro_rules! setters {
-    ($engine:expr, $ty:ident; $($(#[doc = $doc:literal])+ $signature:literal => $f:expr;)*) => {$(
-        $crate::script::bind::registry::setter($signature, stringify!($ty), &[$($doc),+])
-            .register_into_engine($engine, $f);
+    ($book:expr, $ty:ident; $($(#[doc = $doc:literal])+ $signature:literal => $f:expr;)*) => {$(
+        $crate::script::bind::registry::member!(
+            $book, Setter, stringify!($ty), $signature, [$($doc),+], $f
+        );
     )*};
 }
 
-/// A type's name, and how its values print.
-macro_rules! printed {
-    ($engine:expr, $ty:ty, $name:expr) => {
-        $engine.register_type_with_name::<$ty>($name);
-        $engine.register_fn("to_string", |v: &mut $ty| v.to_string());
-        $engine.register_fn("to_debug", |v: &mut $ty| v.to_string());
-        $engine.register_fn("+", |a: $ty, b: rhai::ImmutableString| format!("{a}{b}"));
-        $engine.register_fn("+", |a: rhai::ImmutableString, b: $ty| format!("{a}{b}"));
+/// Registers one function of any kind.
+macro_rules! member {
+    ($book:expr, $what:ident, $receiver:expr, $signature:expr, [$($doc:expr),+], $f:expr) => {
+        $book.add(
+            $crate::script::bind::registry::Spec {
+                what: $crate::script::bind::registry::What::$what,
+                signature: $signature,
+                receiver: $receiver,
+                docs: &[$($doc),+],
+            },
+            $f,
+        )
     };
 }
 
-pub(super) use {functions, getters, printed, setters};
+pub(super) use {functions, getters, member, setters};

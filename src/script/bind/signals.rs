@@ -6,13 +6,13 @@
 //!
 //! Left out: signalfd and timers, which the kernel does not model.
 
-use rhai::{Dynamic, Engine, Map, NativeCallContext};
+use rhai::{Dynamic, Map, NativeCallContext};
 
 use super::args::{self, Named};
 use super::door::{self, Convert, NOTHING, NUMBER, nr};
 use super::kinds;
 use super::objects::Action;
-use super::registry::{Raised, functions, getters, printed};
+use super::registry::{Book, Raised, functions, getters};
 use super::task::Task;
 use super::trouble::si_code_name;
 use super::user_mode;
@@ -195,15 +195,15 @@ fn sigaltstack(ctx: &Ctx, t: &Task, new: Option<(&Dynamic, &Dynamic, u32)>) -> R
 }
 
 /// Registers the calls.
-pub(super) fn register(engine: &mut Engine) {
-    sending(engine);
-    dispositions(engine);
-    masks(engine);
-    waiting(engine);
+pub(super) fn register(book: &mut Book) {
+    sending(book);
+    dispositions(book);
+    masks(book);
+    waiting(book);
 }
 
-fn sending(engine: &mut Engine) {
-    functions! { engine;
+fn sending(book: &mut Book) {
+    functions! { book;
         /// Sends a signal (kill(2)): to a task's process, to a pid, to group n as
         /// -n, to the own group as 0, to all as -1. Signal 0 only asks.
         "kill(t: Task, pid: int|Task, sig: Signal)" =>
@@ -242,8 +242,8 @@ fn sending(engine: &mut Engine) {
     }
 }
 
-fn dispositions(engine: &mut Engine) {
-    functions! { engine;
+fn dispositions(book: &mut Book) {
+    functions! { book;
         /// The disposition of a signal (sigaction(2)).
         "sigaction(t: Task, sig: Signal) -> Action" => |ctx: Ctx, t: &mut Task, sig: Dynamic| {
             sigaction(&ctx, t, &sig, None, &[&sig])
@@ -276,8 +276,8 @@ fn dispositions(engine: &mut Engine) {
     }
 }
 
-fn masks(engine: &mut Engine) {
-    functions! { engine;
+fn masks(book: &mut Book) {
+    functions! { book;
         /// The blocked signals (sigprocmask(2)).
         "sigprocmask(t: Task) -> SigSet" => |ctx: Ctx, t: &mut Task| {
             let call = Call::new(nr("rt_sigprocmask"), &[0, 0, 0, SIGSETSIZE]);
@@ -294,8 +294,8 @@ fn masks(engine: &mut Engine) {
     }
 }
 
-fn waiting(engine: &mut Engine) {
-    functions! { engine;
+fn waiting(book: &mut Book) {
+    functions! { book;
         /// Sleeps until a signal is handled (pause(2)).
         "pause(t: Task) -> int" => |ctx: Ctx, t: &mut Task| {
             door::numbers(&ctx, t, nr("pause"), &[], NUMBER)
@@ -321,8 +321,8 @@ fn waiting(engine: &mut Engine) {
                 })
             };
     }
-    printed!(engine, Info, "Siginfo");
-    getters! { engine, Siginfo;
+    book.prints::<Info>("Siginfo");
+    getters! { book, Siginfo;
         /// The signal.
         "signo: Signal" => |i: &mut Info| kinds::of_signal(i.0.si_signo);
         /// Why it came: "SI_USER", "CLD_EXITED"…
@@ -338,7 +338,7 @@ fn waiting(engine: &mut Engine) {
         /// The value of sigqueue.
         "value: int" => |i: &mut Info| i.0.si_value as i64;
     }
-    getters! { engine, Task;
+    getters! { book, Task;
         /// The last signal delivered to it, or ().
         "last_siginfo: Siginfo" => |t: &mut Task| t.field(|_, s| match &s.last_siginfo {
             Some(info) => Dynamic::from(Info(**info)),

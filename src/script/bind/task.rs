@@ -7,9 +7,7 @@
 
 use std::fmt;
 
-use rhai::Engine;
-
-use super::registry::{Raised, functions, printed};
+use super::registry::{Book, Raised, functions};
 use super::world::Machine;
 use crate::base::Id;
 use crate::kernel::pid;
@@ -136,9 +134,9 @@ impl PartialEq for Task {
 }
 
 /// Registers the type and its comparisons.
-pub(super) fn register(engine: &mut Engine) {
-    printed!(engine, Task, "Task");
-    functions! { engine;
+pub(super) fn register(book: &mut Book) {
+    book.prints::<Task>("Task");
+    functions! { book;
         /// Whether two handles mean the same task.
         "==(a: Task, b: Task) -> bool" => |a: Task, b: Task| a == b;
         /// Whether two handles mean different tasks.

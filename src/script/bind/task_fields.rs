@@ -3,13 +3,13 @@
 //! Left out: fields of subsystems that are not modelled, and the fields of
 //! what a task points to (`objects`).
 
-use rhai::{Array, Dynamic, Engine};
+use rhai::{Array, Dynamic};
 
 use super::kinds;
 use super::objects::{
     Cred, Files, Fs, Mm, Ns, PidHandle, SchedEntity, Sighand, SignalHandle, Stack,
 };
-use super::registry::{Raised, getters};
+use super::registry::{Book, Raised, getters};
 use super::task::Task;
 use crate::abi::SigSet;
 use crate::kernel::list;
@@ -49,17 +49,17 @@ fn signal(number: i32) -> Dynamic {
 }
 
 /// Registers all getters.
-pub(super) fn register(engine: &mut Engine) {
-    identity(engine);
-    state(engine);
-    family(engine);
-    resources(engine);
-    scheduling(engine);
-    signals(engine);
+pub(super) fn register(book: &mut Book) {
+    identity(book);
+    state(book);
+    family(book);
+    resources(book);
+    scheduling(book);
+    signals(book);
 }
 
-fn identity(engine: &mut Engine) {
-    getters! { engine, Task;
+fn identity(book: &mut Book) {
+    getters! { book, Task;
         /// Thread id in the initial pid namespace; a reaped task's stays known.
         "pid: int" => |t: &mut Task| i64::from(t.pid_now());
         /// Thread group id in the initial pid namespace: what programs call the pid.
@@ -85,8 +85,8 @@ fn identity(engine: &mut Engine) {
     }
 }
 
-fn state(engine: &mut Engine) {
-    getters! { engine, Task;
+fn state(book: &mut Book) {
+    getters! { book, Task;
         /// What ps shows: R running, S sleeping, D uninterruptible, T stopped, t
         /// traced, Z zombie, X dead, I idle.
         "state: string" => |t: &mut Task| t.field(|_, t| t.state_char().to_string());
@@ -116,8 +116,8 @@ fn state(engine: &mut Engine) {
     }
 }
 
-fn family(engine: &mut Engine) {
-    getters! { engine, Task;
+fn family(book: &mut Book) {
+    getters! { book, Task;
         /// Who gets SIGCHLD and wait reports: the tracer, else real_parent.
         "parent: Task" => |t: &mut Task| other(t, |t| t.parent);
         /// Who made it, or adopted it.
@@ -149,8 +149,8 @@ fn family(engine: &mut Engine) {
     }
 }
 
-fn resources(engine: &mut Engine) {
-    getters! { engine, Task;
+fn resources(book: &mut Book) {
+    getters! { book, Task;
         /// Address space; () for kernel threads and after exit_mm.
         "mm: Mm" => |t: &mut Task| t.field(|_, s| Mm::optional(t, s.mm));
         /// Address space in use: borrowed where mm is ().
@@ -193,8 +193,8 @@ fn resources(engine: &mut Engine) {
     }
 }
 
-fn scheduling(engine: &mut Engine) {
-    getters! { engine, Task;
+fn scheduling(book: &mut Book) {
+    getters! { book, Task;
         /// Effective priority, 0 to 139.
         "prio: int" => |t: &mut Task| int(t, |t| t.prio.into());
         /// 120 + nice.
@@ -230,8 +230,8 @@ fn scheduling(engine: &mut Engine) {
     }
 }
 
-fn signals(engine: &mut Engine) {
-    getters! { engine, Task;
+fn signals(book: &mut Book) {
+    getters! { book, Task;
         /// Blocked signals.
         "blocked: SigSet" => |t: &mut Task| t.field(|_, t| t.blocked);
         /// Signals pending for this thread alone.

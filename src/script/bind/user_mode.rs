@@ -3,10 +3,10 @@
 //!
 //! Left out: `read` and `write`; those are system calls.
 
-use rhai::{Blob, Dynamic, Engine, INT, ImmutableString, NativeCallContext};
+use rhai::{Blob, Dynamic, INT, ImmutableString, NativeCallContext};
 
 use super::door;
-use super::registry::{Raised, functions};
+use super::registry::{Book, Raised, functions};
 use super::task::Task;
 use super::vars::Vars;
 use super::{args, vars};
@@ -129,15 +129,15 @@ fn length(ctx: &Ctx, value: &Dynamic) -> Result<u64, ScriptError> {
 }
 
 /// Registers the functions.
-pub(super) fn register(engine: &mut Engine) {
-    words(engine);
-    blocks(engine);
-    variables(engine);
-    instructions(engine);
+pub(super) fn register(book: &mut Book) {
+    words(book);
+    blocks(book);
+    variables(book);
+    instructions(book);
 }
 
-fn words(engine: &mut Engine) {
-    functions! { engine;
+fn words(book: &mut Book) {
+    functions! { book;
         /// Loads the 64-bit word at an address, as user mode would.
         "load(t: Task, addr: Addr) -> int" => |ctx: Ctx, t: &mut Task, a: Dynamic| -> Raised<INT> {
             Ok(load(&ctx, t, &a, Size::Qword)? as i64)
@@ -191,8 +191,8 @@ fn words(engine: &mut Engine) {
     }
 }
 
-fn blocks(engine: &mut Engine) {
-    functions! { engine;
+fn blocks(book: &mut Book) {
+    functions! { book;
         /// Loads a string of at most n bytes, up to a NUL.
         "load_str(t: Task, addr: Addr, n: int) -> string" =>
             |ctx: Ctx, t: &mut Task, a: Dynamic, n: Dynamic| -> Raised<String> {
@@ -232,8 +232,8 @@ fn blocks(engine: &mut Engine) {
     }
 }
 
-fn variables(engine: &mut Engine) {
-    functions! { engine;
+fn variables(book: &mut Book) {
+    functions! { book;
         /// Puts a variable into the data segment and stores its value; gives
         /// its address. Then `t.vars.name` reads and writes it.
         "define(t: Task, name: string, value: int|string|blob) -> Addr" =>
@@ -253,8 +253,8 @@ fn variables(engine: &mut Engine) {
     }
 }
 
-fn instructions(engine: &mut Engine) {
-    functions! { engine;
+fn instructions(book: &mut Book) {
+    functions! { book;
         /// Divides, as the IDIV instruction does: by zero is SIGFPE.
         "divide(t: Task, a: int, b: int) -> int" =>
             |ctx: Ctx, t: &mut Task, a: Dynamic, b: Dynamic| -> Raised<INT> {

@@ -7,10 +7,10 @@
 
 use std::fmt;
 
-use rhai::{Dynamic, Engine, FuncRegistration, ImmutableString, NativeCallContext};
+use rhai::{Dynamic, ImmutableString, NativeCallContext};
 
 use super::args;
-use super::registry::{Raised, functions, printed};
+use super::registry::{Book, Raised, functions, getters, member};
 use super::task::Task;
 use super::user_mode::{load, load_block, store, store_block};
 use crate::kernel::mm::Symbol;
@@ -148,22 +148,29 @@ fn set(ctx: Ctx, vars: &mut Vars, name: ImmutableString, value: Dynamic) -> Rais
 }
 
 /// Registers the type.
-pub(super) fn register(engine: &mut Engine) {
-    printed!(engine, Vars, "Vars");
-    FuncRegistration::new_getter("vars")
-        .with_params_info(["_: Task", "Vars"])
-        .with_comments(["/// The task's named variables: `t.vars.data`, `t.vars.data = 20`."])
-        .register_into_engine(engine, |t: &mut Task| Vars::new(t));
-    FuncRegistration::new_index_getter()
-        .with_params_info(["vars: Vars", "name: string", "int"])
-        .with_comments(["/// Loads a variable, as the task in user mode."])
-        .register_into_engine(engine, get);
-    FuncRegistration::new_index_setter()
-        .with_purity(true)
-        .with_params_info(["vars: Vars", "name: string", "value: int"])
-        .with_comments(["/// Stores a variable, as the task in user mode."])
-        .register_into_engine(engine, set);
-    functions! { engine;
+pub(super) fn register(book: &mut Book) {
+    book.prints::<Vars>("Vars");
+    getters! { book, Task;
+        /// The task's named variables: `t.vars.data`, `t.vars.data = 20`.
+        "vars: Vars" => |t: &mut Task| Vars::new(t);
+    }
+    member!(
+        book,
+        IndexGetter,
+        "Vars",
+        "[name: string] -> int",
+        [" Loads a variable, as the task in user mode."],
+        get
+    );
+    member!(
+        book,
+        IndexSetter,
+        "Vars",
+        "[name: string] = value: int",
+        [" Stores a variable, as the task in user mode."],
+        set
+    );
+    functions! { book;
         /// The names of the variables, in order of definition.
         "names(vars: Vars) -> array" => |vars: &mut Vars| -> Raised<rhai::Array> {
             Ok(vars.all()?.into_iter().map(|(name, _)| name.into()).collect())

@@ -4,11 +4,11 @@
 
 use std::fmt;
 
-use rhai::{Dynamic, Engine};
+use rhai::Dynamic;
 
 use super::args;
 use super::kinds;
-use super::registry::{Raised, functions, getters, printed};
+use super::registry::{Book, Raised, functions, getters};
 use super::task::Task;
 use crate::abi::Signal;
 use crate::abi::structs::{Rusage, WaitStatus};
@@ -84,9 +84,9 @@ impl fmt::Display for Usage {
 }
 
 /// Registers the types and the functions that take a status apart.
-pub(super) fn register(engine: &mut Engine) {
-    printed!(engine, Waited, "Waited");
-    getters! { engine, Waited;
+pub(super) fn register(book: &mut Book) {
+    book.prints::<Waited>("Waited");
+    getters! { book, Waited;
         /// The child's pid, as the waiting task sees it.
         "pid: int" => |w: &mut Waited| i64::from(w.info.pid);
         /// The wait status, as wait4 stores it.
@@ -124,8 +124,8 @@ pub(super) fn register(engine: &mut Engine) {
         /// The child's real uid.
         "uid: int" => |w: &mut Waited| i64::from(w.info.uid);
     }
-    printed!(engine, Usage, "Rusage");
-    getters! { engine, Rusage;
+    book.prints::<Usage>("Rusage");
+    getters! { book, Rusage;
         /// CPU time in user mode, ns.
         "utime: int" => |u: &mut Usage| u.0.ru_utime as i64;
         /// CPU time in the kernel, ns.
@@ -141,7 +141,7 @@ pub(super) fn register(engine: &mut Engine) {
         /// Involuntary context switches.
         "nivcsw: int" => |u: &mut Usage| u.0.ru_nivcsw as i64;
     }
-    statuses(engine);
+    statuses(book);
 }
 
 /// A status: a number, or what a wait gave.
@@ -152,8 +152,8 @@ fn status(what: &str, value: &Dynamic) -> Raised<i32> {
     Ok(args::word(what, value)? as i32)
 }
 
-fn statuses(engine: &mut Engine) {
-    functions! { engine;
+fn statuses(book: &mut Book) {
+    functions! { book;
         /// A wait status in words: "exited with 3", "killed by SIGKILL".
         "status_text(status: int) -> string" => |s: Dynamic| -> Raised<String> {
             Ok(status_text(status("status_text", &s)?))

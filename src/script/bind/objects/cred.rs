@@ -2,14 +2,14 @@
 //!
 //! Left out: keyrings, security modules.
 
-use rhai::{Array, Engine};
+use rhai::Array;
 
 use super::{Cred, Kind, User, object};
 use crate::base::Arena;
 use crate::kernel::cred::UserStruct;
 use crate::kernel::system::{Kernel, System};
 use crate::script::bind::kinds;
-use crate::script::bind::registry::{functions, getters, printed};
+use crate::script::bind::registry::{Book, functions, getters};
 use crate::script::value::Flags;
 
 type CredStruct = crate::kernel::cred::Cred;
@@ -63,9 +63,9 @@ impl Kind for UserStruct {
 }
 
 /// Registers the types.
-pub(super) fn register(engine: &mut Engine) {
-    object!(engine, Cred);
-    getters! { engine, Cred;
+pub(super) fn register(book: &mut Book) {
+    object!(book, Cred);
+    getters! { book, Cred;
         /// References: a task holds one as cred and one as real_cred.
         "usage: int" => |c: &mut Cred| c.int(|c| c.usage.into());
         /// Real uid.
@@ -109,8 +109,8 @@ pub(super) fn register(engine: &mut Engine) {
             sys.kernel.user_namespaces.get(c.user_ns).map_or(0, |ns| i64::from(ns.level))
         });
     }
-    object!(engine, User);
-    getters! { engine, User;
+    object!(book, User);
+    getters! { book, User;
         /// The real uid it counts for.
         "uid: int" => |u: &mut User| u.int(|u| u.uid.into());
         /// Tasks with this real uid, zombies too: what RLIMIT_NPROC limits.
@@ -120,8 +120,8 @@ pub(super) fn register(engine: &mut Engine) {
         /// References.
         "count: int" => |u: &mut User| u.int(|u| u.count.into());
     }
-    printed!(engine, SetIds, "Ids");
-    getters! { engine, SetIds;
+    book.prints::<SetIds>("Ids");
+    getters! { book, SetIds;
         /// Real id.
         "real: int" => |i: &mut SetIds| i.real;
         /// Effective id.

@@ -2,14 +2,14 @@
 //!
 //! Left out: inodes and pipes.
 
-use rhai::{Array, Dynamic, Engine};
+use rhai::{Array, Dynamic};
 
 use super::{File, Files, Fs, Kind, object};
 use crate::base::Arena;
 use crate::kernel::fs::{FileKind, FilesStruct, FsStruct};
 use crate::kernel::system::{Kernel, System};
 use crate::script::bind::kinds;
-use crate::script::bind::registry::{Raised, functions, getters, printed};
+use crate::script::bind::registry::{Book, Raised, functions, getters};
 use crate::script::errors::ScriptError;
 use crate::script::value::Flags;
 
@@ -85,9 +85,9 @@ fn open_fds(files: &Files) -> Raised<Vec<Fd>> {
 }
 
 /// Registers the types.
-pub(super) fn register(engine: &mut Engine) {
-    object!(engine, Files);
-    getters! { engine, Files;
+pub(super) fn register(book: &mut Book) {
+    object!(book, Files);
+    getters! { book, Files;
         /// Tasks that share it.
         "count: int" => |f: &mut Files| f.int(|f| f.count.into());
         /// The open descriptors, ascending.
@@ -95,7 +95,7 @@ pub(super) fn register(engine: &mut Engine) {
             Ok(open_fds(f)?.into_iter().map(Dynamic::from).collect())
         };
     }
-    functions! { engine;
+    functions! { book;
         /// The number of open descriptors.
         "len(f: Files) -> int" => |f: &mut Files| -> Raised<i64> { Ok(open_fds(f)?.len() as i64) };
         /// A descriptor of the table.
@@ -107,8 +107,8 @@ pub(super) fn register(engine: &mut Engine) {
             }
         };
     }
-    printed!(engine, Fd, "Fd");
-    getters! { engine, Fd;
+    book.prints::<Fd>("Fd");
+    getters! { book, Fd;
         /// The descriptor's number.
         "fd: int" => |f: &mut Fd| f.fd;
         /// FD_CLOEXEC: closed by execve.
@@ -118,8 +118,8 @@ pub(super) fn register(engine: &mut Engine) {
         /// How the file was named when opened.
         "path: string" => |f: &mut Fd| f.file.field(|_, f| f.path.to_string());
     }
-    object!(engine, File);
-    getters! { engine, File;
+    object!(book, File);
+    getters! { book, File;
         /// References: descriptors in any table, and mappings.
         "f_count: int" => |f: &mut File| f.int(|f| f.f_count.into());
         /// Offset, shared by all who share the description.
@@ -138,8 +138,8 @@ pub(super) fn register(engine: &mut Engine) {
             FileKind::Pidfd(_) => "pidfd",
         });
     }
-    object!(engine, Fs);
-    getters! { engine, Fs;
+    object!(book, Fs);
+    getters! { book, Fs;
         /// Tasks that share it.
         "users: int" => |f: &mut Fs| f.int(|f| f.users.into());
         /// Bits cleared in the mode of new files.

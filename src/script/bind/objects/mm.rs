@@ -3,13 +3,11 @@
 //! Left out: areas and page tables; the views (`t.maps()`, `t.walk(addr)`)
 //! show them.
 
-use rhai::Engine;
-
 use super::{Kind, Mm, object};
 use crate::base::Arena;
 use crate::kernel::mm::{MmCounter, MmStruct};
 use crate::kernel::system::{Kernel, System};
-use crate::script::bind::registry::{functions, getters, printed};
+use crate::script::bind::registry::{Book, functions, getters};
 use crate::script::value::Addr;
 
 impl Kind for MmStruct {
@@ -36,9 +34,9 @@ fn addr(mm: &Mm, f: impl FnOnce(&MmStruct) -> u64) -> super::Raised<Addr> {
 }
 
 /// Registers the type.
-pub(super) fn register(engine: &mut Engine) {
-    object!(engine, Mm);
-    getters! { engine, Mm;
+pub(super) fn register(book: &mut Book) {
+    object!(book, Mm);
+    getters! { book, Mm;
         /// Tasks that use it as their address space.
         "mm_users: int" => |m: &mut Mm| m.int(|m| m.mm_users.into());
         /// References to the structure: one for all users together, one for

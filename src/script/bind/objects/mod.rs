@@ -12,9 +12,9 @@ mod signal;
 
 use std::fmt;
 
-use rhai::{Dynamic, Engine};
+use rhai::Dynamic;
 
-use super::registry::Raised;
+use super::registry::{Book, Raised};
 use super::task::Task;
 use super::world::Machine;
 use crate::base::{Arena, Id};
@@ -125,15 +125,15 @@ impl<T: Kind> fmt::Display for Handle<T> {
 
 /// Registers what all handles have.
 macro_rules! object {
-    ($engine:expr, $ty:ident) => {
-        printed!($engine, $ty, stringify!($ty));
-        functions! { $engine;
+    ($book:expr, $ty:ident) => {
+        $book.prints::<$ty>(stringify!($ty));
+        functions! { $book;
             /// Whether two handles name the same object.
             "==(a: handle, b: handle) -> bool" => |a: $ty, b: $ty| a == b;
             /// Whether two handles name different objects.
             "!=(a: handle, b: handle) -> bool" => |a: $ty, b: $ty| a != b;
         }
-        getters! { $engine, $ty;
+        getters! { $book, $ty;
             /// The object's slot: what its address would be.
             "id: int" => |h: &mut $ty| i64::from(h.id.index());
             /// Whether the object still exists.
@@ -144,10 +144,10 @@ macro_rules! object {
 use object;
 
 /// Registers all kinds.
-pub(super) fn register(engine: &mut Engine) {
-    mm::register(engine);
-    cred::register(engine);
-    files::register(engine);
-    signal::register(engine);
-    sched::register(engine);
+pub(super) fn register(book: &mut Book) {
+    mm::register(book);
+    cred::register(book);
+    files::register(book);
+    signal::register(book);
+    sched::register(book);
 }

@@ -4,13 +4,13 @@
 
 use std::fmt;
 
-use rhai::{Dynamic, Engine};
+use rhai::Dynamic;
 
 use crate::kernel::mm::vmalloc::stack_read;
 use crate::kernel::task::{KernelStack, STACK_END_MAGIC, THREAD_SIZE};
 use crate::machine::ptregs::PT_REGS_SIZE;
 use crate::report::stack;
-use crate::script::bind::registry::{Raised, functions, getters, printed};
+use crate::script::bind::registry::{Book, Raised, functions, getters};
 use crate::script::bind::task::Task;
 use crate::script::errors::ScriptError;
 use crate::script::value::Addr;
@@ -65,9 +65,9 @@ impl fmt::Display for Stack {
 }
 
 /// Registers the types.
-pub(super) fn register(engine: &mut Engine) {
-    printed!(engine, SchedEntity, "SchedEntity");
-    getters! { engine, SchedEntity;
+pub(super) fn register(book: &mut Book) {
+    book.prints::<SchedEntity>("SchedEntity");
+    getters! { book, SchedEntity;
         /// Weighted run time, ns.
         "vruntime: int" => |s: &mut SchedEntity| s.0.vruntime as i64;
         /// Run time, ns.
@@ -79,8 +79,8 @@ pub(super) fn register(engine: &mut Engine) {
         /// Moves between processors.
         "nr_migrations: int" => |s: &mut SchedEntity| s.0.nr_migrations as i64;
     }
-    printed!(engine, Stack, "Stack");
-    getters! { engine, Stack;
+    book.prints::<Stack>("Stack");
+    getters! { book, Stack;
         /// Lowest address; a guard page lies below it.
         "base: Addr" => |s: &mut Stack| -> Raised<Addr> { Ok(Addr(s.get()?.base.0)) };
         /// Size in bytes.
@@ -102,7 +102,7 @@ pub(super) fn register(engine: &mut Engine) {
             Ok(s.get()?.pages.iter().map(|p| Dynamic::from(Addr(p.0.into()))).collect())
         };
     }
-    functions! { engine;
+    functions! { book;
         /// The word at an offset in bytes from the stack's lowest address.
         "word(s: Stack, offset: int) -> Addr" => |s: &mut Stack, offset: i64| -> Raised<Addr> {
             match u64::try_from(offset) {

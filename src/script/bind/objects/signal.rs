@@ -2,7 +2,7 @@
 //!
 //! Left out: queued siginfos; the sets of pending signals are the task's.
 
-use rhai::{Array, Dynamic, Engine};
+use rhai::{Array, Dynamic};
 
 use super::{Kind, Ns, PidHandle, Sighand, SignalHandle, object};
 use crate::abi::numbers::RLIM_INFINITY;
@@ -11,7 +11,7 @@ use crate::kernel::nsproxy::{NsId, Nsproxy};
 use crate::kernel::pid::Pid;
 use crate::kernel::signal::{Rlimit, SigAction, SighandStruct, SignalStruct};
 use crate::kernel::system::{Kernel, System};
-use crate::script::bind::registry::{Raised, functions, getters, printed};
+use crate::script::bind::registry::{Book, Raised, functions, getters};
 use crate::script::bind::{args, kinds};
 use crate::script::errors::ScriptError;
 use crate::script::value::{Addr, Flags};
@@ -126,10 +126,10 @@ fn ns(n: &Ns, id: impl FnOnce(&Nsproxy) -> NsId) -> Raised<i64> {
 }
 
 /// Registers the types.
-pub(super) fn register(engine: &mut Engine) {
-    object!(engine, SignalHandle);
-    engine.register_type_with_name::<SignalHandle>("SignalStruct");
-    getters! { engine, SignalStruct;
+pub(super) fn register(book: &mut Book) {
+    object!(book, SignalHandle);
+    book.engine.register_type_with_name::<SignalHandle>("SignalStruct");
+    getters! { book, SignalStruct;
         /// Threads that have not begun to exit.
         "live: int" => |s: &mut SignalHandle| s.int(|s| s.live.into());
         /// Threads of the group, dead ones that are not released too.
@@ -155,7 +155,7 @@ pub(super) fn register(engine: &mut Engine) {
         /// OOM score adjustment.
         "oom_score_adj: int" => |s: &mut SignalHandle| s.int(|s| s.oom_score_adj.into());
     }
-    functions! { engine;
+    functions! { book;
         /// A limit of the group: `t.signal.rlim(RLIMIT_NOFILE).cur`.
         "rlim(s: SignalStruct, resource: int) -> Limit" =>
             |s: &mut SignalHandle, resource: Dynamic| -> Raised<Limit> {
@@ -168,19 +168,19 @@ pub(super) fn register(engine: &mut Engine) {
                 })
             };
     }
-    printed!(engine, Limit, "Limit");
-    getters! { engine, Limit;
+    book.prints::<Limit>("Limit");
+    getters! { book, Limit;
         /// The limit in force.
         "cur: int" => |l: &mut Limit| limit_number(l.0.cur);
         /// The ceiling for cur.
         "max: int" => |l: &mut Limit| limit_number(l.0.max);
     }
-    object!(engine, Sighand);
-    getters! { engine, Sighand;
+    object!(book, Sighand);
+    getters! { book, Sighand;
         /// Tasks that share it.
         "count: int" => |s: &mut Sighand| s.int(|s| s.count.into());
     }
-    functions! { engine;
+    functions! { book;
         /// The disposition of a signal.
         "action(s: Sighand, sig: Signal) -> Action" =>
             |s: &mut Sighand, sig: Dynamic| -> Raised<Action> {
@@ -188,8 +188,8 @@ pub(super) fn register(engine: &mut Engine) {
                 s.field(|_, s| Action(*s.get(sig)))
             };
     }
-    printed!(engine, Action, "Action");
-    getters! { engine, Action;
+    book.prints::<Action>("Action");
+    getters! { book, Action;
         /// SIG_DFL, SIG_IGN or the handler's address.
         "handler: Addr" => |a: &mut Action| a.handler();
         /// SA_* flags.
@@ -199,9 +199,9 @@ pub(super) fn register(engine: &mut Engine) {
         /// Where the handler returns to.
         "restorer: Addr" => |a: &mut Action| Addr(a.0.restorer);
     }
-    object!(engine, Ns);
-    engine.register_type_with_name::<Ns>("Nsproxy");
-    getters! { engine, Nsproxy;
+    object!(book, Ns);
+    book.engine.register_type_with_name::<Ns>("Nsproxy");
+    getters! { book, Nsproxy;
         /// Tasks that share it.
         "count: int" => |n: &mut Ns| n.int(|n| n.count.into());
         /// UTS namespace, by its inode number.
@@ -221,9 +221,9 @@ pub(super) fn register(engine: &mut Engine) {
             sys.kernel.pid_namespaces.get(n.pid_ns_for_children).map_or(0, |p| i64::from(p.inum))
         });
     }
-    object!(engine, PidHandle);
-    engine.register_type_with_name::<PidHandle>("Pid");
-    getters! { engine, Pid;
+    object!(book, PidHandle);
+    book.engine.register_type_with_name::<PidHandle>("Pid");
+    getters! { book, Pid;
         /// References: one while any task uses it, one a pidfd.
         "count: int" => |p: &mut PidHandle| p.int(|p| p.count.into());
         /// Its numbers, outermost namespace first.

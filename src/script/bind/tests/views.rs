@@ -75,3 +75,31 @@ fn traces_and_differences() {
          assert(machine.differences(before) == []);",
     );
 }
+
+#[test]
+fn signatures_fit_their_functions() {
+    use super::super::World;
+    let control = crate::script::control::Control::new(
+        Default::default(),
+        Default::default(),
+        Box::new(crate::script::control::Buffer::new()),
+    );
+    let mut engine = crate::script::engine::build(&control);
+    let world = World::new(Default::default()).unwrap();
+    world.register(&mut engine, &control, &mut rhai::Scope::new());
+    let ours = engine.collect_fn_metadata(
+        None,
+        |info| {
+            let m = info.metadata;
+            (!m.comments.is_empty()).then(|| {
+                (m.name.to_string(), m.num_params, m.params_info.len(), m.comments.join(" "))
+            })
+        },
+        false,
+    );
+    assert!(ours.len() > 400, "{}", ours.len());
+    for (name, params, described, comments) in ours {
+        assert_eq!(params, described, "{name}: {comments}");
+        assert!(comments.starts_with("/// ") && comments.ends_with(['.', '…', '`']), "{name}");
+    }
+}

@@ -2,13 +2,13 @@
 //!
 //! Left out: changing registers.
 
-use rhai::{Array, Dynamic, Engine, INT};
+use rhai::{Array, Dynamic, INT};
 
 use super::{array, no_view, of_task};
 use crate::report::cpu::{CpuView, TlbRow, TlbView};
 use crate::report::regs::RegsView;
 use crate::report::{cpu, regs, tlb};
-use crate::script::bind::registry::{Raised, functions, getters, printed};
+use crate::script::bind::registry::{Book, Raised, functions, getters, member};
 use crate::script::bind::task::Task;
 use crate::script::bind::world::Machine;
 use crate::script::errors::ScriptError;
@@ -33,14 +33,14 @@ impl std::fmt::Display for CpuHandle {
 }
 
 /// Registers the views.
-pub(super) fn register(engine: &mut Engine) {
-    processors(engine);
-    tlbs(engine);
-    registers(engine);
+pub(super) fn register(book: &mut Book) {
+    processors(book);
+    tlbs(book);
+    registers(book);
 }
 
-fn processors(engine: &mut Engine) {
-    functions! { engine;
+fn processors(book: &mut Book) {
+    functions! { book;
         /// A processor: its registers, whose tables it uses, its TLB.
         "cpu(m: Machine, n: int) -> Cpu" => |m: &mut Machine, n: INT| -> Raised<CpuHandle> {
             if n < 0 {
@@ -50,8 +50,8 @@ fn processors(engine: &mut Engine) {
             Ok(CpuHandle { machine: m.clone(), view })
         };
     }
-    printed!(engine, CpuHandle, "Cpu");
-    getters! { engine, Cpu;
+    book.prints::<CpuHandle>("Cpu");
+    getters! { book, Cpu;
         /// Its number.
         "id: int" => |c: &mut CpuHandle| INT::from(c.view.cpu);
         /// The task it runs.
@@ -91,9 +91,9 @@ fn processors(engine: &mut Engine) {
     }
 }
 
-fn tlbs(engine: &mut Engine) {
-    printed!(engine, TlbView, "Tlb");
-    functions! { engine;
+fn tlbs(book: &mut Book) {
+    book.prints::<TlbView>("Tlb");
+    functions! { book;
         /// The number of cached translations.
         "len(t: Tlb) -> int" => |t: &mut TlbView| t.rows.len() as INT;
         /// The cached translation of an address, or ().
@@ -105,7 +105,7 @@ fn tlbs(engine: &mut Engine) {
                 Ok(found.map_or(Dynamic::UNIT, |r| Dynamic::from(r.clone())))
             };
     }
-    getters! { engine, Tlb;
+    getters! { book, Tlb;
         /// The entries.
         "rows: array" => |t: &mut TlbView| array(t.rows.clone());
         /// Entries that no longer agree with the page tables.
@@ -119,14 +119,11 @@ fn tlbs(engine: &mut Engine) {
         /// Single pages flushed.
         "page_flushes: int" => |t: &mut TlbView| t.page_flushes as INT;
     }
-    engine.register_type_with_name::<TlbRow>("TlbEntry");
-    let show = |r: &mut TlbRow| {
+    book.shows::<TlbRow>("TlbEntry", |r| {
         let stale = if r.stale { " stale" } else { "" };
         format!("{:#x} -> pfn {:#x} {}{stale}", r.addr, r.pfn, r.rights)
-    };
-    engine.register_fn("to_string", show);
-    engine.register_fn("to_debug", show);
-    getters! { engine, TlbEntry;
+    });
+    getters! { book, TlbEntry;
         /// The page.
         "addr: Addr" => |r: &mut TlbRow| Addr(r.addr);
         /// The frame.
@@ -141,15 +138,15 @@ fn tlbs(engine: &mut Engine) {
 /// General registers that hold numbers; the others hold addresses.
 const NUMBERS: [&str; 11] = ["ax", "bx", "dx", "si", "di", "r8", "r9", "r10", "r12", "r13", "r14"];
 
-fn registers(engine: &mut Engine) {
-    printed!(engine, RegsView, "Regs");
-    getters! { engine, Task;
+fn registers(book: &mut Book) {
+    book.prints::<RegsView>("Regs");
+    getters! { book, Task;
         /// Its user-mode registers: in the processor while it runs there, else
         /// in pt_regs on its kernel stack. `child.regs.ax == 0` is why fork
         /// returns 0 in the child.
         "regs: Regs" => |t: &mut Task| -> Raised<RegsView> { Ok(of_task(t, regs)?) };
     }
-    getters! { engine, Regs;
+    getters! { book, Regs;
         /// Where they were found.
         "place: string" => |r: &mut RegsView| r.place.clone();
         /// The number of the system call being served; -1 outside of one.
@@ -165,12 +162,11 @@ fn registers(engine: &mut Engine) {
     }
     macro_rules! each {
         ($($name:literal)*) => {$(
-            crate::script::bind::registry::getter(
-                concat!($name, ": int"),
-                "Regs",
-                &[concat!(" The register ", $name, ".")],
-            )
-            .register_into_engine(engine, |r: &mut RegsView| register_value(r, $name));
+            member!(
+                book, Getter, "Regs", concat!($name, ": int"),
+                [concat!(" The register ", $name, ".")],
+                |r: &mut RegsView| register_value(r, $name)
+            );
         )*};
     }
     each! { "ax" "bx" "cx" "dx" "si" "di" "bp" "sp" "r8" "r9" "r10" "r11" "r12" "r13" "r14" "r15"

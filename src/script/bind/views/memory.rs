@@ -3,7 +3,7 @@
 //!
 //! Left out: changing tables and frames.
 
-use rhai::{Array, Dynamic, Engine, INT, NativeCallContext};
+use rhai::{Array, Dynamic, INT, NativeCallContext};
 
 use super::{array, frame, of_task};
 use crate::kernel::mm::view::MapsLine;
@@ -13,7 +13,7 @@ use crate::report::maps::Maps;
 use crate::report::page::{Mapper, PageView, PteView};
 use crate::report::walk::{WalkLine, WalkView};
 use crate::report::{frames, maps, page, pte, walk};
-use crate::script::bind::registry::{Raised, functions, getters, printed};
+use crate::script::bind::registry::{Book, Raised, functions, getters};
 use crate::script::bind::task::Task;
 use crate::script::bind::world::Machine;
 use crate::script::bind::{args, kinds};
@@ -27,15 +27,15 @@ fn address(ctx: &Ctx, value: &Dynamic) -> Result<u64, ScriptError> {
 }
 
 /// Registers the views.
-pub(super) fn register(engine: &mut Engine) {
-    areas(engine);
-    entries(engine);
-    pages(engine);
-    walks(engine);
+pub(super) fn register(book: &mut Book) {
+    areas(book);
+    entries(book);
+    pages(book);
+    walks(book);
 }
 
-fn areas(engine: &mut Engine) {
-    functions! { engine;
+fn areas(book: &mut Book) {
+    functions! { book;
         /// The areas of its address space, as /proc/PID/maps.
         "maps(t: Task) -> Maps" => |t: &mut Task| -> Raised<Maps> { Ok(of_task(t, maps)?) };
         /// The number of areas.
@@ -49,13 +49,13 @@ fn areas(engine: &mut Engine) {
         /// What the machine's frames are used for.
         "frames(m: Machine) -> Frames" => |m: &mut Machine| m.read(frames);
     }
-    printed!(engine, Maps, "Maps");
-    getters! { engine, Maps;
+    book.prints::<Maps>("Maps");
+    getters! { book, Maps;
         /// The areas, ascending by address.
         "lines: array" => |m: &mut Maps| array(m.lines.clone());
     }
-    printed!(engine, MapsLine, "Area");
-    getters! { engine, Area;
+    book.prints::<MapsLine>("Area");
+    getters! { book, Area;
         /// First byte.
         "start: Addr" => |l: &mut MapsLine| Addr(l.start);
         /// Byte after the last.
@@ -71,8 +71,8 @@ fn areas(engine: &mut Engine) {
         /// Path, "[heap]", "[stack]"; empty for plain anonymous memory.
         "name: string" => |l: &mut MapsLine| l.name.to_string();
     }
-    printed!(engine, Frames, "Frames");
-    getters! { engine, Frames;
+    book.prints::<Frames>("Frames");
+    getters! { book, Frames;
         /// All frames.
         "total: int" => |f: &mut Frames| INT::from(f.total);
         /// Free ones.
@@ -94,8 +94,8 @@ fn areas(engine: &mut Engine) {
     }
 }
 
-fn entries(engine: &mut Engine) {
-    functions! { engine;
+fn entries(book: &mut Book) {
+    functions! { book;
         /// The page-table entry that maps an address, present or not.
         "pte(t: Task, addr: Addr) -> Pte" => |ctx: Ctx, t: &mut Task, a: Dynamic| -> Raised<PteView> {
             let addr = address(&ctx, &a)?;
@@ -106,8 +106,8 @@ fn entries(engine: &mut Engine) {
         /// Whether two entries differ.
         "!=(a: Pte, b: Pte) -> bool" => |a: PteView, b: PteView| a != b;
     }
-    printed!(engine, PteView, "Pte");
-    getters! { engine, Pte;
+    book.prints::<PteView>("Pte");
+    getters! { book, Pte;
         /// The entry's 64 bits.
         "raw: Addr" => |e: &mut PteView| Addr(e.value);
         /// The frame it maps; () when it maps none.
@@ -135,8 +135,8 @@ fn entries(engine: &mut Engine) {
     }
 }
 
-fn pages(engine: &mut Engine) {
-    functions! { engine;
+fn pages(book: &mut Book) {
+    functions! { book;
         /// The frame that an address is mapped to; () when it is not mapped.
         "page(t: Task, addr: Addr) -> Page" => |ctx: Ctx, t: &mut Task, a: Dynamic| -> Raised<Dynamic> {
             let addr = address(&ctx, &a)?;
@@ -158,8 +158,8 @@ fn pages(engine: &mut Engine) {
         /// Whether two pages are different frames.
         "!=(a: Page, b: Page) -> bool" => |a: PageView, b: PageView| a.pfn != b.pfn;
     }
-    printed!(engine, PageView, "Page");
-    getters! { engine, Page;
+    book.prints::<PageView>("Page");
+    getters! { book, Page;
         /// The frame's number.
         "pfn: Addr" => |p: &mut PageView| Addr(p.pfn.into());
         /// Holders of the frame.
@@ -171,14 +171,11 @@ fn pages(engine: &mut Engine) {
         /// Who maps it.
         "mappers: array" => |p: &mut PageView| array(p.mappers.clone());
     }
-    engine.register_type_with_name::<Mapper>("Mapper");
-    let show = |m: &mut Mapper| {
+    book.shows::<Mapper>("Mapper", |m| {
         let pids: Vec<String> = m.pids.iter().map(i32::to_string).collect();
         format!("{}@{:#x}", pids.join(","), m.addr)
-    };
-    engine.register_fn("to_string", show);
-    engine.register_fn("to_debug", show);
-    getters! { engine, Mapper;
+    });
+    getters! { book, Mapper;
         /// The address it is mapped at.
         "addr: Addr" => |m: &mut Mapper| Addr(m.addr);
         /// The tasks whose address space it is.
@@ -188,8 +185,8 @@ fn pages(engine: &mut Engine) {
     }
 }
 
-fn walks(engine: &mut Engine) {
-    functions! { engine;
+fn walks(book: &mut Book) {
+    functions! { book;
         /// The walk through the page tables for an address, level by level, and
         /// what an access there would do.
         "walk(t: Task, addr: Addr) -> Walk" =>
@@ -200,8 +197,8 @@ fn walks(engine: &mut Engine) {
         /// The number of levels passed.
         "len(w: Walk) -> int" => |w: &mut WalkView| w.lines.len() as INT;
     }
-    printed!(engine, WalkView, "Walk");
-    getters! { engine, Walk;
+    book.prints::<WalkView>("Walk");
+    getters! { book, Walk;
         /// The address.
         "addr: Addr" => |w: &mut WalkView| Addr(w.addr);
         /// The frame that CR3 holds while the task runs.
@@ -217,11 +214,8 @@ fn walks(engine: &mut Engine) {
             w.notes.iter().map(|n| n.clone().into()).collect()
         };
     }
-    engine.register_type_with_name::<WalkLine>("WalkStep");
-    let show = |l: &mut WalkLine| format!("{}[{}] {}", l.level, l.index, Pte(l.entry));
-    engine.register_fn("to_string", show);
-    engine.register_fn("to_debug", show);
-    getters! { engine, WalkStep;
+    book.shows::<WalkLine>("WalkStep", |l| format!("{}[{}] {}", l.level, l.index, Pte(l.entry)));
+    getters! { book, WalkStep;
         /// PGD, P4D, PUD, PMD or PTE.
         "level: string" => |l: &mut WalkLine| l.level;
         /// Which of the 512 entries.

@@ -9,9 +9,9 @@ mod sharing;
 mod tasks;
 mod trace;
 
-use rhai::{Array, Dynamic, Engine};
+use rhai::{Array, Dynamic};
 
-use super::registry::Raised;
+use super::registry::{Book, Raised};
 use super::task::Task;
 use super::world::Machine;
 use crate::kernel::system::System;
@@ -61,10 +61,10 @@ fn frame(pfn: Option<u32>) -> Dynamic {
 }
 
 /// Registers all views; functions without a machine look at the first.
-pub(super) fn register(engine: &mut Engine, main: &Machine) {
-    tasks::register(engine, main);
-    memory::register(engine);
-    sharing::register(engine);
-    hardware::register(engine);
-    trace::register(engine, main);
+pub(super) fn register(book: &mut Book, main: &Machine) {
+    tasks::register(book, main);
+    memory::register(book);
+    sharing::register(book);
+    hardware::register(book);
+    trace::register(book, main);
 }

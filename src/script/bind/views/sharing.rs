@@ -3,18 +3,18 @@
 //!
 //! Left out: more than two tasks at once.
 
-use rhai::{Dynamic, Engine};
+use rhai::Dynamic;
 
 use super::{array, of_two};
 use crate::report::shares::{ShareRow, Shares};
 use crate::report::sharing_map::SharingMap;
 use crate::report::{shares, sharing_map};
-use crate::script::bind::registry::{Raised, functions, getters, printed};
+use crate::script::bind::registry::{Book, Raised, functions, getters};
 use crate::script::bind::task::Task;
 
 /// Registers the views.
-pub(super) fn register(engine: &mut Engine) {
-    functions! { engine;
+pub(super) fn register(book: &mut Book) {
+    functions! { book;
         /// What two tasks share: `shares(a, b).mm`; `.kind` is "process",
         /// "thread", "hybrid" or "same".
         "shares(a: Task, b: Task) -> Shares" => |a: Task, b: Task| -> Raised<Shares> {
@@ -24,13 +24,13 @@ pub(super) fn register(engine: &mut Engine) {
         "sharing_map(a: Task, b: Task) -> SharingMap" =>
             |a: Task, b: Task| -> Raised<SharingMap> { of_two(&a, &b, sharing_map) };
     }
-    printed!(engine, Shares, "Shares");
-    printed!(engine, SharingMap, "SharingMap");
-    getters! { engine, SharingMap;
+    book.prints::<Shares>("Shares");
+    book.prints::<SharingMap>("SharingMap");
+    getters! { book, SharingMap;
         /// The same as a table.
         "shares: Shares" => |m: &mut SharingMap| m.shares.clone();
     }
-    getters! { engine, Shares;
+    getters! { book, Shares;
         /// The address space.
         "mm: bool" => |s: &mut Shares| s.mm;
         /// Root, working directory, umask.
@@ -74,14 +74,11 @@ pub(super) fn register(engine: &mut Engine) {
         /// The pointers compared.
         "rows: array" => |s: &mut Shares| array(s.rows.clone());
     }
-    engine.register_type_with_name::<ShareRow>("ShareRow");
-    let show = |r: &mut ShareRow| format!("{}: {}", r.field, r.relation);
-    engine.register_fn("to_string", show);
-    engine.register_fn("to_debug", show);
+    book.shows::<ShareRow>("ShareRow", |r| format!("{}: {}", r.field, r.relation));
     let id = |o: Option<crate::report::shares::Object>| {
         o.map_or(Dynamic::UNIT, |o| (o.id as i64).into())
     };
-    getters! { engine, ShareRow;
+    getters! { book, ShareRow;
         /// The field of task_struct.
         "field: string" => |r: &mut ShareRow| r.field;
         /// "shared", "separate"…

@@ -3,7 +3,7 @@
 //!
 //! Left out: fields of tasks; those are the handle's.
 
-use rhai::{Array, Engine, INT, ImmutableString};
+use rhai::{Array, INT, ImmutableString};
 
 use super::{array, of_task};
 use crate::report::cred::CredView;
@@ -15,30 +15,28 @@ use crate::report::status::Status;
 use crate::report::tree::{Tree, TreeNode, tree_of};
 use crate::report::{cred, diff, fds, ps, ps_threads, signals, status, tree};
 use crate::script::bind::machine::Saved;
-use crate::script::bind::registry::{Raised, function, functions, getters, printed};
+use crate::script::bind::registry::{Book, Raised, functions, getters, member};
 use crate::script::bind::task::Task;
 use crate::script::bind::world::Machine;
 use crate::script::errors::ScriptError;
 
 /// Registers the views.
-pub(super) fn register(engine: &mut Engine, main: &Machine) {
-    lists(engine, main);
-    rows(engine);
-    of_one_task(engine);
-    changes(engine);
+pub(super) fn register(book: &mut Book, main: &Machine) {
+    lists(book, main);
+    rows(book);
+    of_one_task(book);
+    changes(book);
 }
 
-fn lists(engine: &mut Engine, main: &Machine) {
-    let m = main.clone();
-    function("ps() -> Ps", &[" The processes, as ps(1) lists them."])
-        .register_into_engine(engine, move || m.read(ps));
-    let m = main.clone();
-    function("ps_threads() -> Ps", &[" All threads, as ps -L lists them."])
-        .register_into_engine(engine, move || m.read(ps_threads));
-    let m = main.clone();
-    function("tree() -> Tree", &[" All tasks under their parents, as pstree(1) draws them."])
-        .register_into_engine(engine, move || m.read(tree));
-    functions! { engine;
+fn lists(book: &mut Book, main: &Machine) {
+    let (m, threads, all) = (main.clone(), main.clone(), main.clone());
+    functions! { book;
+        /// The processes, as ps(1) lists them.
+        "ps() -> Ps" => move || m.read(ps);
+        /// All threads, as ps -L lists them.
+        "ps_threads() -> Ps" => move || threads.read(ps_threads);
+        /// All tasks under their parents, as pstree(1) draws them.
+        "tree() -> Tree" => move || all.read(tree);
         /// The processes of a machine.
         "ps(m: Machine) -> Ps" => |m: &mut Machine| m.read(ps);
         /// All threads of a machine.
@@ -52,9 +50,9 @@ fn lists(engine: &mut Engine, main: &Machine) {
     }
 }
 
-fn rows(engine: &mut Engine) {
-    printed!(engine, Ps, "Ps");
-    functions! { engine;
+fn rows(book: &mut Book) {
+    book.prints::<Ps>("Ps");
+    functions! { book;
         /// The number of rows.
         "len(p: Ps) -> int" => |p: &mut Ps| p.rows.len() as INT;
         /// The row of a pid.
@@ -65,7 +63,7 @@ fn rows(engine: &mut Engine) {
         /// The number of tasks drawn.
         "len(t: Tree) -> int" => |t: &mut Tree| t.nodes.len() as INT;
     }
-    getters! { engine, Ps;
+    getters! { book, Ps;
         /// The rows, by pid.
         "rows: array" => |p: &mut Ps| array(p.rows.clone());
         /// The pids listed.
@@ -73,10 +71,8 @@ fn rows(engine: &mut Engine) {
             p.rows.iter().map(|r| INT::from(r.pid).into()).collect()
         };
     }
-    engine.register_type_with_name::<PsRow>("PsRow");
-    engine.register_fn("to_string", |r: &mut PsRow| format!("{} {} {}", r.pid, r.stat, r.command));
-    engine.register_fn("to_debug", |r: &mut PsRow| format!("{} {} {}", r.pid, r.stat, r.command));
-    getters! { engine, PsRow;
+    book.shows::<PsRow>("PsRow", |r| format!("{} {} {}", r.pid, r.stat, r.command));
+    getters! { book, PsRow;
         /// Thread id.
         "pid: int" => |r: &mut PsRow| INT::from(r.pid);
         /// Thread group id.
@@ -92,15 +88,13 @@ fn rows(engine: &mut Engine) {
         /// Name.
         "command: string" => |r: &mut PsRow| r.command.clone();
     }
-    printed!(engine, Tree, "Tree");
-    getters! { engine, Tree;
+    book.prints::<Tree>("Tree");
+    getters! { book, Tree;
         /// The tasks in the order drawn.
         "nodes: array" => |t: &mut Tree| array(t.nodes.clone());
     }
-    engine.register_type_with_name::<TreeNode>("TreeNode");
-    engine.register_fn("to_string", |n: &mut TreeNode| format!("{}({})", n.comm, n.pid));
-    engine.register_fn("to_debug", |n: &mut TreeNode| format!("{}({})", n.comm, n.pid));
-    getters! { engine, TreeNode;
+    book.shows::<TreeNode>("TreeNode", |n| format!("{}({})", n.comm, n.pid));
+    getters! { book, TreeNode;
         /// Steps below the root.
         "depth: int" => |n: &mut TreeNode| n.depth as INT;
         /// Thread id.
@@ -114,9 +108,9 @@ fn rows(engine: &mut Engine) {
     }
 }
 
-fn of_one_task(engine: &mut Engine) {
-    printed!(engine, Status, "Status");
-    functions! { engine;
+fn of_one_task(book: &mut Book) {
+    book.prints::<Status>("Status");
+    functions! { book;
         /// /proc/PID/status; a line by its key: `t.status()["VmRSS"]`.
         "status(t: Task) -> Status" => |t: &mut Task| -> Raised<Status> { Ok(of_task(t, status)?) };
         /// The open descriptors, as ls -l /proc/PID/fd shows them.
@@ -130,27 +124,32 @@ fn of_one_task(engine: &mut Engine) {
         /// The number of open descriptors.
         "len(f: Fds) -> int" => |f: &mut Fds| f.rows.len() as INT;
     }
-    engine.register_indexer_get(|s: &mut Status, key: ImmutableString| -> Raised<String> {
-        let found = s.get(key.trim_end_matches(':')).map(str::trim).map(str::to_string);
-        found.ok_or_else(|| ScriptError::usage(format!("status has no line `{key}`")).into())
-    });
-    getters! { engine, Status;
+    member!(
+        book,
+        IndexGetter,
+        "Status",
+        "[key: string] -> string",
+        [" A line by its key."],
+        |s: &mut Status, key: ImmutableString| -> Raised<String> {
+            let found = s.get(key.trim_end_matches(':')).map(str::trim).map(str::to_string);
+            found.ok_or_else(|| ScriptError::usage(format!("status has no line `{key}`")).into())
+        }
+    );
+    getters! { book, Status;
         /// The keys, in order.
         "keys: array" => |s: &mut Status| -> Array {
             s.lines.iter().map(|l| l.key.into()).collect()
         };
     }
-    printed!(engine, Fds, "Fds");
-    getters! { engine, Fds;
+    book.prints::<Fds>("Fds");
+    getters! { book, Fds;
         /// The rows, by descriptor.
         "rows: array" => |f: &mut Fds| array(f.rows.clone());
         /// Tasks that share the table.
         "count: int" => |f: &mut Fds| INT::from(f.count);
     }
-    engine.register_type_with_name::<FdRow>("FdRow");
-    engine.register_fn("to_string", |r: &mut FdRow| format!("{} -> {}", r.fd, r.target));
-    engine.register_fn("to_debug", |r: &mut FdRow| format!("{} -> {}", r.fd, r.target));
-    getters! { engine, FdRow;
+    book.shows::<FdRow>("FdRow", |r| format!("{} -> {}", r.fd, r.target));
+    getters! { book, FdRow;
         /// The descriptor's number.
         "fd: int" => |r: &mut FdRow| r.fd as INT;
         /// Whether execve closes it.
@@ -159,18 +158,18 @@ fn of_one_task(engine: &mut Engine) {
         "f_count: int" => |r: &mut FdRow| INT::from(r.f_count);
         /// Its offset.
         "f_pos: int" => |r: &mut FdRow| r.f_pos as INT;
-        /// What it refers to: a path, "pipe:[…]"
+        /// What it refers to: a path, a pipe, a process.
         "target: string" => |r: &mut FdRow| r.target.clone();
         /// "r", "w" or "rw", with status flags.
         "mode: string" => |r: &mut FdRow| r.mode.clone();
     }
-    printed!(engine, CredView, "Creds");
-    printed!(engine, Signals, "Signals");
+    book.prints::<CredView>("Creds");
+    book.prints::<Signals>("Signals");
 }
 
-fn changes(engine: &mut Engine) {
-    printed!(engine, Diff, "Diff");
-    functions! { engine;
+fn changes(book: &mut Book) {
+    book.prints::<Diff>("Diff");
+    functions! { book;
         /// What changed in a task's task_struct and mm since a snapshot.
         "diff(before: Snapshot, t: Task) -> Diff" => |before: Saved, t: Task| -> Raised<Diff> {
             if !before.is_of(t.machine()) {
@@ -185,15 +184,12 @@ fn changes(engine: &mut Engine) {
             d.changes.iter().any(|c| c.field == field.as_str())
         };
     }
-    getters! { engine, Diff;
+    getters! { book, Diff;
         /// The changes, in the order of the fields.
         "changes: array" => |d: &mut Diff| array(d.changes.clone());
     }
-    engine.register_type_with_name::<Change>("Change");
-    let show = |c: &mut Change| format!("{}: {} -> {}", c.field, c.before, c.after);
-    engine.register_fn("to_string", show);
-    engine.register_fn("to_debug", show);
-    getters! { engine, Change;
+    book.shows::<Change>("Change", |c| format!("{}: {} -> {}", c.field, c.before, c.after));
+    getters! { book, Change;
         /// The field.
         "field: string" => |c: &mut Change| c.field;
         /// Its value before.

@@ -3,14 +3,14 @@
 //!
 //! Left out: `--trace` of the command line, which records a whole run.
 
-use rhai::{Array, Dynamic, Engine, FnPtr, INT, ImmutableString, NativeCallContext};
+use rhai::{Array, Dynamic, FnPtr, INT, ImmutableString, NativeCallContext};
 
 use super::array;
 use crate::kernel::check::{Scope, differences, invariants};
 use crate::report::trace;
 use crate::report::trace::{Trace, TraceLine};
 use crate::script::bind::machine::Saved;
-use crate::script::bind::registry::{Raised, function, functions, getters};
+use crate::script::bind::registry::{Book, Raised, functions, getters};
 use crate::script::bind::world::Machine;
 use crate::script::errors::ScriptError;
 use crate::trace::{Event, EventKind, Filter};
@@ -76,39 +76,23 @@ fn differing(machine: &Machine, before: &Saved) -> Raised<Array> {
 }
 
 /// Registers the functions.
-pub(super) fn register(engine: &mut Engine, main: &Machine) {
-    let m = main.clone();
-    function(
-        "trace(f: closure) -> Trace",
-        &[
-            " Runs a closure and records what the kernel does meanwhile:",
-            " `trace(|| init.fork())`.",
-        ],
-    )
-    .register_into_engine(engine, move |ctx: NativeCallContext, f: FnPtr| {
-        record(&ctx, &m, &f, Filter::All)
-    });
-    let m = main.clone();
-    function(
-        "trace(name: string, f: closure) -> Trace",
-        &[" Records only kernel functions with this in their names, and what they call."],
-    )
-    .register_into_engine(
-        engine,
-        move |ctx: NativeCallContext, name: ImmutableString, f: FnPtr| {
-            record(&ctx, &m, &f, Filter::Matching(vec![name.to_string()]))
-        },
-    );
-    let m = main.clone();
-    function(
-        "invariants() -> array",
-        &[
-            " Recounts every reference from its holders; gives what does not add up,",
-            " so nothing when all is well.",
-        ],
-    )
-    .register_into_engine(engine, move || violations(&m));
-    functions! { engine;
+pub(super) fn register(book: &mut Book, main: &Machine) {
+    let (m, named, recounted) = (main.clone(), main.clone(), main.clone());
+    functions! { book;
+        /// Runs a closure and records what the kernel does meanwhile:
+        /// `trace(|| init.fork())`.
+        "trace(f: closure) -> Trace" => move |ctx: NativeCallContext, f: FnPtr| {
+            record(&ctx, &m, &f, Filter::All)
+        };
+        /// Records only kernel functions with this in their names, and what they
+        /// call.
+        "trace(name: string, f: closure) -> Trace" =>
+            move |ctx: NativeCallContext, name: ImmutableString, f: FnPtr| {
+                record(&ctx, &named, &f, Filter::Matching(vec![name.to_string()]))
+            };
+        /// Recounts every reference from its holders; gives what does not add
+        /// up, so nothing when all is well.
+        "invariants() -> array" => move || violations(&recounted);
         /// The same on a machine.
         "trace(m: Machine, f: closure) -> Trace" =>
             |ctx: NativeCallContext, m: &mut Machine, f: FnPtr| record(&ctx, m, &f, Filter::All);
@@ -129,8 +113,8 @@ pub(super) fn register(engine: &mut Engine, main: &Machine) {
             t.functions().filter(|f| *f == name.as_str()).count() as INT
         };
     }
-    crate::script::bind::registry::printed!(engine, Traced, "Trace");
-    getters! { engine, Trace;
+    book.prints::<Traced>("Trace");
+    getters! { book, Trace;
         /// The kernel functions entered, in order.
         "functions: array" => |t: &mut Traced| -> Array {
             t.functions().map(|name| name.into()).collect()
@@ -140,10 +124,8 @@ pub(super) fn register(engine: &mut Engine, main: &Machine) {
         /// The lines as drawn.
         "lines: array" => |t: &mut Traced| array(t.drawn.lines.clone());
     }
-    engine.register_type_with_name::<TraceLine>("TraceLine");
-    engine.register_fn("to_string", |l: &mut TraceLine| l.text.clone());
-    engine.register_fn("to_debug", |l: &mut TraceLine| l.text.clone());
-    getters! { engine, TraceLine;
+    book.shows::<TraceLine>("TraceLine", |l| l.text.clone());
+    getters! { book, TraceLine;
         /// What happened.
         "text: string" => |l: &mut TraceLine| l.text.clone();
         /// Pid of the task in whose context it happened.
