@@ -186,7 +186,6 @@ fn random_sequences_on_one_processor() {
 }
 
 #[test]
-#[ignore = "open defect: in one of these sequences a spurious wake-up changes a sleeping task"]
 fn random_sequences_on_two_processors_with_five_levels() {
     let mut config = small(2);
     config.machine.paging_levels = PagingLevels::Five;
