@@ -88,7 +88,8 @@ mod tests {
             inner
         });
         assert!(left.unwrap() > 100 << 20);
-        assert!(here() - floor() <= UNKNOWN);
+        // Two calls may stand on stack frames of their own.
+        assert!(here() - floor() <= UNKNOWN + 4096);
     }
 
     #[test]
