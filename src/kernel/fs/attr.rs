@@ -7,7 +7,7 @@
 use super::fdtable::fget;
 use super::inode::{Inode, S_IALLUGO, S_ISGID, S_ISUID, S_IXGRP};
 use super::namei::filename_lookup;
-use super::perm::{capable_wrt_inode, in_group_p, inode_owner_or_capable};
+use super::perm::{capable_wrt_inode, inode_owner_or_capable};
 use super::{FileKind, InodeId};
 use crate::abi::{Cap, Errno};
 use crate::kernel::cred::user_ns::{make_kgid, make_kuid};
@@ -46,7 +46,7 @@ fn chmod_common(sys: &mut System, task: TaskId, inode: InodeId, mode: u32) -> Re
     let mut mode = mode & S_IALLUGO;
     let gid = sys.kernel.inodes[inode].i_gid;
     if mode & S_ISGID != 0
-        && !in_group_p(sys.cred(task), gid)
+        && !sys.cred(task).in_group_p(gid)
         && !capable_wrt_inode(sys, task, inode, Cap::CAP_FSETID)
     {
         mode &= !S_ISGID;
@@ -96,8 +96,8 @@ fn chown_common(
     let cred = sys.cred(task);
     let owner = cred.fsuid == i_uid;
     let uid_ok = uid == KEEP || owner && uid == i_uid;
-    let gid_ok = gid == KEEP || owner && (gid == i_gid || in_group_p(cred, gid));
-    let group_mine = in_group_p(cred, i_gid);
+    let gid_ok = gid == KEEP || owner && (gid == i_gid || cred.in_group_p(gid));
+    let group_mine = cred.in_group_p(i_gid);
     let allowed = uid_ok && gid_ok;
     if !allowed && !capable_wrt_inode(sys, task, inode, Cap::CAP_CHOWN) {
         let why = if uid_ok {

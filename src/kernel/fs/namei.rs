@@ -13,7 +13,7 @@
 use super::fdtable::fget;
 use super::fs_struct::task_fs;
 use super::inode::{Inode, InodeKind, S_ISGID, S_ISVTX, iput};
-use super::perm::{MAY_EXEC, MAY_WRITE, in_group_p, inode_owner_or_capable, inode_permission};
+use super::perm::{MAY_EXEC, MAY_WRITE, inode_owner_or_capable, inode_permission};
 use super::{FileKind, InodeId};
 use crate::abi::{Cap, Errno};
 use crate::kernel::error::{SysError, refuse};
@@ -254,7 +254,7 @@ pub(super) fn create_entry(
         if is_dir {
             mode |= S_ISGID;
         } else if mode & 0o2010 == 0o2010
-            && !in_group_p(cred, gid)
+            && !cred.in_group_p(gid)
             && !cred.cap_effective.contains(Cap::CAP_FSETID)
         {
             mode &= !S_ISGID;

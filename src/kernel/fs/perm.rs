@@ -22,12 +22,6 @@ pub const MAY_WRITE: u32 = 2;
 /// Permission to read.
 pub const MAY_READ: u32 = 4;
 
-/// Whether `gid` is the group the caller acts with or a supplementary one
-/// (`in_group_p`).
-pub fn in_group_p(cred: &Cred, gid: u32) -> bool {
-    cred.fsgid == gid || cred.group_info.binary_search(&gid).is_ok()
-}
-
 /// Whether the caller has `cap` and its user namespace has numbers for the
 /// owner and group of the inode (`capable_wrt_inode_uidgid`). Success marks
 /// the task as having used privilege.
@@ -44,7 +38,7 @@ pub fn capable_wrt_inode(sys: &mut System, task: TaskId, inode: InodeId, cap: Ca
 fn class(cred: &Cred, inode: &Inode) -> (u32, &'static str) {
     if cred.fsuid == inode.i_uid {
         (inode.i_mode >> 6 & 7, "owner")
-    } else if in_group_p(cred, inode.i_gid) {
+    } else if cred.in_group_p(inode.i_gid) {
         (inode.i_mode >> 3 & 7, "group")
     } else {
         (inode.i_mode & 7, "others")

@@ -6,8 +6,7 @@
 //!
 //! Linux: include/linux/syscalls.h. Left out: see the notes of the rows.
 
-use super::table::Support::{Full, Partial};
-use super::table::Syscall;
+use super::table::{Syscall, row};
 use super::{Call, Out, Payload};
 use crate::abi::{Errno, OpenFlags};
 use crate::kernel::error::{Stop, SysError, SysResult, refuse};
@@ -353,42 +352,44 @@ const EXECVE_NOTE: &str =
 const READ_NOTE: &str = "console input is always at its end; without a user buffer at most 16 MiB";
 
 /// Rows of the table.
-#[rustfmt::skip]
 pub const CALLS: &[Syscall] = &[
-    Syscall { nr: 0, name: "read", args: &["fd", "buf", "count"], handler: sys_read, support: Partial, note: READ_NOTE },
-    Syscall { nr: 1, name: "write", args: &["fd", "buf", "count"], handler: sys_write, support: Full, note: "" },
-    Syscall { nr: 2, name: "open", args: &["filename", "flags", "mode"], handler: sys_open, support: Partial, note: OPEN_NOTE },
-    Syscall { nr: 3, name: "close", args: &["fd"], handler: sys_close, support: Full, note: "" },
-    Syscall { nr: 8, name: "lseek", args: &["fd", "offset", "whence"], handler: sys_lseek, support: Partial, note: "SEEK_DATA and SEEK_HOLE are refused" },
-    Syscall { nr: 17, name: "pread64", args: &["fd", "buf", "count", "pos"], handler: sys_pread64, support: Partial, note: READ_NOTE },
-    Syscall { nr: 18, name: "pwrite64", args: &["fd", "buf", "count", "pos"], handler: sys_pwrite64, support: Full, note: "" },
-    Syscall { nr: 21, name: "access", args: &["filename", "mode"], handler: sys_access, support: Full, note: "" },
-    Syscall { nr: 22, name: "pipe", args: &["fildes"], handler: sys_pipe, support: Full, note: "" },
-    Syscall { nr: 32, name: "dup", args: &["fildes"], handler: sys_dup, support: Full, note: "" },
-    Syscall { nr: 33, name: "dup2", args: &["oldfd", "newfd"], handler: sys_dup2, support: Full, note: "" },
-    Syscall { nr: 59, name: "execve", args: &["filename", "argv", "envp"], handler: sys_execve, support: Partial, note: EXECVE_NOTE },
-    Syscall { nr: 72, name: "fcntl", args: &["fd", "cmd", "arg"], handler: sys_fcntl, support: Partial, note: FCNTL_NOTE },
-    Syscall { nr: 76, name: "truncate", args: &["path", "length"], handler: sys_truncate, support: Full, note: "" },
-    Syscall { nr: 77, name: "ftruncate", args: &["fd", "length"], handler: sys_ftruncate, support: Full, note: "" },
-    Syscall { nr: 79, name: "getcwd", args: &["buf", "size"], handler: sys_getcwd, support: Full, note: "" },
-    Syscall { nr: 80, name: "chdir", args: &["filename"], handler: sys_chdir, support: Full, note: "" },
-    Syscall { nr: 81, name: "fchdir", args: &["fd"], handler: sys_fchdir, support: Full, note: "" },
-    Syscall { nr: 83, name: "mkdir", args: &["pathname", "mode"], handler: sys_mkdir, support: Full, note: "" },
-    Syscall { nr: 85, name: "creat", args: &["pathname", "mode"], handler: sys_creat, support: Partial, note: OPEN_NOTE },
-    Syscall { nr: 87, name: "unlink", args: &["pathname"], handler: sys_unlink, support: Full, note: "" },
-    Syscall { nr: 90, name: "chmod", args: &["filename", "mode"], handler: sys_chmod, support: Full, note: "" },
-    Syscall { nr: 91, name: "fchmod", args: &["fd", "mode"], handler: sys_fchmod, support: Partial, note: "not on pipes and pidfds" },
-    Syscall { nr: 92, name: "chown", args: &["filename", "user", "group"], handler: sys_chown, support: Full, note: "" },
-    Syscall { nr: 93, name: "fchown", args: &["fd", "user", "group"], handler: sys_fchown, support: Partial, note: "not on pipes and pidfds" },
-    Syscall { nr: 95, name: "umask", args: &["mask"], handler: sys_umask, support: Full, note: "" },
-    Syscall { nr: 161, name: "chroot", args: &["filename"], handler: sys_chroot, support: Full, note: "" },
-    Syscall { nr: 257, name: "openat", args: &["dfd", "filename", "flags", "mode"], handler: sys_openat, support: Partial, note: OPEN_NOTE },
-    Syscall { nr: 258, name: "mkdirat", args: &["dfd", "pathname", "mode"], handler: sys_mkdirat, support: Full, note: "" },
-    Syscall { nr: 263, name: "unlinkat", args: &["dfd", "pathname", "flag"], handler: sys_unlinkat, support: Partial, note: "AT_REMOVEDIR is refused" },
-    Syscall { nr: 268, name: "fchmodat", args: &["dfd", "filename", "mode"], handler: sys_fchmodat, support: Full, note: "" },
-    Syscall { nr: 269, name: "faccessat", args: &["dfd", "filename", "mode"], handler: sys_faccessat, support: Full, note: "" },
-    Syscall { nr: 292, name: "dup3", args: &["oldfd", "newfd", "flags"], handler: sys_dup3, support: Full, note: "" },
-    Syscall { nr: 293, name: "pipe2", args: &["fildes", "flags"], handler: sys_pipe2, support: Partial, note: "packet mode (O_DIRECT) is refused" },
-    Syscall { nr: 434, name: "pidfd_open", args: &["pid", "flags"], handler: sys_pidfd_open, support: Partial, note: "the descriptor cannot be polled" },
-    Syscall { nr: 436, name: "close_range", args: &["fd", "max_fd", "flags"], handler: sys_close_range, support: Full, note: "" },
+    row(0, "read", &["fd", "buf", "count"], sys_read).partly(READ_NOTE),
+    row(1, "write", &["fd", "buf", "count"], sys_write),
+    row(2, "open", &["filename", "flags", "mode"], sys_open).partly(OPEN_NOTE),
+    row(3, "close", &["fd"], sys_close),
+    row(8, "lseek", &["fd", "offset", "whence"], sys_lseek)
+        .partly("SEEK_DATA and SEEK_HOLE are refused"),
+    row(17, "pread64", &["fd", "buf", "count", "pos"], sys_pread64).partly(READ_NOTE),
+    row(18, "pwrite64", &["fd", "buf", "count", "pos"], sys_pwrite64),
+    row(21, "access", &["filename", "mode"], sys_access),
+    row(22, "pipe", &["fildes"], sys_pipe),
+    row(32, "dup", &["fildes"], sys_dup),
+    row(33, "dup2", &["oldfd", "newfd"], sys_dup2),
+    row(59, "execve", &["filename", "argv", "envp"], sys_execve).partly(EXECVE_NOTE),
+    row(72, "fcntl", &["fd", "cmd", "arg"], sys_fcntl).partly(FCNTL_NOTE),
+    row(76, "truncate", &["path", "length"], sys_truncate),
+    row(77, "ftruncate", &["fd", "length"], sys_ftruncate),
+    row(79, "getcwd", &["buf", "size"], sys_getcwd),
+    row(80, "chdir", &["filename"], sys_chdir),
+    row(81, "fchdir", &["fd"], sys_fchdir),
+    row(83, "mkdir", &["pathname", "mode"], sys_mkdir),
+    row(85, "creat", &["pathname", "mode"], sys_creat).partly(OPEN_NOTE),
+    row(87, "unlink", &["pathname"], sys_unlink),
+    row(90, "chmod", &["filename", "mode"], sys_chmod),
+    row(91, "fchmod", &["fd", "mode"], sys_fchmod).partly("not on pipes and pidfds"),
+    row(92, "chown", &["filename", "user", "group"], sys_chown),
+    row(93, "fchown", &["fd", "user", "group"], sys_fchown).partly("not on pipes and pidfds"),
+    row(95, "umask", &["mask"], sys_umask),
+    row(161, "chroot", &["filename"], sys_chroot),
+    row(257, "openat", &["dfd", "filename", "flags", "mode"], sys_openat).partly(OPEN_NOTE),
+    row(258, "mkdirat", &["dfd", "pathname", "mode"], sys_mkdirat),
+    row(263, "unlinkat", &["dfd", "pathname", "flag"], sys_unlinkat)
+        .partly("AT_REMOVEDIR is refused"),
+    row(268, "fchmodat", &["dfd", "filename", "mode"], sys_fchmodat),
+    row(269, "faccessat", &["dfd", "filename", "mode"], sys_faccessat),
+    row(292, "dup3", &["oldfd", "newfd", "flags"], sys_dup3),
+    row(293, "pipe2", &["fildes", "flags"], sys_pipe2).partly("packet mode (O_DIRECT) is refused"),
+    row(434, "pidfd_open", &["pid", "flags"], sys_pidfd_open)
+        .partly("the descriptor cannot be polled"),
+    row(436, "close_range", &["fd", "max_fd", "flags"], sys_close_range),
 ];

@@ -7,7 +7,7 @@
 //!
 //! Linux: include/linux/syscalls.h. Left out: see the notes of the rows.
 
-use super::table::{Support, Syscall};
+use super::table::{Syscall, row};
 use super::{Call, Out, Payload};
 use crate::abi::{CapSet, Errno};
 use crate::kernel::cred::groups::{NGROUPS_MAX, get_groups, may_setgroups, set_groups};
@@ -314,30 +314,9 @@ fn sys_prlimit64(sys: &mut System, t: TaskId, call: &Call) -> SysResult {
 
 fn sys_getrusage(sys: &mut System, t: TaskId, call: &Call) -> SysResult {
     let r = verbs::getrusage(sys, t, int(call, 0))?;
-    let time = |ns: u64| [ns / 1_000_000_000, ns % 1_000_000_000 / 1000];
-    let ([us, uu], [ss, su]) = (time(r.ru_utime), time(r.ru_stime));
-    let words = [
-        us,
-        uu,
-        ss,
-        su,
-        r.ru_maxrss,
-        0,
-        0,
-        0,
-        r.ru_minflt,
-        r.ru_majflt,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        r.ru_nvcsw,
-        r.ru_nivcsw,
-    ];
-    let bytes: Vec<u8> = words.iter().flat_map(|w: &u64| w.to_le_bytes()).collect();
-    put(sys, t, call.args[1], &bytes)?;
+    if call.args[1] != 0 {
+        super::misc::put_rusage(sys, t, call.args[1], &r)?;
+    }
     sys.set_out(t, Out::Rusage(Box::new(r)));
     Ok(0)
 }
@@ -351,19 +330,6 @@ fn sys_times(sys: &mut System, t: TaskId, call: &Call) -> SysResult {
     let bytes: Vec<u8> = ticks.iter().flat_map(|w| w.to_le_bytes()).collect();
     put(sys, t, call.args[0], &bytes)?;
     Ok((sys.machine.clock.now() / NSEC_PER_CLOCK_TICK) as i64)
-}
-
-const fn row(
-    nr: u32,
-    name: &'static str,
-    args: &'static [&'static str],
-    handler: super::table::Handler,
-) -> Syscall {
-    Syscall { nr, name, args, handler, support: Support::Full, note: "" }
-}
-
-const fn partly(row: Syscall, note: &'static str) -> Syscall {
-    Syscall { support: Support::Partial, note, ..row }
 }
 
 /// Rows of the table.
@@ -394,20 +360,15 @@ pub const CALLS: &[Syscall] = &[
     row(116, "setgroups", &["size", "list"], sys_setgroups),
     row(125, "capget", &["hdrp", "datap"], sys_capget),
     row(126, "capset", &["hdrp", "datap"], sys_capset),
-    partly(
-        row(157, "prctl", &["op", "arg2", "arg3", "arg4", "arg5"], sys_prctl),
+    row(157, "prctl", &["op", "arg2", "arg3", "arg4", "arg5"], sys_prctl).partly(
         "operations: PDEATHSIG, DUMPABLE, KEEPCAPS, NAME, SECUREBITS, CAPBSET, CHILD_SUBREAPER, \
          NO_NEW_PRIVS, TIMERSLACK, CAP_AMBIENT, GET_TID_ADDRESS; others EINVAL",
     ),
     row(97, "getrlimit", &["resource", "rlim"], sys_getrlimit),
-    partly(
-        row(160, "setrlimit", &["resource", "rlim"], sys_setrlimit),
-        "CPU, FSIZE, RSS, LOCKS, MSGQUEUE and RTTIME are kept but never reached",
-    ),
-    partly(
-        row(302, "prlimit64", &["pid", "resource", "new_limit", "old_limit"], sys_prlimit64),
-        "CPU, FSIZE, RSS, LOCKS, MSGQUEUE and RTTIME are kept but never reached",
-    ),
-    partly(row(98, "getrusage", &["who", "usage"], sys_getrusage), "block I/O counts are 0"),
+    row(160, "setrlimit", &["resource", "rlim"], sys_setrlimit)
+        .partly("CPU, FSIZE, RSS, LOCKS, MSGQUEUE and RTTIME are kept but never reached"),
+    row(302, "prlimit64", &["pid", "resource", "new_limit", "old_limit"], sys_prlimit64)
+        .partly("CPU, FSIZE, RSS, LOCKS, MSGQUEUE and RTTIME are kept but never reached"),
+    row(98, "getrusage", &["who", "usage"], sys_getrusage).partly("block I/O counts are 0"),
     row(100, "times", &["buf"], sys_times),
 ];

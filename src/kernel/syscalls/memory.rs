@@ -4,7 +4,7 @@
 //! Left out: see the notes of the rows.
 
 use super::Call;
-use super::table::{Support, Syscall};
+use super::table::{Syscall, row};
 use crate::abi::Errno;
 use crate::abi::flags::{MapFlags, OpenFlags};
 use crate::kernel::error::{SysError, SysResult, refuse};
@@ -122,19 +122,6 @@ fn sys_mincore(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     Ok(0)
 }
 
-const fn row(
-    nr: u32,
-    name: &'static str,
-    args: &'static [&'static str],
-    handler: super::table::Handler,
-    support: Support,
-    note: &'static str,
-) -> Syscall {
-    Syscall { nr, name, args, handler, support, note }
-}
-
-use Support::{Full, Partial};
-
 const MMAP_NOTE: &str = "No huge pages, MAP_DROPPABLE, MAP_SYNC or protection keys; \
                          no execute-only memory.";
 const MADVISE_NOTE: &str = "Advice for reclaim, huge pages, KSM, guard regions and memory failure \
@@ -142,22 +129,16 @@ const MADVISE_NOTE: &str = "Advice for reclaim, huge pages, KSM, guard regions a
 
 /// Rows of the table.
 pub const CALLS: &[Syscall] = &[
-    row(
-        9,
-        "mmap",
-        &["addr", "length", "prot", "flags", "fd", "offset"],
-        sys_mmap,
-        Partial,
-        MMAP_NOTE,
-    ),
-    row(10, "mprotect", &["addr", "size", "prot"], sys_mprotect, Full, ""),
-    row(11, "munmap", &["addr", "length"], sys_munmap, Full, ""),
-    row(12, "brk", &["addr"], sys_brk, Full, ""),
-    row(26, "msync", &["addr", "length", "flags"], sys_msync, Full, ""),
-    row(27, "mincore", &["addr", "length", "vec"], sys_mincore, Full, ""),
-    row(28, "madvise", &["addr", "size", "advice"], sys_madvise, Partial, MADVISE_NOTE),
-    row(149, "mlock", &["addr", "size"], sys_mlock, Full, ""),
-    row(150, "munlock", &["addr", "size"], sys_munlock, Full, ""),
-    row(151, "mlockall", &["flags"], sys_mlockall, Full, ""),
-    row(152, "munlockall", &[], sys_munlockall, Full, ""),
+    row(9, "mmap", &["addr", "length", "prot", "flags", "fd", "offset"], sys_mmap)
+        .partly(MMAP_NOTE),
+    row(10, "mprotect", &["addr", "size", "prot"], sys_mprotect),
+    row(11, "munmap", &["addr", "length"], sys_munmap),
+    row(12, "brk", &["addr"], sys_brk),
+    row(26, "msync", &["addr", "length", "flags"], sys_msync),
+    row(27, "mincore", &["addr", "length", "vec"], sys_mincore),
+    row(28, "madvise", &["addr", "size", "advice"], sys_madvise).partly(MADVISE_NOTE),
+    row(149, "mlock", &["addr", "size"], sys_mlock),
+    row(150, "munlock", &["addr", "size"], sys_munlock),
+    row(151, "mlockall", &["flags"], sys_mlockall),
+    row(152, "munlockall", &[], sys_munlockall),
 ];

@@ -4,7 +4,7 @@
 //! Linux: kernel/sys.c, kernel/sched/syscalls.c, arch/x86/kernel/process_64.c.
 //! Left out: see the notes of the rows.
 
-use super::table::{Support, Syscall};
+use super::table::{Syscall, row};
 use super::{Call, Out};
 use crate::abi::Errno;
 use crate::abi::structs::Rusage;
@@ -16,46 +16,15 @@ use crate::kernel::task::TaskId;
 
 /// Rows of the table.
 pub const CALLS: &[Syscall] = &[
-    Syscall {
-        nr: 24,
-        name: "sched_yield",
-        args: &[],
-        handler: sys_sched_yield,
-        support: Support::Partial,
-        note: "a director decides who acts next",
-    },
-    Syscall {
-        nr: 158,
-        name: "arch_prctl",
-        args: &["code", "addr"],
-        handler: sys_arch_prctl,
-        support: Support::Partial,
-        note: "ARCH_SET_FS, ARCH_GET_FS, ARCH_SET_GS, ARCH_GET_GS",
-    },
-    Syscall {
-        nr: 203,
-        name: "sched_setaffinity",
-        args: &["pid", "len", "mask"],
-        handler: sys_sched_setaffinity,
-        support: Support::Partial,
-        note: "the mask is the register's 64 bits; a running task moves when it next acts",
-    },
-    Syscall {
-        nr: 204,
-        name: "sched_getaffinity",
-        args: &["pid", "len", "mask"],
-        handler: sys_sched_getaffinity,
-        support: Support::Partial,
-        note: "up to 64 processors",
-    },
-    Syscall {
-        nr: 273,
-        name: "set_robust_list",
-        args: &["head", "len"],
-        handler: sys_set_robust_list,
-        support: Support::Partial,
-        note: "only head = 0: robust futexes are not modelled yet",
-    },
+    row(24, "sched_yield", &[], sys_sched_yield).partly("a director decides who acts next"),
+    row(158, "arch_prctl", &["code", "addr"], sys_arch_prctl)
+        .partly("ARCH_SET_FS, ARCH_GET_FS, ARCH_SET_GS, ARCH_GET_GS"),
+    row(203, "sched_setaffinity", &["pid", "len", "mask"], sys_sched_setaffinity)
+        .partly("the mask is the register's 64 bits; a running task moves when it next acts"),
+    row(204, "sched_getaffinity", &["pid", "len", "mask"], sys_sched_getaffinity)
+        .partly("up to 64 processors"),
+    row(273, "set_robust_list", &["head", "len"], sys_set_robust_list)
+        .partly("only head = 0: robust futexes are not modelled yet"),
 ];
 
 fn sys_sched_yield(_: &mut System, _: TaskId, _: &Call) -> SysResult {

@@ -4,7 +4,7 @@
 //! Linux: kernel/fork.c, kernel/exit.c (the SYSCALL_DEFINEs).
 //! Left out: see the notes of the rows.
 
-use super::table::{Support, Syscall};
+use super::table::{Syscall, row};
 use super::{Call, Out, Payload, WaitInfo};
 use crate::abi::numbers::{P_ALL, P_PGID, P_PID, P_PIDFD};
 use crate::abi::structs::{CLONE_ARGS_SIZE_VER2, CloneArgs, w_exitcode};
@@ -24,86 +24,19 @@ use crate::traced;
 
 /// Rows of the table.
 pub const CALLS: &[Syscall] = &[
-    Syscall {
-        nr: 56,
-        name: "clone",
-        args: &["flags", "stack", "parent_tid", "child_tid", "tls"],
-        handler: sys_clone,
-        support: Support::Partial,
-        note: "CLONE_PTRACE has no effect: there is no tracer",
-    },
-    Syscall {
-        nr: 57,
-        name: "fork",
-        args: &[],
-        handler: sys_fork,
-        support: Support::Full,
-        note: "",
-    },
-    Syscall {
-        nr: 58,
-        name: "vfork",
-        args: &[],
-        handler: sys_vfork,
-        support: Support::Full,
-        note: "",
-    },
-    Syscall {
-        nr: 60,
-        name: "exit",
-        args: &["error_code"],
-        handler: sys_exit,
-        support: Support::Full,
-        note: "ends one thread",
-    },
-    Syscall {
-        nr: 61,
-        name: "wait4",
-        args: &["pid", "wstatus", "options", "rusage"],
-        handler: sys_wait4,
-        support: Support::Full,
-        note: "",
-    },
-    Syscall {
-        nr: 202,
-        name: "futex",
-        args: &["uaddr", "op", "val", "timeout", "uaddr2", "val3"],
-        handler: sys_futex,
-        support: Support::Partial,
-        note: "FUTEX_WAIT without timeout and FUTEX_WAKE, private and shared",
-    },
-    Syscall {
-        nr: 218,
-        name: "set_tid_address",
-        args: &["tidptr"],
-        handler: sys_set_tid_address,
-        support: Support::Full,
-        note: "",
-    },
-    Syscall {
-        nr: 231,
-        name: "exit_group",
-        args: &["error_code"],
-        handler: sys_exit_group,
-        support: Support::Full,
-        note: "ends the whole process",
-    },
-    Syscall {
-        nr: 247,
-        name: "waitid",
-        args: &["which", "upid", "infop", "options", "rusage"],
-        handler: sys_waitid,
-        support: Support::Full,
-        note: "",
-    },
-    Syscall {
-        nr: 435,
-        name: "clone3",
-        args: &["cl_args", "size"],
-        handler: sys_clone3,
-        support: Support::Partial,
-        note: "CLONE_INTO_CGROUP finds no cgroup directory; CLONE_PTRACE has no effect",
-    },
+    row(56, "clone", &["flags", "stack", "parent_tid", "child_tid", "tls"], sys_clone)
+        .partly("CLONE_PTRACE has no effect: there is no tracer"),
+    row(57, "fork", &[], sys_fork),
+    row(58, "vfork", &[], sys_vfork),
+    row(60, "exit", &["error_code"], sys_exit).noting("ends one thread"),
+    row(61, "wait4", &["pid", "wstatus", "options", "rusage"], sys_wait4),
+    row(202, "futex", &["uaddr", "op", "val", "timeout", "uaddr2", "val3"], sys_futex)
+        .partly("FUTEX_WAIT without timeout and FUTEX_WAKE, private and shared"),
+    row(218, "set_tid_address", &["tidptr"], sys_set_tid_address),
+    row(231, "exit_group", &["error_code"], sys_exit_group).noting("ends the whole process"),
+    row(247, "waitid", &["which", "upid", "infop", "options", "rusage"], sys_waitid),
+    row(435, "clone3", &["cl_args", "size"], sys_clone3)
+        .partly("CLONE_INTO_CGROUP finds no cgroup directory; CLONE_PTRACE has no effect"),
 ];
 
 fn sys_fork(sys: &mut System, current: TaskId, _: &Call) -> SysResult {

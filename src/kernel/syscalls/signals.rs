@@ -3,7 +3,7 @@
 //! Linux: include/linux/syscalls.h. Left out: signalfd, timers that send
 //! signals; see the notes of the rows.
 
-use super::table::{Support, Syscall};
+use super::table::{Syscall, row};
 use super::{Call, Out, Payload};
 use crate::abi::flags::SaFlags;
 use crate::abi::signal::si_code;
@@ -318,19 +318,6 @@ fn sys_sigaltstack(sys: &mut System, t: TaskId, call: &Call) -> SysResult {
     Ok(0)
 }
 
-const fn row(
-    nr: u32,
-    name: &'static str,
-    args: &'static [&'static str],
-    handler: super::table::Handler,
-) -> Syscall {
-    Syscall { nr, name, args, handler, support: Support::Full, note: "" }
-}
-
-const fn partly(row: Syscall, note: &'static str) -> Syscall {
-    Syscall { support: Support::Partial, note, ..row }
-}
-
 /// Rows of the table.
 pub const CALLS: &[Syscall] = &[
     row(62, "kill", &["pid", "sig"], sys_kill),
@@ -345,6 +332,6 @@ pub const CALLS: &[Syscall] = &[
     row(130, "rt_sigsuspend", &["mask", "sigsetsize"], sys_rt_sigsuspend),
     row(128, "rt_sigtimedwait", &["set", "info", "timeout", "sigsetsize"], sys_rt_sigtimedwait),
     row(34, "pause", &[], sys_pause),
-    partly(row(15, "rt_sigreturn", &[], sys_rt_sigreturn), "the frame holds no FPU state"),
+    row(15, "rt_sigreturn", &[], sys_rt_sigreturn).partly("the frame holds no FPU state"),
     row(131, "sigaltstack", &["ss", "old_ss"], sys_sigaltstack),
 ];

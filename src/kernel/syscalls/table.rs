@@ -42,6 +42,28 @@ pub struct Syscall {
     pub note: &'static str,
 }
 
+impl Syscall {
+    /// The same call, of which a part is refused.
+    pub const fn partly(self, note: &'static str) -> Syscall {
+        Syscall { support: Support::Partial, note, ..self }
+    }
+
+    /// The same call with something worth knowing about it.
+    pub const fn noting(self, note: &'static str) -> Syscall {
+        Syscall { note, ..self }
+    }
+}
+
+/// A row for a call that does all that Linux's does.
+pub const fn row(
+    nr: u32,
+    name: &'static str,
+    args: &'static [&'static str],
+    handler: Handler,
+) -> Syscall {
+    Syscall { nr, name, args, handler, support: Support::Full, note: "" }
+}
+
 /// The rows, area by area.
 pub const AREAS: &[&[Syscall]] = &[
     super::process::CALLS,
