@@ -75,6 +75,20 @@ pub fn capget(
     Ok((c.cap_effective, c.cap_permitted, c.cap_inheritable))
 }
 
+/// Whether capset(2) may be aimed at `pid`; Linux asks before it reads the
+/// sets.
+///
+/// # Errors
+/// EPERM for another thread than the caller.
+pub fn check_capset_pid(sys: &System, current: TaskId, pid: i32) -> Result<(), SysError> {
+    let ns = task_active_pid_ns(sys, current);
+    if pid != 0 && pid != task_pid_nr_ns(sys, current, PidType::Pid, Some(ns)) {
+        let why = "a thread can change only its own capabilities (since Linux 2.6.25)";
+        return refuse(Errno::EPERM, "capset", why);
+    }
+    Ok(())
+}
+
 /// Sets the caller's capabilities; `pid` may name only itself (`capset`).
 pub fn capset(
     sys: &mut System,
@@ -84,11 +98,7 @@ pub fn capset(
     permitted: CapSet,
     inheritable: CapSet,
 ) -> Result<(), SysError> {
-    let ns = task_active_pid_ns(sys, current);
-    if pid != 0 && pid != task_pid_nr_ns(sys, current, PidType::Pid, Some(ns)) {
-        let why = "a thread can change only its own capabilities (since Linux 2.6.25)";
-        return refuse(Errno::EPERM, "capset", why);
-    }
+    check_capset_pid(sys, current, pid)?;
     // Bits beyond the last capability are dropped, not refused.
     let valid = |s: CapSet| s.and(CapSet::FULL);
     let (effective, permitted, inheritable) =

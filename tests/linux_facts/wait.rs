@@ -44,6 +44,22 @@ fn fact_25_who_ignores_sigchld_has_no_zombies() {
 }
 
 #[test]
+fn a_refused_waitid_clears_its_siginfo() {
+    let (mut w, t) = world();
+    let info = w.map(t, 0x1000);
+    // idtype unknown, no options, no child: EINVAL, EINVAL, ECHILD.
+    for [idtype, options] in [[77, WEXITED], [0, 0], [0, WEXITED]] {
+        w.store(t, info, u64::MAX).unwrap();
+        w.store(t, info + 16, u64::MAX).unwrap();
+        assert!(w.call(t, "waitid", &[idtype, 0, info, options, 0]).is_err());
+        assert_eq!(w.load(t, info), Ok(0), "si_signo, si_errno");
+        assert_eq!(w.load(t, info + 16), Ok(0), "si_pid, si_uid");
+        // A bad address is the error that remains.
+        assert_eq!(w.err(t, "waitid", &[idtype, 0, 8, options, 0]), Errno::EFAULT);
+    }
+}
+
+#[test]
 fn fact_26_waitid_is_precise() {
     let (mut w, t) = world();
     let child = w.fork(t);

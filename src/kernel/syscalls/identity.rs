@@ -244,6 +244,7 @@ fn sys_capset(sys: &mut System, t: TaskId, call: &Call) -> SysResult {
         Payload::Caps(e, p, i) => (int(call, 0), [*e, *p, *i]),
         _ => {
             let (words, pid) = cap_header(sys, t, call.args[0])?;
+            capability::check_capset_pid(sys, t, pid)?;
             let mut bytes = [0; 24];
             copy_from_user(sys, t, call.args[1], &mut bytes[..12 * words])?;
             let word = |i: usize| {

@@ -160,7 +160,28 @@ fn sys_wait4(sys: &mut System, current: TaskId, call: &Call) -> SysResult {
 }
 
 fn sys_waitid(sys: &mut System, current: TaskId, call: &Call) -> SysResult {
-    let [which, upid, infop, options, ru, _] = call.args;
+    let [.., infop, _, ru, _] = call.args;
+    let found = kernel_waitid(sys, current, call);
+    if let Err(Stop::Block(_) | Stop::NoReturn) = found {
+        return found.map(|_| 0);
+    }
+    let info = found.as_ref().ok().copied().flatten();
+    if let Some(info) = info {
+        sys.kernel.out = Out::Wait(Box::new(info));
+        if ru != 0 {
+            super::misc::put_rusage(sys, current, ru, &info.rusage)?;
+        }
+    }
+    if infop != 0 {
+        // A refused call stores zeros too, and EFAULT replaces its error.
+        put_siginfo(sys, current, infop, info.as_ref())?;
+    }
+    found.map(|_| 0)
+}
+
+/// What waitid(2) found, `None` without an event (`kernel_waitid`).
+fn kernel_waitid(sys: &mut System, current: TaskId, call: &Call) -> Result<Option<WaitInfo>, Stop> {
+    let [which, upid, _, options, ..] = call.args;
     let mut options = wait::waitid_options(options as u32)?;
     let mut nonblocking_pidfd = false;
     let slept = wait::slept_for(sys, current);
@@ -210,16 +231,7 @@ fn sys_waitid(sys: &mut System, current: TaskId, call: &Call) -> SysResult {
         )
         .into());
     }
-    if let Some(info) = found {
-        sys.kernel.out = Out::Wait(Box::new(info));
-        if ru != 0 {
-            super::misc::put_rusage(sys, current, ru, &info.rusage)?;
-        }
-    }
-    if infop != 0 {
-        put_siginfo(sys, current, infop, found.as_ref())?;
-    }
-    Ok(0)
+    Ok(found)
 }
 
 /// Stores what waitid(2) reports as a siginfo; without an event signo and pid
