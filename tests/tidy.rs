@@ -28,7 +28,6 @@ const TOO_LONG: usize = 700;
 const LONG_FOR_A_REASON: &[(&str, &str)] = &[
     ("src/abi/nr.rs", "one line a system call"),
     ("src/kernel/task.rs", "task_struct is one struct"),
-    ("src/kernel/signal/tests.rs", "scenarios of one subject"),
     ("tests/clone_flags.rs", "questions, rules and answers of one comparison"),
 ];
 

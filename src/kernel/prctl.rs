@@ -156,3 +156,43 @@ fn propagate_has_child_subreaper(sys: &mut System, task: TaskId) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::abi::Errno::*;
+    use crate::kernel::syscalls::Payload;
+    use crate::kernel::testing::{World, world};
+
+    #[test]
+    fn prctl_settings() {
+        let mut w = world();
+        let t = w.fork(w.init);
+        for (args, errno) in [
+            ([1, 65, 0, 0, 0], EINVAL),
+            ([1, u64::MAX, 0, 0, 0], EINVAL),
+            ([38, 0, 0, 0, 0], EINVAL),
+            ([38, 1, 1, 0, 0], EINVAL),
+            ([39, 1, 0, 0, 0], EINVAL),
+            ([22, 1, 0, 0, 0], EINVAL),
+            ([9999, 0, 0, 0, 0], EINVAL),
+        ] {
+            assert_eq!(w.refused(t, "prctl", &args), errno, "{args:?}");
+        }
+        w.call(t, "prctl", &[1, 64]);
+        assert_eq!(w.call(t, "prctl", &[0x1_0000_0003]), 1, "the option is an int");
+        w.try_with(t, "prctl", &[15], Payload::Text("a name that is too long".into())).unwrap();
+        assert_eq!(w.sys.task(t).comm(), "a name that is ");
+        w.call(t, "prctl", &[29, 7]);
+        assert_eq!(w.call(t, "prctl", &[30]), 7);
+        w.call(t, "prctl", &[29, 0]);
+        assert_eq!(w.call(t, "prctl", &[30]), 50_000);
+        // A subreaper marks all that is below it.
+        let (c, other) = (w.fork(t), w.fork(w.init));
+        let g = w.fork(c);
+        w.call(t, "prctl", &[36, 1]);
+        let has = |w: &World, t| w.sys.signal(t).has_child_subreaper;
+        assert!(has(&w, c) && has(&w, g) && !has(&w, other) && !has(&w, t));
+        let born = w.fork(g);
+        assert!(has(&w, born));
+    }
+}

@@ -72,3 +72,34 @@ pub fn check_prlimit_permission(
                the caller has no CAP_SYS_RESOURCE in its user namespace";
     refuse(Errno::EPERM, "check_prlimit_permission", why)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::abi::Errno::*;
+    use crate::abi::numbers::*;
+    use crate::kernel::signal::Rlimit;
+    use crate::kernel::syscalls::{Out, Payload};
+    use crate::kernel::testing::{World, world};
+
+    #[test]
+    fn limits() {
+        let mut w = world();
+        let t = w.fork(w.init);
+        let set = |w: &mut World, r: u32, cur, max| {
+            let p = Payload::Rlimit(Rlimit { cur, max });
+            w.try_with(t, "setrlimit", &[u64::from(r), 0], p).map(|_| ())
+        };
+        assert_eq!(set(&mut w, RLIMIT_NOFILE, 2_000_000, 2_000_000), Err(EPERM));
+        assert_eq!(set(&mut w, RLIMIT_NOFILE, 5, 4), Err(EINVAL));
+        assert_eq!(set(&mut w, 16, 5, 4), Err(EINVAL));
+        assert_eq!(w.refused(t, "prlimit64", &[9999, 99, 0, 0]), ESRCH);
+        w.call(t, "setuid", &[1000]);
+        assert_eq!(set(&mut w, RLIMIT_STACK, 5, 10), Ok(()));
+        assert_eq!(set(&mut w, RLIMIT_STACK, 5, 11), Err(EPERM));
+        let init = w.pid(w.init);
+        assert_eq!(w.refused(t, "prlimit64", &[init, 7, 0, 0]), EPERM);
+        let own = w.pid(t);
+        let got = w.try_with(w.init, "prlimit64", &[own, 3, 0, 0], Payload::None).unwrap().1;
+        assert_eq!(got, Out::Rlimit(Rlimit { cur: 5, max: 10 }));
+    }
+}
