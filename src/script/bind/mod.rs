@@ -26,7 +26,9 @@ mod objects;
 mod pending;
 mod process;
 mod registry;
+mod resources;
 mod signals;
+mod sysctl;
 mod task;
 mod task_fields;
 mod trouble;
@@ -61,6 +63,7 @@ impl World {
         process::register(book);
         memory::register(book);
         identity::register(book);
+        resources::register(book);
         signals::register(book);
         files::register(book);
         user_mode::register(book);
