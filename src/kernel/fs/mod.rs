@@ -13,6 +13,7 @@ pub mod dup;
 pub mod exec;
 pub mod fdtable;
 pub mod file;
+mod file_io;
 pub mod fs_struct;
 pub mod image;
 pub mod inode;

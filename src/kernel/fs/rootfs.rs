@@ -5,9 +5,9 @@
 //! Left out: everything a process can do without.
 
 use super::InodeId;
+use super::file_io::write_inode_pages;
 use super::inode::{CharDev, Image, Inode, InodeKind};
 use super::namei::add_entry;
-use super::rw::write_inode_pages;
 use crate::kernel::system::System;
 use indexmap::IndexMap;
 use std::collections::BTreeMap;

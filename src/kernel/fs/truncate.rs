@@ -7,10 +7,10 @@
 //! `i_mmap`; this looks at all areas.
 
 use super::fdtable::{bad_fd, fget};
+use super::file_io::file_remove_privs;
 use super::inode::{Inode, InodeKind, put_cache_page};
 use super::namei::{AT_FDCWD, filename_lookup};
 use super::perm::{MAY_WRITE, inode_permission};
-use super::rw::file_remove_privs;
 use super::{FileKind, InodeId};
 use crate::abi::numbers::RLIMIT_FSIZE;
 use crate::abi::{Errno, Signal};

@@ -6,10 +6,10 @@
 //! Left out: formats other than programs given as data and scripts; binfmt_misc.
 
 use super::super::InodeId;
+use super::super::file_io::read_inode_pages;
 use super::super::inode::{Image, InodeKind};
 use super::super::namei::{AT_FDCWD, filename_lookup, getname};
 use super::super::perm::{MAY_EXEC, inode_permission};
-use super::super::rw::read_inode_pages;
 use crate::abi::Errno;
 use crate::abi::numbers::RLIMIT_STACK;
 use crate::kernel::error::{SysError, refuse};
