@@ -12,7 +12,7 @@ use crate::abi::structs::{CLONE_ARGS_SIZE_VER0, CLONE_ARGS_SIZE_VER2, CloneArgs}
 use crate::abi::{CloneFlags, Errno, Signal};
 use crate::base::PAGE_SIZE;
 use crate::kernel::error::{SysError, refuse};
-use crate::kernel::pid::MAX_PID_NS_LEVEL;
+use crate::kernel::pid_namespace::MAX_PID_NS_LEVEL;
 
 /// What the checks need to know of the creating task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -27,6 +27,7 @@ pub mod exit;
 pub mod fork;
 pub mod fs;
 pub mod futex;
+mod init_task;
 pub mod inject;
 pub mod list;
 pub mod mm;

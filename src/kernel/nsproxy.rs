@@ -12,7 +12,8 @@ use crate::kernel::cred::CredId;
 use crate::kernel::cred::user_ns::put_user_ns;
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::inject::should_fail;
-use crate::kernel::pid::{self, MAX_PID_NS_LEVEL, PID_MAX_LIMIT, PidNamespace, PidNsId};
+use crate::kernel::pid;
+use crate::kernel::pid_namespace::{MAX_PID_NS_LEVEL, PID_MAX_LIMIT, PidNamespace, PidNsId};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 

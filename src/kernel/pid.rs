@@ -6,12 +6,13 @@
 //! Left out: pidfs.
 
 use crate::abi::{Cap, Errno};
-use crate::base::{Id, PVec};
+use crate::base::Id;
 use crate::kernel::capability::ns_capable;
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::inject::should_fail;
 use crate::kernel::list;
-use crate::kernel::nsproxy::{self, UserNsId};
+use crate::kernel::nsproxy;
+use crate::kernel::pid_namespace::PidNsId;
 use crate::kernel::system::System;
 use crate::kernel::task::{ListHead, TaskId, TaskList};
 use crate::kernel::wait_queue::WaitQueueHead;
@@ -19,8 +20,6 @@ use smallvec::SmallVec;
 
 /// Names a `struct pid`.
 pub type PidId = Id<Pid>;
-/// Names a pid namespace.
-pub type PidNsId = Id<PidNamespace>;
 
 /// In which role tasks use a pid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,44 +63,6 @@ pub struct Pid {
     pub wait_pidfd: WaitQueueHead,
 }
 
-/// The ids below this are reserved once allocation has wrapped.
-pub const RESERVED_PIDS: i32 = 300;
-/// Default upper bound (exclusive) of pids.
-pub const PID_MAX_DEFAULT: i32 = 0x8000;
-/// The largest pid_max on 64-bit machines.
-pub const PID_MAX_LIMIT: i32 = 4 * 1024 * 1024;
-/// Deepest nesting of pid namespaces.
-pub const MAX_PID_NS_LEVEL: u32 = 32;
-
-/// `struct pid_namespace`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PidNamespace {
-    /// References: nsproxies, child namespaces, and pids numbered in it.
-    pub count: u32,
-    /// Nesting depth, 0 for the initial one.
-    pub level: u32,
-    /// The enclosing namespace.
-    pub parent: Option<PidNsId>,
-    /// Owner.
-    pub user_ns: UserNsId,
-    /// Its init.
-    pub child_reaper: Option<TaskId>,
-    /// pid numbers to their objects (Linux's IDR).
-    pub idr: PVec<Option<PidId>, 128>,
-    /// Occupied entries of each chunk of the IDR: lets the search skip full ones.
-    pub chunk_used: Vec<u16>,
-    /// Where the cyclic search begins.
-    pub idr_next: i32,
-    /// Numbers in use.
-    pub pid_allocated: u32,
-    /// PIDNS_ADDING: cleared when its init dies, then no pid is made any more.
-    pub adding: bool,
-    /// This namespace's pid_max (a setting of each namespace since 6.14).
-    pub pid_max: i32,
-    /// Its inode number in /proc/PID/ns.
-    pub inum: u32,
-}
-
 impl PidType {
     /// The list that tasks using a pid in this role are on.
     pub fn list(self) -> TaskList {
@@ -110,102 +71,6 @@ impl PidType {
             PidType::Tgid => TaskList::Tgid,
             PidType::Pgid => TaskList::Pgid,
             PidType::Sid => TaskList::Sid,
-        }
-    }
-}
-
-const IDR_CHUNK: usize = 128;
-
-impl PidNamespace {
-    /// An empty namespace with one reference.
-    pub fn new(
-        level: u32,
-        parent: Option<PidNsId>,
-        user_ns: UserNsId,
-        pid_max: i32,
-        inum: u32,
-    ) -> Self {
-        PidNamespace {
-            count: 1,
-            level,
-            parent,
-            user_ns,
-            child_reaper: None,
-            idr: PVec::new(),
-            chunk_used: Vec::new(),
-            idr_next: 0,
-            pid_allocated: 0,
-            adding: true,
-            pid_max,
-            inum,
-        }
-    }
-
-    /// The pid with number `nr`, if any (`find_pid_ns`).
-    pub fn find(&self, nr: i32) -> Option<PidId> {
-        self.idr.get(usize::try_from(nr).ok()?).copied().flatten()
-    }
-
-    /// The lowest free number in `[from, to)`; full chunks are skipped.
-    fn first_free(&self, from: i32, to: i32) -> Option<i32> {
-        let mut nr = from.max(0) as usize;
-        while nr < to as usize {
-            let chunk = nr / IDR_CHUNK;
-            if self.chunk_used.get(chunk).is_some_and(|n| usize::from(*n) == IDR_CHUNK) {
-                nr = (chunk + 1) * IDR_CHUNK;
-            } else if self.idr.get(nr).copied().flatten().is_none() {
-                return Some(nr as i32);
-            } else {
-                nr += 1;
-            }
-        }
-        None
-    }
-
-    /// Picks a number: `want`, or the next one cyclically. Below
-    /// [`RESERVED_PIDS`] nothing is given out once allocation has passed it.
-    fn pick(&mut self, want: Option<i32>) -> Result<i32, SysError> {
-        if let Some(nr) = want {
-            return match self.find(nr) {
-                None => Ok(nr),
-                Some(_) => Err(SysError::with(
-                    Errno::EEXIST,
-                    "alloc_pid",
-                    format!("set_tid: pid {nr} is in use"),
-                )),
-            };
-        }
-        let min = if self.idr_next > RESERVED_PIDS { RESERVED_PIDS } else { 1 };
-        let from = self.idr_next.max(min);
-        let nr = self
-            .first_free(from, self.pid_max)
-            .or_else(|| self.first_free(min, from.min(self.pid_max)))
-            .ok_or_else(|| {
-                SysError::with(
-                    Errno::EAGAIN,
-                    "alloc_pid",
-                    format!("every pid below pid_max ({}) is in use", self.pid_max),
-                )
-            })?;
-        self.idr_next = nr + 1;
-        Ok(nr)
-    }
-
-    fn set(&mut self, nr: i32, pid: Option<PidId>) {
-        let i = nr as usize;
-        self.idr.grow_to(i + 1);
-        if self.chunk_used.len() <= i / IDR_CHUNK {
-            self.chunk_used.resize(i / IDR_CHUNK + 1, 0);
-        }
-        if let Some(slot) = self.idr.get_mut(i) {
-            *slot = pid;
-        }
-        if pid.is_some() {
-            self.chunk_used[i / IDR_CHUNK] += 1;
-            self.pid_allocated += 1;
-        } else {
-            self.chunk_used[i / IDR_CHUNK] -= 1;
-            self.pid_allocated -= 1;
         }
     }
 }

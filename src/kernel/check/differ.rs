@@ -22,7 +22,7 @@
 use super::tables::leaves;
 use crate::base::{Arena, PVec};
 use crate::kernel::mm::MmStruct;
-use crate::kernel::pid::PidNamespace;
+use crate::kernel::pid_namespace::PidNamespace;
 use crate::kernel::sched::SchedEntity;
 use crate::kernel::system::{Kernel, System};
 use crate::kernel::task::{TaskStruct, ThreadStruct};

@@ -17,6 +17,7 @@ use crate::kernel::fs;
 use crate::kernel::futex;
 use crate::kernel::mm::{layout, uaccess};
 use crate::kernel::pid::{self, PidType};
+use crate::kernel::pid_namespace;
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 use crate::kernel::wait::{self, Which};
@@ -100,7 +101,7 @@ fn read_clone_args(
         |i: usize| u64::from_le_bytes(bytes[i * 8..i * 8 + 8].try_into().expect("eight bytes"));
     let (set_tid, n) = (word(8), word(9));
     const F: &str = "copy_clone_args_from_user";
-    if n > u64::from(pid::MAX_PID_NS_LEVEL) {
+    if n > u64::from(pid_namespace::MAX_PID_NS_LEVEL) {
         return refuse(
             Errno::EINVAL,
             F,
