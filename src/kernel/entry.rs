@@ -22,6 +22,7 @@
 //! (exit_to_user_mode_loop), arch/x86/mm/fault.c, arch/x86/kernel/traps.c.
 //! Left out: seccomp, audit and syscall tracing; rseq.
 
+mod leave;
 mod regs;
 mod resume;
 mod trap;
@@ -30,16 +31,14 @@ pub use regs::{PT_REGS_OFFSET, enter_from_user, exit_to_user_regs, read_pt_regs,
 pub use resume::{kick, run_to_death, settle};
 pub use trap::{UserFault, user_op};
 
-use regs::{AX_OFFSET, enter_kernel};
-use resume::stop_in_call;
+use leave::{exit_to_user_mode, finish};
+use regs::enter_kernel;
 
 use crate::abi::Errno;
-use crate::abi::flags::SaFlags;
 use crate::abi::nr::syscall_name;
 use crate::kernel::error::{Stop, SysError, SysResult};
-use crate::kernel::mm::vmalloc;
 use crate::kernel::sched::core::{self as sched, KERNEL_ENTRY_NS, account};
-use crate::kernel::signal::deliver::{self, Delivered};
+use crate::kernel::signal::deliver::WayOut;
 use crate::kernel::syscalls::table;
 use crate::kernel::syscalls::{Call, Out, Outcome};
 use crate::kernel::system::System;
@@ -53,7 +52,7 @@ use crate::trace::EventKind;
 pub enum Entered {
     /// It returned to user mode.
     Done(Outcome),
-    /// It sleeps; its result will be in `task.finished`.
+    /// It sleeps; its result will be in `task.finished` under its number.
     Blocked,
     /// A signal handler runs first; after it the call is made again.
     Interrupted,
@@ -131,8 +130,11 @@ pub fn can_act(sys: &System, task: TaskId) -> Result<(), CannotAct> {
 
 /// Lets `task` execute a system call, then lets all others that this woke or
 /// signalled go on as far as they can.
-pub fn syscall(sys: &mut System, task: TaskId, call: Call) -> Result<Entered, CannotAct> {
+pub fn syscall(sys: &mut System, task: TaskId, mut call: Call) -> Result<Entered, CannotAct> {
     can_act(sys, task)?;
+    sys.kernel.calls_made += 1;
+    call.serial = sys.kernel.calls_made;
+    sys.task_mut(task).finished.clear();
     sched::run_on_cpu(sys, task);
     if can_act(sys, task).is_err() {
         // Its first return to user mode killed it.
@@ -222,130 +224,15 @@ fn sleep(sys: &mut System, task: TaskId, call: Call, wait: Wait) {
     match &mut t.resume {
         // Sleeping on: the line that made the call stays the first one.
         Some(r) => r.wait = wait,
-        None => t.resume = Some(Box::new(Resume { call, wait, origin, note, file: None })),
+        None => {
+            t.resume =
+                Some(Box::new(Resume { call, wait, origin, note, file: None, leaving: None }))
+        }
     }
     sched::schedule(sys, cpu);
 }
 
-/// A call has a result: leave the kernel.
-fn finish(
-    sys: &mut System,
-    task: TaskId,
-    call: Call,
-    ret: i64,
-    error: Option<SysError>,
-) -> Entered {
-    let out = std::mem::take(&mut sys.kernel.out);
-    // Should it be made again after a signal, it begins anew.
-    sys.task_mut(task).resume = None;
-    if sys.log.on() {
-        let name = syscall_name(u64::from(call.nr)).unwrap_or("?");
-        sys.log.push(EventKind::SyscallRet(name, ret));
-    }
-    let Some(stack) = sys.task(task).stack else { return Entered::Dead };
-    if call.nr == NR_RT_SIGRETURN {
-        // The whole register image was restored from the signal frame.
-        write_pt_regs(sys, task);
-    } else {
-        vmalloc::stack_write_words(sys, &stack, AX_OFFSET, &[ret as u64]);
-    }
-    let interrupted_call = error.as_ref().is_some_and(|e| e.errno.is_restart());
-    match exit_to_user_mode(sys, task, interrupted_call) {
-        Delivered::Dead => return Entered::Dead,
-        Delivered::Stopped => {
-            stop_in_call(sys, task, call);
-            return Entered::Stopped;
-        }
-        // The instruction pointer was set back: SYSCALL executes again.
-        Delivered::Restart => return restart(sys, task, call),
-        Delivered::ReturnToUser => {}
-    }
-    if call.nr == NR_RT_SIGRETURN {
-        return after_handler(sys, task, Outcome { ret, error, out });
-    }
-    match error {
-        Some(e) if e.errno.is_restart() => interrupted(sys, task, call, e),
-        error => Entered::Done(Outcome { ret, error, out }),
-    }
-}
-
-/// A handler is about to run in the middle of a call. Whether the call is made
-/// again after it was decided by its SA_RESTART; the frame holds the answer.
-fn interrupted(sys: &mut System, task: TaskId, call: Call, e: SysError) -> Entered {
-    let action_restarts = match sys.task(task).last_siginfo.as_deref() {
-        Some(info) => sys.task(task).sighand.is_some_and(|s| {
-            sys.kernel.sighands[s].get(info.si_signo).flags.contains(SaFlags::SA_RESTART)
-        }),
-        None => false,
-    };
-    let again =
-        e.errno == Errno::ERESTARTNOINTR || e.errno == Errno::ERESTARTSYS && action_restarts;
-    if again {
-        sys.task_mut(task).interrupted = Some(Box::new(call));
-        return Entered::Interrupted;
-    }
-    let error = SysError::new(
-        Errno::EINTR,
-        "handle_signal",
-        "a signal handler ran while the call slept, and the call does not restart after it",
-    );
-    Entered::Done(Outcome { ret: Errno::EINTR.to_ret(), error: Some(error), out: Out::None })
-}
-
-/// A handler has returned: a call it had interrupted is made again.
-fn after_handler(sys: &mut System, task: TaskId, outcome: Outcome) -> Entered {
-    match sys.task_mut(task).interrupted.take() {
-        Some(call) if sys.task(task).regs.ax == u64::from(call.nr) => restart(sys, task, *call),
-        other => {
-            sys.task_mut(task).interrupted = other;
-            Entered::Done(outcome)
-        }
-    }
-}
-
-/// Number of rt_sigreturn(2).
-const NR_RT_SIGRETURN: u32 = 15;
-
-/// Executes the call's SYSCALL instruction again after a signal.
-fn restart(sys: &mut System, task: TaskId, call: Call) -> Entered {
-    execute_syscall(sys, task, &call);
-    run(sys, task, call)
-}
-
-/// On the way to user mode: takes signals, then loads the registers.
-/// `interrupted` says that `ax` holds a restart code, which must not reach
-/// user mode.
-fn exit_to_user_mode(sys: &mut System, task: TaskId, interrupted: bool) -> Delivered {
-    let cpu = sys.task(task).cpu;
-    if sched::current(sys, cpu) != task {
-        // The call moved it to another processor.
-        sched::context_switch(sys, cpu, task);
-    }
-    if interrupted || sys.task(task).sigpending {
-        read_pt_regs(sys, task);
-        match deliver::do_signal_or_restart(sys, task) {
-            Delivered::ReturnToUser => write_pt_regs(sys, task),
-            Delivered::Restart => {
-                write_pt_regs(sys, task);
-                exit_to_user_regs(sys, task);
-                return Delivered::Restart;
-            }
-            Delivered::Stopped => {
-                write_pt_regs(sys, task);
-                let cpu = sys.task(task).cpu;
-                if sched::current(sys, cpu) == task {
-                    sched::schedule(sys, cpu);
-                }
-                return Delivered::Stopped;
-            }
-            Delivered::Dead => return Delivered::Dead,
-        }
-    }
-    exit_to_user_regs(sys, task);
-    Delivered::ReturnToUser
-}
-
 /// A new task leaves the kernel for the first time.
 pub fn exit_from_fork(sys: &mut System, task: TaskId) {
-    exit_to_user_mode(sys, task, false);
+    exit_to_user_mode(sys, task, false, &mut WayOut::default());
 }

@@ -78,6 +78,7 @@ pub(super) fn static_system(config: &BootConfig) -> System {
         next_stack_slot: 0,
         next_ns_inum: 0xF000_0000,
         next_identity: 1,
+        calls_made: 0,
         rng: Rng::new(config.seed),
         inject: Inject::default(),
         bugs: Bugs::default(),
@@ -226,8 +227,8 @@ pub(super) fn static_system(config: &BootConfig) -> System {
         regs: Regs::default(),
         orig_ax: 0,
         resume: None,
-        interrupted: None,
-        finished: None,
+        interrupted: Vec::new(),
+        finished: Vec::new(),
     });
     // Its own parent, its own leader: the only task of which that is true.
     let t = &mut k.tasks[task];

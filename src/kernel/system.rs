@@ -132,6 +132,8 @@ pub struct Kernel {
     pub next_ns_inum: u32,
     /// Next identity of an undo list or I/O context.
     pub next_identity: u64,
+    /// System calls made so far; the number of the last one.
+    pub calls_made: u64,
     /// Source of everything random.
     pub rng: Rng,
     /// Steps that are to fail.

@@ -26,6 +26,7 @@ use crate::kernel::mm::MmId;
 use crate::kernel::nsproxy::NsproxyId;
 use crate::kernel::pid::PidId;
 use crate::kernel::sched::SchedEntity;
+use crate::kernel::signal::deliver::WayOut;
 use crate::kernel::signal::{SigPending, SigTimedWait, SighandId, SignalId};
 use crate::kernel::syscalls::{Call, Outcome};
 use crate::kernel::wait_queue::{CompletionId, Wait};
@@ -189,6 +190,27 @@ pub struct Resume {
     /// The open file description a sleeping read or write works on, with a
     /// reference of its own: another thread may close the descriptor.
     pub file: Option<FileId>,
+    /// Set when the call is over and its task stopped on the way out.
+    pub leaving: Option<Box<Leaving>>,
+}
+
+/// The end of a call whose task has not reached user mode yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leaving {
+    /// What it will return, unless a signal changes that.
+    pub outcome: Outcome,
+    /// What signals have changed so far.
+    pub way: WayOut,
+}
+
+/// A call that is made again when the handlers on top of it are over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interrupted {
+    /// The call.
+    pub call: Call,
+    /// The instruction pointer and stack pointer with which SYSCALL will be
+    /// executed again: sigreturn to exactly these makes the call.
+    pub at: (u64, u64),
 }
 
 /// `struct task_struct`.
@@ -365,10 +387,12 @@ pub struct TaskStruct {
 
     /// The sleeping call, if any.
     pub resume: Option<Box<Resume>>,
-    /// A call that a handler interrupted and that is made again after it.
-    pub interrupted: Option<Box<Call>>,
-    /// The result of a call that had slept, until its caller takes it.
-    pub finished: Option<Box<Outcome>>,
+    /// Calls that handlers interrupted and that are made again after them,
+    /// the outermost first.
+    pub interrupted: Vec<Interrupted>,
+    /// Results of calls that had slept, with their serial numbers, until the
+    /// caller takes them or the task makes another call.
+    pub finished: Vec<(u64, Outcome)>,
 }
 
 impl TaskStruct {

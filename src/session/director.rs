@@ -43,6 +43,9 @@ pub enum Trouble {
     Oops(#[from] Oops),
 }
 
+/// How a call that had slept ended: RAX and what it stored, or the refusal.
+pub type Ended = Result<(i64, Out), SysError>;
+
 impl System {
     /// Lets `task` make a system call.
     pub fn call(&mut self, task: TaskId, call: Call) -> Result<Done, Trouble> {
@@ -70,13 +73,27 @@ impl System {
         result?.map_err(Trouble::Fault)
     }
 
-    /// The result of a call that slept and has ended since, once.
+    /// The result of a call that slept and has ended since, once. It is kept
+    /// until the task makes its next call.
     pub fn take_finished(&mut self, task: TaskId) -> Option<Result<(i64, Out), SysError>> {
-        let o = self.kernel.tasks.get_mut(task)?.finished.take()?;
-        Some(match o.error {
-            Some(e) => Err(e),
-            None => Ok((o.ret, o.out)),
-        })
+        Some(self.take_ended(task)?.1)
+    }
+
+    /// The same with the number of the call, which [`System::last_call`] gave
+    /// when it was made: a handler may make calls while another one waits for
+    /// it to return.
+    pub fn take_ended(&mut self, task: TaskId) -> Option<(u64, Ended)> {
+        let finished = &mut self.kernel.tasks.get_mut(task)?.finished;
+        if finished.is_empty() {
+            return None;
+        }
+        let (serial, o) = finished.remove(0);
+        Some((serial, o.error.map_or(Ok((o.ret, o.out)), Err)))
+    }
+
+    /// The number of the call made last.
+    pub fn last_call(&self) -> u64 {
+        self.kernel.calls_made
     }
 
     /// The task made by the last call, with its pidfd if it got one.

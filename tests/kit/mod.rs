@@ -177,6 +177,16 @@ impl World {
         self.ok(ns_init, "kill", &[1, sig]);
     }
 
+    /// The end of a signal handler: RET, and rt_sigreturn by the restorer.
+    pub fn sigreturn(&mut self, t: TaskId) {
+        let cpu = self.sys.task(t).cpu as usize;
+        // A load puts it on its processor, in user mode.
+        let code = self.sys.mm(self.sys.task(t).mm.unwrap()).start_code;
+        self.load(t, code).unwrap();
+        self.sys.machine.cpus[cpu].regs.sp += 8;
+        self.ok(t, "rt_sigreturn", &[]);
+    }
+
     pub fn load(&mut self, t: TaskId, addr: u64) -> Result<u64, UserFault> {
         self.op(t, UserOp::Load { addr: VirtAddr(addr), size: Size::Qword })
     }

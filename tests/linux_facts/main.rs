@@ -8,6 +8,7 @@ mod exec;
 mod kit;
 mod memory;
 mod orphans;
+mod signals;
 mod wait;
 
 use forkyard::abi::flags::SaFlags;

@@ -96,6 +96,7 @@ impl Differ {
             next_stack_slot: _,
             next_ns_inum: _,
             next_identity: _,
+            calls_made: _,
             rng: _,
             inject: _,
             bugs: _,
@@ -141,6 +142,7 @@ impl Differ {
         if scope == Scope::Woken {
             self.value("next_ns_inum", &a.next_ns_inum, &b.next_ns_inum);
             self.value("next_identity", &a.next_identity, &b.next_identity);
+            self.value("calls_made", &a.calls_made, &b.calls_made);
         }
         self.value("bugs", &a.bugs, &b.bugs);
         self.value("todo", &a.todo, &b.todo);
@@ -267,6 +269,7 @@ fn plain_task(t: &mut TaskStruct, scope: Scope) {
     }
     if scope == Scope::Failed {
         t.sysvsem = None;
+        t.finished.clear();
     }
 }
 

@@ -5,27 +5,13 @@
 //! (exit_to_user_mode_loop) after an interrupt.
 //! Left out: choosing among several; they run in the order of their wake-ups.
 
-use super::regs::{enter_from_user, read_pt_regs};
-use super::{Entered, exit_to_user_mode, finish, run};
-use crate::abi::Errno;
-use crate::kernel::error::SysError;
+use super::leave::{exit_to_user_mode, leave};
+use super::regs::enter_from_user;
+use super::{Entered, run};
 use crate::kernel::sched::core::{self as sched, text};
-use crate::kernel::syscalls::Call;
+use crate::kernel::signal::deliver::WayOut;
 use crate::kernel::system::System;
-use crate::kernel::task::{Resume, TaskId, TaskState};
-use crate::kernel::wait_queue::{Wait, WaitOn};
-
-/// The task stopped on its way out of a call: the way out goes on later.
-pub(super) fn stop_in_call(sys: &mut System, task: TaskId, call: Call) {
-    let origin = sys.log.origin;
-    let wait =
-        Wait { on: WaitOn::Signal, state: TaskState::STOPPED, exclusive: false, deadline: None };
-    let t = sys.task_mut(task);
-    t.resume = Some(Box::new(Resume { call, wait, origin, note: EXIT_PENDING, file: None }));
-}
-
-/// `Resume::note` of a call that has ended and only has to leave the kernel.
-const EXIT_PENDING: u64 = u64::MAX;
+use crate::kernel::task::{TaskId, TaskState};
 
 /// Runs a task that has SIGKILL pending until it is dead: used where Linux's
 /// caller would sleep until it is.
@@ -64,21 +50,15 @@ fn resume(sys: &mut System, task: TaskId) {
         return;
     }
     let origin = sys.log.origin;
-    let entered = match sys.task_mut(task).resume.take() {
+    let (serial, entered) = match sys.task_mut(task).resume.take() {
         Some(r) => {
             if sched::current(sys, cpu) != task {
                 sched::context_switch(sys, cpu, task);
             }
             sys.log.origin = r.origin;
-            if r.note == EXIT_PENDING {
-                let Resume { call, .. } = *r;
-                read_pt_regs(sys, task);
-                let ret = sys.task(task).regs.ax as i64;
-                let error = (ret < 0)
-                    .then(|| Errno::from_number(-ret as i32))
-                    .flatten()
-                    .map(|e| SysError::new(e, "do_signal", "the call was interrupted by a stop"));
-                finish(sys, task, call, ret, error)
+            let serial = r.call.serial;
+            let entered = if let Some(leaving) = r.leaving {
+                leave(sys, task, r.call, leaving.outcome, leaving.way)
             } else {
                 // It keeps its place on the queue if it must sleep on. The
                 // handler may look at `resume` for what it noted.
@@ -90,13 +70,14 @@ fn resume(sys: &mut System, task: TaskId) {
                     sched::finish_wait(sys, on, task);
                 }
                 entered
-            }
+            };
+            (serial, entered)
         }
         None if sys.task(task).sigpending => {
             // An interprocessor interrupt makes it look.
             sched::run_on_cpu(sys, task);
             enter_from_user(sys, task, text::ASM_COMMON_INTERRUPT, -1);
-            exit_to_user_mode(sys, task, false);
+            exit_to_user_mode(sys, task, false, &mut WayOut::default());
             sys.log.origin = origin;
             return;
         }
@@ -104,6 +85,6 @@ fn resume(sys: &mut System, task: TaskId) {
     };
     sys.log.origin = origin;
     if let Entered::Done(outcome) = entered {
-        sys.task_mut(task).finished = Some(Box::new(outcome));
+        sys.task_mut(task).finished.push((serial, outcome));
     }
 }

@@ -4,13 +4,14 @@
 //! Linux: arch/x86/mm/fault.c (exc_page_fault), arch/x86/kernel/traps.c.
 //! Left out: vsyscall, fixups for kernel code.
 
+use super::leave::exit_to_user_mode;
 use super::regs::{enter_from_user, exit_to_user_regs};
-use super::{CannotAct, can_act, exit_to_user_mode, settle};
+use super::{CannotAct, can_act, settle};
 use crate::abi::Signal;
 use crate::abi::signal::si_code;
 use crate::kernel::mm::fault;
 use crate::kernel::sched::core::{self as sched, KERNEL_ENTRY_NS, USER_OP_NS, account, text};
-use crate::kernel::signal::deliver::Delivered;
+use crate::kernel::signal::deliver::{Delivered, WayOut};
 use crate::kernel::signal::send;
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
@@ -118,7 +119,7 @@ fn handle_exception(sys: &mut System, task: TaskId, e: Exception) -> Option<User
         other => (Signal::SIGSEGV, si_code::SI_KERNEL, 0, format!("general protection: {other}")),
     };
     send::force_sig_fault(sys, task, sig, si_code, addr);
-    let delivered = exit_to_user_mode(sys, task, false);
+    let delivered = exit_to_user_mode(sys, task, false, &mut WayOut::default());
     let killed = matches!(delivered, Delivered::Dead);
     Some(UserFault { sig, si_code, addr, why, killed })
 }

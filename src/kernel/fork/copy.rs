@@ -137,8 +137,9 @@ pub fn dup_task_struct(
         regs: o.regs,
         orig_ax: o.orig_ax,
         resume: None,
-        interrupted: None,
-        finished: None,
+        // The frames of its creator's handlers lie on its stack too.
+        interrupted: o.interrupted.clone(),
+        finished: Vec::new(),
     };
     let id = sys.kernel.tasks.insert(p);
     if args.idle.is_some() || !flags.contains(CloneFlags::CLONE_THREAD) {

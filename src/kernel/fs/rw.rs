@@ -73,7 +73,14 @@ pub(crate) fn fdget_sleep(sys: &mut System, task: TaskId, call: &Call, wait: Wai
     match &mut t.resume {
         Some(r) => (r.note, r.file) = (note, file),
         None => {
-            t.resume = Some(Box::new(Resume { call: call.clone(), wait, origin, note, file }));
+            t.resume = Some(Box::new(Resume {
+                call: call.clone(),
+                wait,
+                origin,
+                note,
+                file,
+                leaving: None,
+            }));
         }
     }
 }

@@ -44,14 +44,34 @@ use crate::trace::EventKind;
 pub enum Delivered {
     /// It goes on with `regs`; perhaps they are those of a handler.
     ReturnToUser,
-    /// It goes on by making the interrupted call again: `regs` point at the
-    /// SYSCALL instruction. A driver that keeps the call runs it now.
-    Restart,
     /// It exited.
     Dead,
     /// It is in TASK_STOPPED and leaves the processor; once woken it comes
     /// back here before anything else.
     Stopped,
+}
+
+/// What signals did to the call that its task is leaving.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CallFate {
+    /// Nothing: it returns what it returned.
+    #[default]
+    Stands,
+    /// It was interrupted, and fails with EINTR.
+    Eintr,
+    /// It is made again: SYSCALL will be executed with these values of the
+    /// instruction pointer and the stack pointer.
+    Again(u64, u64),
+}
+
+/// A task's way from the end of a call to user mode, which stops may divide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WayOut {
+    /// What became of the call. The first signal taken decides; later ones
+    /// find a call that is settled already.
+    pub fate: CallFate,
+    /// Whether a handler runs before anything else.
+    pub handler: bool,
 }
 
 /// What get_signal found.
@@ -172,33 +192,31 @@ fn restart_code(sys: &System, task: TaskId) -> Option<Errno> {
 }
 
 /// Winds the registers back to the SYSCALL instruction.
-fn rewind(sys: &mut System, task: TaskId) {
+fn rewind(sys: &mut System, task: TaskId) -> CallFate {
     let t = sys.task_mut(task);
     t.regs.ax = t.orig_ax as u64;
     t.regs.ip = t.regs.ip.wrapping_sub(SYSCALL_LEN);
+    CallFate::Again(t.regs.ip, t.regs.sp)
 }
 
 /// Delivers what is pending and settles an interrupted call. Preconditions:
 /// `regs` and `orig_ax` of the task are what user mode would see now, with a
-/// restart code in `ax` if a call was interrupted. Source:
-/// `arch_do_signal_or_restart`.
-pub fn do_signal_or_restart(sys: &mut System, task: TaskId) -> Delivered {
-    let mut outcome = Delivered::ReturnToUser;
+/// restart code in `ax` if a call was interrupted. `way` is what was settled
+/// before a stop on the same way out. Source: `arch_do_signal_or_restart`.
+pub fn do_signal_or_restart(sys: &mut System, task: TaskId, way: &mut WayOut) -> Delivered {
     loop {
         match get_signal(sys, task) {
             Found::Dead => return Delivered::Dead,
             Found::Stopped => return Delivered::Stopped,
             Found::Handler(info, action) => {
-                handle_signal(sys, task, info, action);
-                outcome = Delivered::ReturnToUser;
+                handle_signal(sys, task, info, action, way);
             }
             Found::Nothing => {
                 if let Some(code) = restart_code(sys, task) {
-                    rewind(sys, task);
+                    way.fate = rewind(sys, task);
                     if code == Errno::ERESTART_RESTARTBLOCK {
                         sys.task_mut(task).regs.ax = NR_RESTART_SYSCALL;
                     }
-                    outcome = Delivered::Restart;
                 }
                 restore_saved_sigmask(sys, task);
             }
@@ -207,7 +225,7 @@ pub fn do_signal_or_restart(sys: &mut System, task: TaskId) -> Delivered {
         // More may be deliverable now: the frames of later ones go on top,
         // and their handlers run first.
         if !sys.task(task).sigpending {
-            return outcome;
+            return Delivered::ReturnToUser;
         }
     }
 }
@@ -217,12 +235,23 @@ const NR_RESTART_SYSCALL: u64 = 219;
 
 /// Makes the registers those of a handler; a call that it interrupted will
 /// have returned EINTR or will be made again after it (`handle_signal`).
-fn handle_signal(sys: &mut System, task: TaskId, info: SigInfo, action: SigAction) {
+fn handle_signal(
+    sys: &mut System,
+    task: TaskId,
+    info: SigInfo,
+    action: SigAction,
+    way: &mut WayOut,
+) {
     match restart_code(sys, task) {
         None => {}
-        Some(Errno::ERESTARTSYS) if action.flags.contains(SaFlags::SA_RESTART) => rewind(sys, task),
-        Some(Errno::ERESTARTNOINTR) => rewind(sys, task),
-        Some(_) => sys.task_mut(task).regs.ax = Errno::EINTR.to_ret() as u64,
+        Some(Errno::ERESTARTSYS) if action.flags.contains(SaFlags::SA_RESTART) => {
+            way.fate = rewind(sys, task);
+        }
+        Some(Errno::ERESTARTNOINTR) => way.fate = rewind(sys, task),
+        Some(_) => {
+            sys.task_mut(task).regs.ax = Errno::EINTR.to_ret() as u64;
+            way.fate = CallFate::Eintr;
+        }
     }
     let sig = info.si_signo;
     note(sys, sig, "handler");
@@ -234,6 +263,7 @@ fn handle_signal(sys: &mut System, task: TaskId, info: SigInfo, action: SigActio
             // The handler is not in a system call: its own return must not
             // be taken for an interrupted one.
             t.orig_ax = -1;
+            way.handler = true;
             t.last_siginfo = Some(Box::new(info));
             signal_delivered(sys, task, sig, &action);
         }

@@ -61,6 +61,9 @@ pub struct Call {
     pub args: [u64; 6],
     /// What stands for user memory.
     pub payload: Payload,
+    /// Which call of the system it is, from 1; 0 before it is made. A call made
+    /// again after a signal keeps it.
+    pub serial: u64,
 }
 
 impl Call {
@@ -68,7 +71,7 @@ impl Call {
     pub fn new(nr: u32, args: &[u64]) -> Call {
         let mut a = [0; 6];
         a[..args.len()].copy_from_slice(args);
-        Call { nr, args: a, payload: Payload::None }
+        Call { nr, args: a, payload: Payload::None, serial: 0 }
     }
 
     /// The same with a payload.

@@ -16,7 +16,7 @@ use super::trouble;
 use crate::kernel::error::SysError;
 use crate::kernel::syscalls::Out;
 use crate::kernel::system::System;
-use crate::kernel::task::TaskId;
+use crate::kernel::task::{TaskId, TaskStruct};
 use crate::script::errors::ScriptError;
 
 /// Makes a script's value of what a call returned.
@@ -28,12 +28,15 @@ enum Ended {
     Returned(i64, Out),
     Refused(SysError),
     Died,
+    Never,
 }
 
-/// A call whose task sleeps in it.
+/// A call that has not returned.
 #[derive(Debug, Clone)]
 struct Waiting {
     serial: u64,
+    /// Its number in the kernel, which an undo may give out again.
+    call: u64,
     handle: Weak<()>,
     shown: Rc<str>,
 }
@@ -41,7 +44,9 @@ struct Waiting {
 /// All calls of a machine that scripts may still ask about.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Calls {
-    waiting: BTreeMap<TaskId, Waiting>,
+    /// By task; of several the outer ones wait for the handlers that make the
+    /// inner ones.
+    waiting: BTreeMap<TaskId, Vec<Waiting>>,
     ended: BTreeMap<u64, (Weak<()>, Ended)>,
     /// Counts on, whatever is undone: one number means one call.
     next: u64,
@@ -57,29 +62,47 @@ impl Calls {
         *self = Calls { next, ..earlier };
     }
 
-    /// How the script wrote the call that a task sleeps in.
-    pub(super) fn shown(&self, task: TaskId) -> Option<Rc<str>> {
-        self.waiting.get(&task).map(|w| w.shown.clone())
+    /// How the script wrote the call of a task that has this number.
+    pub(super) fn shown(&self, task: TaskId, call: u64) -> Option<Rc<str>> {
+        let waiting = self.waiting.get(&task)?.iter().find(|w| w.call == call)?;
+        Some(waiting.shown.clone())
     }
 
-    /// Takes a result out of the kernel, if the task's call has ended.
+    /// Takes results out of the kernel, if calls of the task have ended.
     pub(super) fn collect(&mut self, sys: &mut System, task: TaskId) {
-        let Some(waiting) = self.waiting.get(&task) else { return };
-        let ended = match sys.take_finished(task) {
-            Some(Ok((ret, out))) => Ended::Returned(ret, out),
-            Some(Err(e)) => Ended::Refused(e),
-            None => match sys.kernel.tasks.get(task) {
-                Some(t) if !t.is_dead() => return,
-                _ => Ended::Died,
-            },
-        };
-        let (serial, handle) = (waiting.serial, waiting.handle.clone());
-        self.waiting.remove(&task);
+        let Some(mut waiting) = self.waiting.remove(&task) else { return };
+        while let Some((call, result)) = sys.take_ended(task) {
+            let Some(i) = waiting.iter().position(|w| w.call == call) else { continue };
+            let ended = match result {
+                Ok((ret, out)) => Ended::Returned(ret, out),
+                Err(e) => Ended::Refused(e),
+            };
+            self.end(waiting.remove(i), ended);
+        }
+        match sys.kernel.tasks.get(task).filter(|t| !t.is_dead()) {
+            None => waiting.drain(..).for_each(|w| self.end(w, Ended::Died)),
+            Some(t) => {
+                let never = waiting.extract_if(.., |w| !is_under_way(t, w.call));
+                never.collect::<Vec<_>>().into_iter().for_each(|w| self.end(w, Ended::Never));
+            }
+        }
+        if !waiting.is_empty() {
+            self.waiting.insert(task, waiting);
+        }
+    }
+
+    fn end(&mut self, waiting: Waiting, ended: Ended) {
         if self.ended.len() >= SWEEP {
             self.ended.retain(|_, (handle, _)| handle.strong_count() > 0);
         }
-        self.ended.insert(serial, (handle, ended));
+        self.ended.insert(waiting.serial, (waiting.handle, ended));
     }
+}
+
+/// Whether a task sleeps in a call, or will make it again after a handler.
+fn is_under_way(task: &TaskStruct, call: u64) -> bool {
+    task.resume.as_ref().is_some_and(|r| r.call.serial == call)
+        || task.interrupted.iter().any(|i| i.call.serial == call)
 }
 
 /// A call that has not returned yet, or had not when it was made.
@@ -93,20 +116,22 @@ pub struct Pending {
 }
 
 enum State {
-    Waiting,
+    /// With its number in the kernel.
+    Waiting(u64),
     Ended(Ended),
     Undone,
 }
 
 impl Pending {
-    /// A call that its task now sleeps in.
+    /// The call that its task made last and has not come back from.
     pub(super) fn new(task: &Task, shown: String, convert: Convert) -> Pending {
         let (shown, alive): (Rc<str>, _) = (shown.into(), Rc::new(()));
         let serial = task.machine().calls(|calls| {
             calls.next += 1;
-            let serial = calls.next;
-            let handle = Rc::downgrade(&alive);
-            calls.waiting.insert(task.id(), Waiting { serial, handle, shown: shown.clone() });
+            let (serial, handle) = (calls.next, Rc::downgrade(&alive));
+            let call = task.machine().read(System::last_call);
+            let of_task = calls.waiting.entry(task.id()).or_default();
+            of_task.push(Waiting { serial, call, handle, shown: shown.clone() });
             serial
         });
         Pending { task: task.clone(), serial, shown, convert, _alive: alive }
@@ -119,16 +144,19 @@ impl Pending {
             if let Some((_, ended)) = calls.ended.get(&self.serial) {
                 return State::Ended(ended.clone());
             }
-            match calls.waiting.get(&self.task.id()) {
-                Some(w) if w.serial == self.serial => State::Waiting,
-                _ => State::Undone,
+            let mut waiting = calls.waiting.get(&self.task.id()).into_iter().flatten();
+            match waiting.find(|w| w.serial == self.serial) {
+                Some(w) => State::Waiting(w.call),
+                None => State::Undone,
             }
         })
     }
 
     fn waits_for(&self) -> String {
         match self.state() {
-            State::Waiting => self.task.machine().read(|sys| trouble::waits_for(sys, &self.task)),
+            State::Waiting(call) => {
+                self.task.machine().read(|sys| trouble::waits_for(sys, &self.task, call))
+            }
             _ => String::new(),
         }
     }
@@ -147,7 +175,14 @@ impl Pending {
                 let message = format!("task {pid} died in {}: there is no value", self.shown);
                 error(message, "`.died` says whether it did")
             }
-            State::Waiting => {
+            State::Ended(Ended::Never) => {
+                let message = format!("{} by task {pid} never returns", self.shown);
+                error(
+                    message,
+                    "its task left the signal handler that interrupted it without sigreturn, or executed another program",
+                )
+            }
+            State::Waiting(_) => {
                 let message = format!(
                     "{} by task {pid} has not returned: it waits for {}",
                     self.shown,
@@ -166,12 +201,13 @@ impl fmt::Display for Pending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (shown, pid) = (&self.shown, self.task.pid());
         match self.state() {
-            State::Waiting => {
+            State::Waiting(_) => {
                 write!(f, "{shown} by task {pid} waits for {}", self.waits_for())
             }
             State::Ended(Ended::Returned(..)) => write!(f, "{shown} by task {pid} has returned"),
             State::Ended(Ended::Refused(e)) => write!(f, "{shown} by task {pid}: {}", e.errno),
             State::Ended(Ended::Died) => write!(f, "task {pid} died in {shown}"),
+            State::Ended(Ended::Never) => write!(f, "{shown} by task {pid} never returns"),
             State::Undone => write!(f, "{shown} by task {pid} was undone"),
         }
     }
@@ -182,7 +218,7 @@ pub(super) fn register(book: &mut Book) {
     book.prints::<Pending>("Pending");
     getters! { book, Pending;
         /// Whether the call has returned, or its task has died.
-        "done: bool" => |p: &mut Pending| !matches!(p.state(), State::Waiting);
+        "done: bool" => |p: &mut Pending| !matches!(p.state(), State::Waiting(_));
         /// Whether the task died in the call.
         "died: bool" => |p: &mut Pending| matches!(p.state(), State::Ended(Ended::Died));
         /// What the call returned. An error while it has not; the kernel's

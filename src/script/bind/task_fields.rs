@@ -143,7 +143,7 @@ fn family(book: &mut Book) {
         "thread_pid: Pid" => |t: &mut Task| t.field(|_, s| PidHandle::optional(t, s.thread_pid));
         /// What it waits for, if it sleeps in a call; else empty.
         "waits_for: string" => |t: &mut Task| t.field(|sys, s| match &s.resume {
-            Some(_) => super::trouble::waits_for(sys, t),
+            Some(r) => super::trouble::waits_for(sys, t, r.call.serial),
             None => String::new(),
         });
     }

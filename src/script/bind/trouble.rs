@@ -100,7 +100,7 @@ fn cannot_act(task: &Task, wanted: &str, why: CannotAct) -> ScriptError {
 
 fn sleeping(task: &Task, wanted: &str, resume: &Resume) -> ScriptError {
     let machine = task.machine();
-    let shown = machine.calls(|calls| calls.shown(task.id()));
+    let shown = machine.calls(|calls| calls.shown(task.id(), resume.call.serial));
     let name = syscall_name(u64::from(resume.call.nr)).unwrap_or("a system call");
     let origin = resume.origin;
     let column = (origin.column > 0).then_some(origin.column as u16);
@@ -112,18 +112,24 @@ fn sleeping(task: &Task, wanted: &str, resume: &Resume) -> ScriptError {
         task: i64::from(task.pid()),
         wanted: wanted.to_string(),
         call: shown.map_or_else(|| format!("{name}()"), |s| s.to_string()),
-        waits_for: machine.read(|sys| waits_for(sys, task)),
+        waits_for: machine.read(|sys| waits_for(sys, task, resume.call.serial)),
         since,
     }))
 }
 
-/// What a sleeping task waits for, as part of a sentence.
-pub(super) fn waits_for(sys: &System, task: &Task) -> String {
+/// What a call that has not returned waits for, as part of a sentence.
+pub(super) fn waits_for(sys: &System, task: &Task, call: u64) -> String {
     let Some(t) = sys.kernel.tasks.get(task.id()) else { return String::new() };
     if t.__state.contains(TaskState::__TASK_STOPPED) {
         return "SIGCONT: it is stopped".into();
     }
-    let Some(resume) = &t.resume else { return "its turn".into() };
+    let resume = match &t.resume {
+        Some(resume) if resume.call.serial == call => resume,
+        _ if t.interrupted.iter().any(|i| i.call.serial == call) => {
+            return "the signal handler that interrupted it to return".into();
+        }
+        _ => return "its turn".into(),
+    };
     match resume.wait.on {
         WaitOn::Child(_) => "a child to change state".into(),
         WaitOn::Vfork(completion) => {

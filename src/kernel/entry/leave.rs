@@ -1,0 +1,169 @@
+//! Leaving the kernel: from the result of a call to user mode, past signals
+//! that may end the call, stop the task or run a handler first.
+//!
+//! ```text
+//! finish -> exit_to_user_mode -> what became of the call?
+//!             |                    stands: its result
+//!             |                    EINTR: that instead
+//!             |                    again, no handler: SYSCALL once more
+//!             |                    again, handler: noted in `interrupted`;
+//!             |                      sigreturn from the handler makes it
+//!             stopped: noted in `resume.leaving`; goes on here
+//! ```
+//!
+//! Linux: kernel/entry/common.c (syscall_exit_to_user_mode,
+//! exit_to_user_mode_loop); making the call again is what the processor does
+//! there, for the instruction pointer stands on SYSCALL.
+//! Left out: seccomp, audit and syscall tracing; rseq.
+
+use super::regs::{AX_OFFSET, exit_to_user_regs, read_pt_regs, write_pt_regs};
+use super::{Entered, execute_syscall, run};
+use crate::abi::Errno;
+use crate::abi::nr::syscall_name;
+use crate::kernel::error::SysError;
+use crate::kernel::mm::vmalloc;
+use crate::kernel::sched::core as sched;
+use crate::kernel::signal::deliver::{self, CallFate, Delivered, WayOut};
+use crate::kernel::syscalls::{Call, Out, Outcome};
+use crate::kernel::system::System;
+use crate::kernel::task::{Interrupted, Leaving, Resume, TaskId, TaskState};
+use crate::kernel::wait_queue::{Wait, WaitOn};
+use crate::trace::EventKind;
+
+/// Number of rt_sigreturn(2).
+const NR_RT_SIGRETURN: u32 = 15;
+
+/// A call has a result: leave the kernel.
+pub(super) fn finish(
+    sys: &mut System,
+    task: TaskId,
+    call: Call,
+    ret: i64,
+    error: Option<SysError>,
+) -> Entered {
+    let out = std::mem::take(&mut sys.kernel.out);
+    // Should it be made again after a signal, it begins anew.
+    sys.task_mut(task).resume = None;
+    if sys.log.on() {
+        let name = syscall_name(u64::from(call.nr)).unwrap_or("?");
+        sys.log.push(EventKind::SyscallRet(name, ret));
+    }
+    let Some(stack) = sys.task(task).stack else { return Entered::Dead };
+    if call.nr == NR_RT_SIGRETURN {
+        // The whole register image was restored from the signal frame.
+        write_pt_regs(sys, task);
+    } else {
+        vmalloc::stack_write_words(sys, &stack, AX_OFFSET, &[ret as u64]);
+    }
+    leave(sys, task, call, Outcome { ret, error, out }, WayOut::default())
+}
+
+/// The way out, or what is left of it after a stop.
+pub(super) fn leave(
+    sys: &mut System,
+    task: TaskId,
+    call: Call,
+    outcome: Outcome,
+    mut way: WayOut,
+) -> Entered {
+    let interrupted = outcome.error.as_ref().is_some_and(|e| e.errno.is_restart());
+    match exit_to_user_mode(sys, task, interrupted, &mut way) {
+        Delivered::Dead => return Entered::Dead,
+        Delivered::Stopped => {
+            stop_in_call(sys, task, call, Leaving { outcome, way });
+            return Entered::Stopped;
+        }
+        Delivered::ReturnToUser => {}
+    }
+    match way.fate {
+        // The instruction pointer was set back: SYSCALL executes again.
+        CallFate::Again(..) if !way.handler => restart(sys, task, call),
+        CallFate::Again(ip, sp) => {
+            let calls = &mut sys.task_mut(task).interrupted;
+            // A handler that was left without sigreturn has left its call.
+            if let Some(stale) = calls.iter().position(|i| i.at.1 == sp) {
+                calls.truncate(stale);
+            }
+            calls.push(Interrupted { call, at: (ip, sp) });
+            Entered::Interrupted
+        }
+        CallFate::Eintr => {
+            let why = "a signal handler ran while the call slept, and the call does not restart \
+                       after it";
+            let error = Some(SysError::new(Errno::EINTR, "handle_signal", why));
+            Entered::Done(Outcome { ret: Errno::EINTR.to_ret(), error, out: Out::None })
+        }
+        CallFate::Stands if call.nr == NR_RT_SIGRETURN => after_handler(sys, task, outcome),
+        CallFate::Stands => Entered::Done(outcome),
+    }
+}
+
+/// The task stopped on its way out of a call: the way out goes on later.
+fn stop_in_call(sys: &mut System, task: TaskId, call: Call, leaving: Leaving) {
+    let origin = sys.log.origin;
+    let wait =
+        Wait { on: WaitOn::Signal, state: TaskState::STOPPED, exclusive: false, deadline: None };
+    let leaving = Some(Box::new(leaving));
+    let resume = Resume { call, wait, origin, note: 0, file: None, leaving };
+    sys.task_mut(task).resume = Some(Box::new(resume));
+}
+
+/// A handler has returned. If it went back to a call that it had interrupted,
+/// that call is made again; how it ends is its own story, not sigreturn's.
+fn after_handler(sys: &mut System, task: TaskId, sigreturn: Outcome) -> Entered {
+    let t = sys.task_mut(task);
+    let at = (t.regs.ip, t.regs.sp);
+    let goes_back = |i: &Interrupted| i.at == at && u64::from(i.call.nr) == t.regs.ax;
+    let Some(found) = t.interrupted.iter().rposition(goes_back) else {
+        return Entered::Done(sigreturn);
+    };
+    let call = t.interrupted.drain(found..).next().expect("it was found").call;
+    let serial = call.serial;
+    match restart(sys, task, call) {
+        Entered::Dead => Entered::Dead,
+        Entered::Done(outcome) => {
+            sys.task_mut(task).finished.push((serial, outcome));
+            Entered::Done(sigreturn)
+        }
+        Entered::Blocked | Entered::Interrupted | Entered::Stopped => Entered::Done(sigreturn),
+    }
+}
+
+/// Executes the call's SYSCALL instruction again after a signal.
+fn restart(sys: &mut System, task: TaskId, call: Call) -> Entered {
+    execute_syscall(sys, task, &call);
+    run(sys, task, call)
+}
+
+/// On the way to user mode: takes signals, then loads the registers.
+/// `interrupted` says that `ax` holds a restart code, which must not reach
+/// user mode.
+pub(super) fn exit_to_user_mode(
+    sys: &mut System,
+    task: TaskId,
+    interrupted: bool,
+    way: &mut WayOut,
+) -> Delivered {
+    let cpu = sys.task(task).cpu;
+    if sched::current(sys, cpu) != task {
+        // The call moved it to another processor.
+        sched::context_switch(sys, cpu, task);
+    }
+    if interrupted || sys.task(task).sigpending {
+        read_pt_regs(sys, task);
+        let delivered = deliver::do_signal_or_restart(sys, task, way);
+        if delivered == Delivered::Dead {
+            return delivered;
+        }
+        write_pt_regs(sys, task);
+        if delivered == Delivered::Stopped {
+            let cpu = sys.task(task).cpu;
+            if sched::current(sys, cpu) == task {
+                sched::schedule(sys, cpu);
+            }
+            return delivered;
+        }
+    }
+    exit_to_user_regs(sys, task);
+    Delivered::ReturnToUser
+}
