@@ -203,7 +203,16 @@ impl Drop for Host {
     }
 }
 
+/// Whether a figure is asked for: `cargo bench -- WORD` measures those that
+/// have the word in their name.
+fn asked(what: &str) -> bool {
+    std::env::args().skip(1).find(|a| !a.starts_with('-')).is_none_or(|word| what.contains(&word))
+}
+
 fn row(host: &Host, what: &str, name: &str, n: u64, per: f64, model: impl Fn() -> f64) {
+    if !asked(what) {
+        return;
+    }
     let (mut m, mut h) = (f64::MAX, f64::MAX);
     for _ in 0..ROUNDS {
         m = m.min(model());
@@ -244,6 +253,9 @@ fn main() {
 }
 
 fn growth() {
+    if !asked("live tasks") {
+        return;
+    }
     let (_, _, times) = with_children(30_000);
     let early = median(&times[50..150]);
     let late = median(&times[29_850..]);
@@ -258,6 +270,9 @@ fn growth() {
 }
 
 fn snapshots() {
+    if !asked("snapshot") {
+        return;
+    }
     let (mut sys, init) = boot(1 << 30);
     touch(&mut sys, init, 16_384);
     for _ in 0..1_000 {

@@ -118,6 +118,7 @@ impl<T: Clone> Arena<T> {
     }
 
     /// Stores `value` and names it.
+    #[inline]
     pub fn insert(&mut self, value: T) -> Id<T> {
         self.live += 1;
         if self.free == NIL {
@@ -125,7 +126,7 @@ impl<T: Clone> Arena<T> {
             return Id { index: index as u32, generation: 0, kind: PhantomData };
         }
         let index = self.free;
-        let slot = self.slots.get_mut(index as usize).expect("free list names existing slots");
+        let slot = self.slots.slot_mut(index as usize).expect("free list names existing slots");
         self.free = slot.next_free;
         slot.next_free = NIL;
         slot.value = Some(value);
@@ -135,7 +136,7 @@ impl<T: Clone> Arena<T> {
     /// Takes the object out; `None` when `id` is stale.
     pub fn remove(&mut self, id: Id<T>) -> Option<T> {
         let free = self.free;
-        let slot = self.slots.get_mut(id.index as usize)?;
+        let slot = self.slots.slot_mut(id.index as usize)?;
         if slot.generation != id.generation {
             return None;
         }
@@ -147,17 +148,33 @@ impl<T: Clone> Arena<T> {
         Some(value)
     }
 
+    /// Frees the object where it lies; whether there was one. Unlike
+    /// [`Arena::remove`] it moves nothing.
+    pub fn free(&mut self, id: Id<T>) -> bool {
+        let free = self.free;
+        let Some(slot) = self.slots.slot_mut(id.index as usize) else { return false };
+        if slot.generation != id.generation || slot.value.is_none() {
+            return false;
+        }
+        slot.value = None;
+        slot.generation = slot.generation.wrapping_add(1);
+        slot.next_free = free;
+        self.free = id.index;
+        self.live -= 1;
+        true
+    }
+
     /// The object, or `None` when `id` is stale.
     #[inline]
     pub fn get(&self, id: Id<T>) -> Option<&T> {
-        let slot = self.slots.get(id.index as usize)?;
+        let slot = self.slots.slot(id.index as usize)?;
         if slot.generation == id.generation { slot.value.as_ref() } else { None }
     }
 
     /// The object for writing, or `None` when `id` is stale.
     #[inline]
     pub fn get_mut(&mut self, id: Id<T>) -> Option<&mut T> {
-        let slot = self.slots.get_mut(id.index as usize)?;
+        let slot = self.slots.slot_mut(id.index as usize)?;
         if slot.generation == id.generation { slot.value.as_mut() } else { None }
     }
 
@@ -208,6 +225,8 @@ mod tests {
         assert_eq!(a.remove(first), None);
         assert_eq!(a.get(second), Some(&"second"));
         assert_eq!(Id::from_bits(second.to_bits()), second);
+        assert!(!a.free(first) && a.free(second) && !a.free(second));
+        assert!(a.is_empty() && a.get(second).is_none());
     }
 
     #[test]

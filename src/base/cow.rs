@@ -13,5 +13,16 @@ pub use triomphe::Arc;
 /// a snapshot shares it.
 #[inline]
 pub fn make_mut<T: Clone>(arc: &mut Arc<T>) -> &mut T {
-    Arc::make_mut(arc)
+    if !arc.is_unique() {
+        unshare(arc);
+    }
+    Arc::get_mut(arc).expect("the pointer was just made the only one")
+}
+
+/// The rare part, out of line: a caller that finds the value unshared must not
+/// pay for the stack space that copying a whole chunk takes.
+#[cold]
+#[inline(never)]
+fn unshare<T: Clone>(arc: &mut Arc<T>) {
+    *arc = Arc::new(T::clone(arc));
 }

@@ -50,6 +50,19 @@ impl<T: Clone + Default, const N: usize> PVec<T, N> {
         if i < self.len { Some(&mut cow::make_mut(&mut self.chunks[i / N])[i % N]) } else { None }
     }
 
+    /// The slot at `i` in a chunk that exists, whether written or not: what an
+    /// arena asks, whose slots say themselves whether they are used.
+    #[inline]
+    pub(super) fn slot(&self, i: usize) -> Option<&T> {
+        self.chunks.get(i / N).map(|c| &c[i % N])
+    }
+
+    /// [`PVec::slot`] for writing.
+    #[inline]
+    pub(super) fn slot_mut(&mut self, i: usize) -> Option<&mut T> {
+        self.chunks.get_mut(i / N).map(|c| &mut cow::make_mut(c)[i % N])
+    }
+
     /// The whole chunk that holds element `i`, for writing, and the index of
     /// its first element: loops over neighbours pay for the sharing test once.
     #[inline]

@@ -159,7 +159,7 @@ fn resume_vfork(sys: &mut System, current: TaskId) -> Option<SysResult> {
             sys.task_mut(child).vfork_done = None;
         }
     }
-    sys.kernel.completions.remove(id);
+    sys.kernel.completions.free(id);
     Some(Ok(nr))
 }
 
@@ -347,7 +347,7 @@ fn bad_fork(sys: &mut System, d: Draft, reached: Step) {
     if reached >= Step::Creds {
         cred::exit_creds(sys, p);
     }
-    sys.kernel.tasks.remove(p);
+    sys.kernel.tasks.free(p);
     sys.log.leave("bad_fork");
 }
 

@@ -179,7 +179,7 @@ pub fn put_pid(sys: &mut System, pid: PidId) {
     p.count -= 1;
     if p.count == 0 {
         let ns = p.numbers.last().map(|u| u.ns);
-        sys.kernel.pids.remove(pid);
+        sys.kernel.pids.free(pid);
         if let Some(ns) = ns {
             nsproxy::put_pid_ns(sys, ns);
         }

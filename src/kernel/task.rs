@@ -162,6 +162,14 @@ pub struct KernelStack {
     pub pages: [Pfn; THREAD_PAGES],
 }
 
+impl KernelStack {
+    /// The frame at its upper end, where `pt_regs` lies.
+    #[inline]
+    pub fn top_page(&self) -> Pfn {
+        self.pages[THREAD_PAGES - 1]
+    }
+}
+
 /// `thread_struct`: what the processor needs to go on with this task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ThreadStruct {

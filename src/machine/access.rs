@@ -108,6 +108,56 @@ impl PhysMem {
         }
     }
 
+    /// The last `N` words of a frame, at most 512: where a stack begins.
+    ///
+    /// # Errors
+    /// No such frame.
+    #[inline]
+    pub fn read_tail<const N: usize>(&self, pfn: Pfn) -> Result<[u64; N], PageBug> {
+        let frame = self.frame(pfn)?;
+        let mut out = [0; N];
+        // `N` is known here: the copies become plain moves.
+        let first = const { FRAME_WORDS - N } / LINE_WORDS;
+        let skip = const { FRAME_WORDS - N } % LINE_WORDS;
+        let (head, rest) = out.split_at_mut((LINE_WORDS - skip) % LINE_WORDS);
+        let mut n = first;
+        if !head.is_empty() {
+            head.copy_from_slice(&frame.line(n)[skip..]);
+            n += 1;
+        }
+        for part in rest.as_chunks_mut::<LINE_WORDS>().0 {
+            *part = *frame.line(n);
+            n += 1;
+        }
+        Ok(out)
+    }
+
+    /// Writes the last `N` words of a frame, at most 512.
+    ///
+    /// # Errors
+    /// No such frame.
+    #[inline]
+    pub fn write_tail<const N: usize>(
+        &mut self,
+        pfn: Pfn,
+        words: &[u64; N],
+    ) -> Result<(), PageBug> {
+        let first = const { FRAME_WORDS - N } / LINE_WORDS;
+        let skip = const { FRAME_WORDS - N } % LINE_WORDS;
+        let mut frame = self.frame_mut(pfn)?.make_mut(!0 << first);
+        let (head, rest) = words.split_at((LINE_WORDS - skip) % LINE_WORDS);
+        let mut n = first;
+        if !head.is_empty() {
+            frame.line_or_insert(n)[skip..].copy_from_slice(head);
+            n += 1;
+        }
+        for part in rest.as_chunks::<LINE_WORDS>().0 {
+            *frame.line_or_insert(n) = *part;
+            n += 1;
+        }
+        Ok(())
+    }
+
     /// Makes `dst` a copy of `src`. The host shares the bytes until one of
     /// them is written.
     ///
@@ -268,6 +318,24 @@ mod tests {
         m.write_words(PhysAddr(p.addr().0 + 4088), &[7, 7, 7]);
         assert_eq!(m.read_u64(PhysAddr(p.addr().0 + 4088)), 7);
         assert!(m.is_zero(Pfn(p.0 + 1)));
+    }
+
+    #[test]
+    fn the_end_of_a_frame_at_once() {
+        let mut m = PhysMem::new(2 << 20);
+        let p = m.alloc_page(PageFlags::KSTACK).unwrap();
+        for round in 0..2u64 {
+            let words: [u64; 21] = std::array::from_fn(|i| i as u64 + round + 1);
+            m.write_tail(p, &words).unwrap();
+            assert_eq!(m.read_tail(p), Ok(words));
+            let mut out = [0; 22];
+            m.read_words(PhysAddr(p.addr().0 + PAGE_SIZE - 176), &mut out);
+            assert_eq!((out[0], &out[1..]), (0, &words[..]));
+            assert_eq!(m.read_tail(p), Ok(*words.last_chunk::<16>().unwrap()));
+            // The second round meets a frame that is stored whole.
+            m.write(p.addr(), &[1; 2048]);
+        }
+        assert!(m.read_tail::<8>(Pfn(1 << 20)).is_err());
     }
 
     #[test]

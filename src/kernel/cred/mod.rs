@@ -149,10 +149,10 @@ pub fn put_cred_many(sys: &mut System, id: CredId, n: u32) {
         let usage = c.usage;
         sys.oops("put_cred", format!("{n} references dropped of credentials that have {usage}"));
     }
-    if let Some(c) = sys.kernel.creds.remove(id) {
-        free_uid(sys, c.user);
-        put_user_ns(sys, c.user_ns);
-    }
+    let (user, user_ns) = (sys.kernel.creds[id].user, sys.kernel.creds[id].user_ns);
+    sys.kernel.creds.free(id);
+    free_uid(sys, user);
+    put_user_ns(sys, user_ns);
 }
 
 /// Whether having `new` gives nothing over having `old`

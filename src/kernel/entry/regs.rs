@@ -4,17 +4,17 @@
 //! Linux: arch/x86/entry/entry_64.S, arch/x86/entry/calling.h.
 //! Left out: the partial frames of the fast system call path.
 
-use crate::kernel::mm::vmalloc;
 use crate::kernel::sched::core::percpu_base;
 use crate::kernel::system::System;
 use crate::kernel::task::{THREAD_SIZE, TaskId};
 use crate::machine::Regs;
-use crate::machine::ptregs::{PT_REGS_SIZE, PT_REGS_WORDS, from_words, to_words};
+use crate::machine::ptregs::{PT_REGS_SIZE, from_words, to_words};
 
 /// Offset of `pt_regs` in a kernel stack.
 pub const PT_REGS_OFFSET: u64 = THREAD_SIZE - PT_REGS_SIZE;
 /// Offset of `pt_regs.ax` in a kernel stack.
 pub(super) const AX_OFFSET: u64 = PT_REGS_OFFSET + 10 * 8;
+
 /// Stores `pt_regs` and runs on the kernel stack from here on.
 pub(super) fn enter_kernel(sys: &mut System, task: TaskId, image: &Regs, orig_ax: i64) {
     let cpu = sys.task(task).cpu;
@@ -40,20 +40,25 @@ pub fn enter_from_user(sys: &mut System, task: TaskId, handler: u64, orig_ax: i6
 /// Writes the task's register image to the top of its kernel stack.
 pub fn write_pt_regs(sys: &mut System, task: TaskId) {
     let t = sys.task(task);
-    let Some(stack) = t.stack else { return };
+    let Some(top) = t.stack.map(|s| s.top_page()) else { return };
     let words = to_words(&t.regs, t.orig_ax as u64);
-    vmalloc::stack_write_words(sys, &stack, PT_REGS_OFFSET, &words);
+    if let Err(bug) = sys.machine.mem.write_tail(top, &words) {
+        sys.oops("entry_SYSCALL_64", bug.to_string());
+    }
 }
 
 /// Reads `pt_regs` back from the kernel stack into the task's image.
 pub fn read_pt_regs(sys: &mut System, task: TaskId) {
-    let Some(stack) = sys.task(task).stack else { return };
-    let mut words = [0; PT_REGS_WORDS];
-    vmalloc::stack_read_words(sys, &stack, PT_REGS_OFFSET, &mut words);
-    let (regs, orig_ax) = from_words(&words);
-    let t = sys.task_mut(task);
-    t.regs = regs;
-    t.orig_ax = orig_ax as i64;
+    let t = &mut sys.kernel.tasks[task];
+    let Some(top) = t.stack.map(|s| s.top_page()) else { return };
+    match sys.machine.mem.read_tail(top) {
+        Ok(words) => {
+            let (regs, orig_ax) = from_words(&words);
+            t.regs = regs;
+            t.orig_ax = orig_ax as i64;
+        }
+        Err(bug) => sys.oops("entry_SYSCALL_64", bug.to_string()),
+    }
 }
 
 /// Returns the processor to user mode with what `pt_regs` holds.

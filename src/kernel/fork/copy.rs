@@ -296,7 +296,7 @@ pub fn put_signal_draft(sys: &mut System, signal: Option<SignalId>) {
     if let Some(id) = signal
         && sys.kernel.signals[id].thread_head.first.is_none()
     {
-        sys.kernel.signals.remove(id);
+        sys.kernel.signals.free(id);
     }
 }
 
@@ -306,7 +306,7 @@ pub fn put_sighand(sys: &mut System, sighand: Option<SighandId>) {
     let s = &mut sys.kernel.sighands[id];
     s.count -= 1;
     if s.count == 0 {
-        sys.kernel.sighands.remove(id);
+        sys.kernel.sighands.free(id);
     }
 }
 

@@ -45,9 +45,9 @@ pub fn free_task(sys: &mut System, task: TaskId) {
         let s = &mut sys.kernel.signals[id];
         s.sigcnt -= 1;
         if s.sigcnt == 0 {
-            sys.kernel.signals.remove(id);
+            sys.kernel.signals.free(id);
         }
     }
     sys.kernel.todo.retain(|t| *t != task);
-    sys.kernel.tasks.remove(task);
+    sys.kernel.tasks.free(task);
 }

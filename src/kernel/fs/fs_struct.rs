@@ -38,7 +38,9 @@ pub fn put_fs_struct(sys: &mut System, fs: FsId) {
     };
     match f.users {
         0 => sys.oops("put_fs_struct", format!("users of fs_struct {fs:?} below zero")),
-        1 => drop(sys.kernel.fs.remove(fs)),
+        1 => {
+            sys.kernel.fs.free(fs);
+        }
         _ => f.users -= 1,
     }
 }

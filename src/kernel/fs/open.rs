@@ -213,7 +213,7 @@ pub fn do_faccessat(
     let result = filename_lookup(sys, task, dfd, name)
         .and_then(|path| inode_permission(sys, task, path.inode(), mode, &path.name()));
     sys.task_mut(task).cred = own;
-    sys.kernel.creds.remove(over);
+    sys.kernel.creds.free(over);
     result
 }
 

@@ -125,21 +125,24 @@ fn __mmdrop(sys: &mut System, mm: MmId) {
     if mm == sys.kernel.init_mm {
         return sys.oops("__mmdrop", "init_mm was dropped to zero".to_string());
     }
-    let Some(m) = sys.kernel.mms.remove(mm) else { return };
-    check_mm(sys, &m);
+    check_mm(sys, mm);
+    let pgd = sys.kernel.mms[mm].pgd;
+    sys.kernel.mms.free(mm);
     if sys.machine.config.mmu {
-        put_page(sys, m.pgd);
+        put_page(sys, pgd);
     }
 }
 
 /// What Linux prints as "BUG: Bad rss-counter state" and "Bad page map":
 /// counters that should be zero by now (`check_mm`).
-fn check_mm(sys: &mut System, m: &MmStruct) {
-    if m.rss_stat != [0; 3] {
-        sys.oops("check_mm", format!("bad rss-counter state of a freed mm: {:?}", m.rss_stat));
+fn check_mm(sys: &mut System, mm: MmId) {
+    let m = &sys.kernel.mms[mm];
+    let (rss_stat, nr_pgtables) = (m.rss_stat, m.nr_pgtables);
+    if rss_stat != [0; 3] {
+        sys.oops("check_mm", format!("bad rss-counter state of a freed mm: {rss_stat:?}"));
     }
-    if m.nr_pgtables != 0 {
-        sys.oops("check_mm", format!("non-zero nr_pgtables on freeing mm: {}", m.nr_pgtables));
+    if nr_pgtables != 0 {
+        sys.oops("check_mm", format!("non-zero nr_pgtables on freeing mm: {nr_pgtables}"));
     }
 }
 

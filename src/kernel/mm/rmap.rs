@@ -182,7 +182,7 @@ fn put_anon_vma(sys: &mut System, id: AnonVmaId) {
         return;
     }
     let root = av.root;
-    sys.kernel.anon_vmas.remove(id);
+    sys.kernel.anon_vmas.free(id);
     if let Some(root) = root.filter(|r| *r != id) {
         put_anon_vma(sys, root);
     }
