@@ -12,7 +12,7 @@ use forkyard::kernel::syscalls::table::{AREAS, lookup};
 use forkyard::kernel::{System, TaskId};
 use forkyard::machine::UserOp;
 use forkyard::machine::vmem::Size;
-use kit::ops::actors;
+use kit::perform::actors;
 use kit::{World, quietly};
 use std::collections::BTreeMap;
 

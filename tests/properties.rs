@@ -17,7 +17,8 @@ use forkyard::kernel::syscalls::{Call, Payload};
 use forkyard::kernel::wait_queue::WaitOn;
 use forkyard::kernel::{System, TaskId, TaskState};
 use forkyard::machine::PagingLevels;
-use kit::ops::{Op, PATHS, op, perform};
+use kit::ops::{Op, PATHS, op};
+use kit::perform::perform;
 use kit::{World, quietly, small};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 

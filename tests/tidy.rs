@@ -28,7 +28,6 @@ const TOO_LONG: usize = 700;
 const LONG_FOR_A_REASON: &[(&str, &str)] = &[
     ("src/abi/nr.rs", "one line a system call"),
     ("src/kernel/task.rs", "task_struct is one struct"),
-    ("tests/clone_flags.rs", "questions, rules and answers of one comparison"),
 ];
 
 /// Files that may use `unsafe`; each has a SAFETY comment at every use.

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub mod ops;
+pub mod perform;
 
 use forkyard::abi::Errno;
 use forkyard::abi::nr::syscall_number;
