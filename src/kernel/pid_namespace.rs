@@ -47,7 +47,7 @@ pub struct PidNamespace {
     /// Its init.
     pub child_reaper: Option<TaskId>,
     /// pid numbers to their objects (Linux's IDR).
-    pub idr: PVec<Option<PidId>, 128>,
+    pub idr: PVec<Option<PidId>, IDR_CHUNK>,
     /// Occupied entries of each chunk of the IDR: lets the search skip full ones.
     pub chunk_used: Vec<u16>,
     /// Where the cyclic search begins.
@@ -62,7 +62,8 @@ pub struct PidNamespace {
     pub inum: u32,
 }
 
-const IDR_CHUNK: usize = 128;
+/// Entries of the IDR that share a counter.
+pub const IDR_CHUNK: usize = 128;
 
 impl PidNamespace {
     /// An empty namespace with one reference.

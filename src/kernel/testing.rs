@@ -6,11 +6,11 @@
 use crate::abi::nr::syscall_number;
 use crate::abi::{Errno, Signal};
 use crate::kernel::boot::{BootConfig, boot};
+use crate::kernel::check::invariants;
 use crate::kernel::entry::{self, Entered};
 use crate::kernel::syscalls::{Call, Out, Payload};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
-use std::collections::BTreeMap;
 
 /// A booted system and its first process.
 pub struct World {
@@ -112,34 +112,11 @@ impl World {
         }
     }
 
-    /// Counts the references to credentials and users from their holders.
+    /// Recounts everything the kernel counts.
     pub fn recount(&self) {
-        let k = &self.sys.kernel;
-        let (mut creds, mut users) = (BTreeMap::new(), BTreeMap::new());
-        let (mut tasks, mut queued) = (BTreeMap::new(), BTreeMap::new());
-        *creds.entry(k.init_cred).or_insert(0) += 1;
-        for (_, t) in k.tasks.iter() {
-            *creds.entry(t.cred).or_insert(0) += 1;
-            *creds.entry(t.real_cred).or_insert(0) += 1;
-            if t.signal.is_some() {
-                *tasks.entry(k.creds[t.real_cred].user).or_insert(0) += 1;
-            }
-        }
-        let private = k.tasks.iter().flat_map(|(_, t)| t.pending.list.iter());
-        let shared = k.signals.iter().flat_map(|(_, s)| s.shared_pending.list.iter());
-        for q in private.chain(shared) {
-            *queued.entry(q.user).or_insert(0) += 1;
-            *users.entry(q.user).or_insert(0) += 1;
-        }
-        for (id, c) in k.creds.iter() {
-            assert_eq!(Some(&c.usage), creds.get(&id), "usage of {id:?} {c:?}");
-            *users.entry(c.user).or_insert(0) += 1;
-        }
-        for (id, u) in k.users.iter() {
-            assert_eq!(Some(&u.count), users.get(&id), "count of {u:?}");
-            let n = tasks.get(&id).copied().unwrap_or(0);
-            assert_eq!(u.processes, n, "tasks of {u:?}");
-            assert_eq!(u.sigpending, queued.get(&id).copied().unwrap_or(0), "signals of {u:?}");
+        if let Err(found) = invariants(&self.sys) {
+            let list: Vec<String> = found.iter().map(ToString::to_string).collect();
+            panic!("{}", list.join("\n"));
         }
     }
 }

@@ -8,10 +8,8 @@ use super::tally::Tally;
 use super::{Findings, Named};
 use crate::kernel::fs::FileKind;
 use crate::kernel::pid::{PidType, task_pid_ptr};
+use crate::kernel::pid_namespace::IDR_CHUNK;
 use crate::kernel::system::System;
-
-/// Entries of a namespace's table that share a counter.
-const IDR_CHUNK: usize = 128;
 
 pub(super) fn check(sys: &System, f: &mut Findings) {
     let k = &sys.kernel;
