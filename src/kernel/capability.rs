@@ -12,6 +12,7 @@ use crate::kernel::pid::PidType;
 use crate::kernel::pid::{find_task_by_vpid, task_active_pid_ns, task_pid_nr_ns};
 use crate::kernel::system::System;
 use crate::kernel::task::{PF, TaskId};
+use crate::traced;
 
 /// Whether credentials have a capability in a namespace: raised in their own
 /// one, or because they belong to the owner of one below (`cap_capable`).
@@ -103,7 +104,7 @@ pub fn capset(
     let valid = |s: CapSet| s.and(CapSet::FULL);
     let (effective, permitted, inheritable) =
         (valid(effective), valid(permitted), valid(inheritable));
-    let new = prepare_creds(sys, current)?;
+    let new = traced!(sys, prepare_creds(current))?;
     if let Err(e) = cap_capset(sys, current, effective, permitted, inheritable) {
         abort_creds(sys, new);
         return Err(e);
@@ -114,7 +115,7 @@ pub fn capset(
     c.cap_inheritable = inheritable;
     // Ambient capabilities are always permitted and inheritable.
     c.cap_ambient = c.cap_ambient.and(permitted.and(inheritable));
-    commit_creds(sys, current, new);
+    traced!(sys, commit_creds(current, new));
     Ok(())
 }
 

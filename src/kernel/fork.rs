@@ -306,46 +306,46 @@ fn bad_fork(sys: &mut System, d: Draft, reached: Step) {
         match step {
             Step::Pidfd => {
                 if let Some((_, file)) = d.pidfd {
-                    fs::file::fput(sys, file);
+                    traced!(sys, fs::file::fput(file));
                 }
             }
             Step::Pid => {
                 if let Some(id) = d.pid {
-                    pid::free_pid(sys, id);
+                    traced!(sys, pid::free_pid(id));
                 }
             }
             Step::Namespaces => {
                 if let Some(ns) = d.nsproxy {
-                    nsproxy::put_nsproxy(sys, ns);
+                    traced!(sys, nsproxy::put_nsproxy(ns));
                 }
             }
             Step::Mm => {
                 if let Some(mm) = d.mm {
-                    lifetime::mmput(sys, mm);
+                    traced!(sys, lifetime::mmput(mm));
                 }
             }
-            Step::Signal => copy::put_signal_draft(sys, d.signal),
-            Step::Sighand => copy::put_sighand(sys, d.sighand),
+            Step::Signal => traced!(sys, copy::free_signal_struct(d.signal)),
+            Step::Sighand => traced!(sys, copy::__cleanup_sighand(d.sighand)),
             Step::Fs => {
                 if let Some(fs) = d.fs {
-                    fs::fs_struct::put_fs_struct(sys, fs);
+                    traced!(sys, fs::fs_struct::put_fs_struct(fs));
                 }
             }
             Step::Files => {
                 if let Some(files) = d.files {
-                    fs::fdtable::put_files_struct(sys, files);
+                    traced!(sys, fs::fdtable::put_files_struct(files));
                 }
             }
             Step::Creds => user::dec_nproc_of(sys, p),
             Step::TaskStruct => {
                 if let Some(stack) = sys.task_mut(p).stack.take() {
-                    vmalloc::free_thread_stack(sys, stack);
+                    traced!(sys, vmalloc::free_thread_stack(stack));
                 }
             }
         }
     }
     if reached >= Step::Creds {
-        cred::exit_creds(sys, p);
+        traced!(sys, cred::exit_creds(p));
     }
     sys.kernel.tasks.free(p);
     sys.log.leave("bad_fork");

@@ -21,6 +21,7 @@ use crate::kernel::cred::user_ns::make_kuid;
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
+use crate::traced;
 
 /// SECBIT_EXEC_RESTRICT_FILE and SECBIT_EXEC_DENY_INTERACTIVE with their
 /// locks: the bits that need no privilege (Linux 6.14).
@@ -83,9 +84,9 @@ pub fn cap_task_fix_setuid(sys: &mut System, task: TaskId, new: CredId, which: S
 
 /// Prepares a copy, changes it, publishes it.
 fn change(sys: &mut System, task: TaskId, f: impl FnOnce(&mut Cred)) -> Result<i64, SysError> {
-    let new = prepare_creds(sys, task)?;
+    let new = traced!(sys, prepare_creds(task))?;
     f(&mut sys.kernel.creds[new]);
-    commit_creds(sys, task, new);
+    traced!(sys, commit_creds(task, new));
     Ok(0)
 }
 

@@ -25,6 +25,7 @@ use crate::kernel::mm::MmId;
 use crate::kernel::signal::threads;
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
+use crate::traced;
 
 bitflags::bitflags! {
     /// `bprm->unsafe`, `LSM_UNSAFE_*`: why the new program must not gain.
@@ -51,7 +52,7 @@ const SUID_DUMP_USER: u32 = 1;
 /// The copy that an exec changes (`prepare_exec_creds`): the saved and
 /// file-system ids follow the effective ones.
 pub fn prepare_exec_creds(sys: &mut System, task: TaskId) -> Result<CredId, SysError> {
-    let new = prepare_creds(sys, task)?;
+    let new = traced!(sys, prepare_creds(task))?;
     let n = &mut sys.kernel.creds[new];
     (n.suid, n.fsuid) = (n.euid, n.euid);
     (n.sgid, n.fsgid) = (n.egid, n.egid);
@@ -190,5 +191,5 @@ pub fn install_exec_creds(sys: &mut System, task: TaskId, mm: MmId, new: CredId,
     let c = sys.cred(task);
     let same = c.euid == c.uid && c.egid == c.gid;
     sys.mm_mut(mm).dumpable = if same { SUID_DUMP_USER } else { sys.kernel.sysctl.suid_dumpable };
-    commit_creds(sys, task, new);
+    traced!(sys, commit_creds(task, new));
 }

@@ -11,6 +11,7 @@ use crate::kernel::capability::ns_capable;
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
+use crate::traced;
 
 /// Most supplementary groups.
 pub const NGROUPS_MAX: u64 = 65536;
@@ -39,9 +40,9 @@ pub fn set_groups(sys: &mut System, task: TaskId, gids: &[u32]) -> Result<(), Sy
         return refuse(Errno::EINVAL, "groups_from_user", why);
     };
     groups.sort_unstable();
-    let new = prepare_creds(sys, task)?;
+    let new = traced!(sys, prepare_creds(task))?;
     sys.kernel.creds[new].group_info = groups.into();
-    commit_creds(sys, task, new);
+    traced!(sys, commit_creds(task, new));
     Ok(())
 }
 

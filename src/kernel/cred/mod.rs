@@ -30,6 +30,7 @@ use crate::kernel::nsproxy::UserNsId;
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 use crate::kernel::user::{dec_nproc, free_uid, get_uid, inc_nproc};
+use crate::traced;
 use std::sync::Arc;
 use user_ns::{get_user_ns, put_user_ns};
 
@@ -216,7 +217,7 @@ pub fn copy_creds(sys: &mut System, parent: TaskId, flags: CloneFlags) -> Result
         get_cred_many(sys, shared, 2);
         return Ok(shared);
     }
-    let new = prepare_creds(sys, parent)?;
+    let new = traced!(sys, prepare_creds(parent))?;
     if flags.contains(CloneFlags::CLONE_NEWUSER)
         && let Err(e) = user_ns::create_user_ns(sys, parent, new)
     {

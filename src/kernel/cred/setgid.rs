@@ -13,6 +13,7 @@ use crate::kernel::capability::ns_capable;
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
+use crate::traced;
 
 /// "No change" in setregid and the like.
 const UNCHANGED: u32 = u32::MAX;
@@ -45,7 +46,7 @@ pub fn sys_setgid(sys: &mut System, task: TaskId, gid: u32) -> Result<(), SysErr
     let Some(gid) = wanted(sys, task, gid, F)? else {
         return refuse(Errno::EINVAL, F, "-1 is no gid");
     };
-    let new = prepare_creds(sys, task)?;
+    let new = traced!(sys, prepare_creds(task))?;
     if may_setgid(sys, task) {
         let n = &mut sys.kernel.creds[new];
         (n.gid, n.sgid) = (gid, gid);
@@ -58,7 +59,7 @@ pub fn sys_setgid(sys: &mut System, task: TaskId, gid: u32) -> Result<(), SysErr
     }
     let n = &mut sys.kernel.creds[new];
     (n.egid, n.fsgid) = (gid, gid);
-    commit_creds(sys, task, new);
+    traced!(sys, commit_creds(task, new));
     Ok(())
 }
 
@@ -67,7 +68,7 @@ pub fn sys_setregid(sys: &mut System, task: TaskId, rgid: u32, egid: u32) -> Res
     const F: &str = "__sys_setregid";
     let r = wanted(sys, task, rgid, F)?;
     let e = wanted(sys, task, egid, F)?;
-    let new = prepare_creds(sys, task)?;
+    let new = traced!(sys, prepare_creds(task))?;
     let old = sys.cred(task);
     let (gid0, egid0, sgid0) = (old.gid, old.egid, old.sgid);
     if let Some(r) = r {
@@ -89,7 +90,7 @@ pub fn sys_setregid(sys: &mut System, task: TaskId, rgid: u32, egid: u32) -> Res
         n.sgid = n.egid;
     }
     n.fsgid = n.egid;
-    commit_creds(sys, task, new);
+    traced!(sys, commit_creds(task, new));
     Ok(())
 }
 
@@ -117,13 +118,13 @@ pub fn sys_setresgid(
         let why = "without CAP_SETGID each new gid must be one of the three present";
         return refuse(Errno::EPERM, F, why);
     }
-    let new = prepare_creds(sys, task)?;
+    let new = traced!(sys, prepare_creds(task))?;
     let n = &mut sys.kernel.creds[new];
     n.gid = r.unwrap_or(n.gid);
     n.egid = e.unwrap_or(n.egid);
     n.sgid = s.unwrap_or(n.sgid);
     n.fsgid = n.egid;
-    commit_creds(sys, task, new);
+    traced!(sys, commit_creds(task, new));
     Ok(())
 }
 
@@ -134,10 +135,10 @@ pub fn sys_setfsgid(sys: &mut System, task: TaskId, gid: u32) -> u32 {
     let before = from_kgid_munged(sys, ns, old.fsgid);
     let (ids, fsgid) = ([old.gid, old.egid, old.sgid, old.fsgid], old.fsgid);
     let Some(gid) = make_kgid(sys, ns, gid) else { return before };
-    let Ok(new) = prepare_creds(sys, task) else { return before };
+    let Ok(new) = traced!(sys, prepare_creds(task)) else { return before };
     if gid != fsgid && (ids.contains(&gid) || may_setgid(sys, task)) {
         sys.kernel.creds[new].fsgid = gid;
-        commit_creds(sys, task, new);
+        traced!(sys, commit_creds(task, new));
     } else {
         abort_creds(sys, new);
     }

@@ -22,6 +22,7 @@ use crate::kernel::error::{SysError, refuse};
 use crate::kernel::system::System;
 use crate::kernel::task::{PF, TaskId};
 use crate::kernel::user::{alloc_uid, free_uid, is_nproc_overlimit};
+use crate::traced;
 
 /// "No change" in setreuid and the like.
 const UNCHANGED: u32 = u32::MAX;
@@ -77,7 +78,7 @@ fn publish(sys: &mut System, task: TaskId, new: CredId) {
     }
     cap_task_fix_setuid(sys, task, new, SetId::All);
     flag_nproc_exceeded(sys, task, new);
-    commit_creds(sys, task, new);
+    traced!(sys, commit_creds(task, new));
 }
 
 /// setuid(2).
@@ -86,7 +87,7 @@ pub fn sys_setuid(sys: &mut System, task: TaskId, uid: u32) -> Result<(), SysErr
     let Some(uid) = wanted(sys, task, uid, F)? else {
         return refuse(Errno::EINVAL, F, "-1 is no uid");
     };
-    let new = prepare_creds(sys, task)?;
+    let new = traced!(sys, prepare_creds(task))?;
     if may_setuid(sys, task) {
         let n = &mut sys.kernel.creds[new];
         (n.uid, n.suid) = (uid, uid);
@@ -108,7 +109,7 @@ pub fn sys_setreuid(sys: &mut System, task: TaskId, ruid: u32, euid: u32) -> Res
     const F: &str = "__sys_setreuid";
     let r = wanted(sys, task, ruid, F)?;
     let e = wanted(sys, task, euid, F)?;
-    let new = prepare_creds(sys, task)?;
+    let new = traced!(sys, prepare_creds(task))?;
     let old = sys.cred(task);
     let (uid0, euid0, suid0) = (old.uid, old.euid, old.suid);
     if let Some(r) = r {
@@ -160,7 +161,7 @@ pub fn sys_setresuid(
         let why = "without CAP_SETUID each new uid must be one of the three present";
         return refuse(Errno::EPERM, F, why);
     }
-    let new = prepare_creds(sys, task)?;
+    let new = traced!(sys, prepare_creds(task))?;
     let n = &mut sys.kernel.creds[new];
     n.uid = r.unwrap_or(n.uid);
     n.euid = e.unwrap_or(n.euid);
@@ -178,11 +179,11 @@ pub fn sys_setfsuid(sys: &mut System, task: TaskId, uid: u32) -> u32 {
     let before = from_kuid_munged(sys, ns, old.fsuid);
     let (ids, fsuid) = ([old.uid, old.euid, old.suid, old.fsuid], old.fsuid);
     let Some(uid) = make_kuid(sys, ns, uid) else { return before };
-    let Ok(new) = prepare_creds(sys, task) else { return before };
+    let Ok(new) = traced!(sys, prepare_creds(task)) else { return before };
     if uid != fsuid && (ids.contains(&uid) || may_setuid(sys, task)) {
         sys.kernel.creds[new].fsuid = uid;
         cap_task_fix_setuid(sys, task, new, SetId::Fs);
-        commit_creds(sys, task, new);
+        traced!(sys, commit_creds(task, new));
     } else {
         abort_creds(sys, new);
     }

@@ -291,7 +291,7 @@ pub fn copy_signal(
 }
 
 /// Undoes [`copy_signal`] for a draft.
-pub fn put_signal_draft(sys: &mut System, signal: Option<SignalId>) {
+pub fn free_signal_struct(sys: &mut System, signal: Option<SignalId>) {
     // A thread's draft had not been counted yet; a process's own goes.
     if let Some(id) = signal
         && sys.kernel.signals[id].thread_head.first.is_none()
@@ -301,7 +301,7 @@ pub fn put_signal_draft(sys: &mut System, signal: Option<SignalId>) {
 }
 
 /// Drops a user of a disposition table (`__cleanup_sighand`).
-pub fn put_sighand(sys: &mut System, sighand: Option<SighandId>) {
+pub fn __cleanup_sighand(sys: &mut System, sighand: Option<SighandId>) {
     let Some(id) = sighand else { return };
     let s = &mut sys.kernel.sighands[id];
     s.count -= 1;

@@ -40,7 +40,7 @@ pub fn free_task(sys: &mut System, task: TaskId) {
     let t = sys.task(task);
     let (sighand, signal) = (t.sighand, t.signal);
     cred::exit_creds(sys, task);
-    copy::put_sighand(sys, sighand);
+    copy::__cleanup_sighand(sys, sighand);
     if let Some(id) = signal {
         let s = &mut sys.kernel.signals[id];
         s.sigcnt -= 1;
