@@ -102,6 +102,8 @@ fn kernel_init(sys: &mut System, init: TaskId) -> Result<(), String> {
         Err(Stop::NoReturn) => {}
         other => return Err(format!("/sbin/init does not start: {other:?}")),
     }
+    // Every init does this first: until then it is in session 0 like kthreadd.
+    crate::kernel::sys::setsid(sys, init).map_err(|e| e.to_string())?;
     sys.task_mut(init).orig_ax = -1;
     entry::write_pt_regs(sys, init);
     entry::exit_to_user_regs(sys, init);

@@ -216,10 +216,12 @@ pub fn attach_pid(sys: &mut System, task: TaskId, ty: PidType) {
 }
 
 fn change_pid_to(sys: &mut System, task: TaskId, ty: PidType, new: Option<PidId>) {
-    let Some(pid) = task_pid_ptr(sys, task, ty) else { return };
-    let mut head = sys.kernel.pids[pid].tasks[ty as usize];
-    list::list_del(&mut sys.kernel.tasks, &mut head, ty.list(), task);
-    sys.kernel.pids[pid].tasks[ty as usize] = head;
+    let old = task_pid_ptr(sys, task, ty);
+    if let Some(pid) = old {
+        let mut head = sys.kernel.pids[pid].tasks[ty as usize];
+        list::list_del(&mut sys.kernel.tasks, &mut head, ty.list(), task);
+        sys.kernel.pids[pid].tasks[ty as usize] = head;
+    }
     if ty == PidType::Pid {
         sys.task_mut(task).thread_pid = new;
     } else if sys.task(task).signal.is_some() {
@@ -227,7 +229,9 @@ fn change_pid_to(sys: &mut System, task: TaskId, ty: PidType, new: Option<PidId>
     }
     // A number stays taken as long as any task uses it in any role: that is
     // why a dead leader's pid is not reused while its process group lives.
-    if sys.kernel.pids[pid].tasks.iter().all(|h| h.first.is_none()) {
+    if let Some(pid) = old
+        && sys.kernel.pids[pid].tasks.iter().all(|h| h.first.is_none())
+    {
         free_pid(sys, pid);
     }
 }

@@ -25,7 +25,7 @@ use crate::kernel::system::System;
 use crate::kernel::task::{PF, TaskId};
 
 /// The pid object of a task's process group or session; `None` once the task
-/// is released.
+/// is released, and for group and session 0 of the kernel threads.
 fn pid_of(sys: &System, task: TaskId, ty: PidType) -> Option<PidId> {
     sys.task(task).signal.and_then(|s| sys.kernel.signals[s].pids[ty as usize])
 }
@@ -103,8 +103,10 @@ pub fn get_group_or_session(
         0 => Some(current),
         _ => find_task_by_vpid(sys, current, pid),
     };
-    match target.and_then(|t| pid_of(sys, t, ty)) {
-        Some(p) => Ok(pid_nr_ns(sys, p, task_active_pid_ns(sys, current))),
+    match target.map(|t| pid_of(sys, t, ty)) {
+        Some(Some(p)) => Ok(pid_nr_ns(sys, p, task_active_pid_ns(sys, current))),
+        // Group and session 0 of the kernel threads.
+        Some(None) => Ok(0),
         None => refuse(Errno::ESRCH, function, "no process has this pid"),
     }
 }

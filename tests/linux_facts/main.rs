@@ -16,6 +16,7 @@ use forkyard::abi::structs::CloneArgs;
 use forkyard::abi::{Cap, CapSet, Errno, SigSet, Signal};
 use forkyard::base::Pfn;
 use forkyard::kernel::TaskId;
+use forkyard::kernel::check::Census;
 use forkyard::kernel::mm::pgtable::{lookup, pte_present};
 use forkyard::kernel::signal::{Rlimit, SIG_DFL, SIG_IGN, SigAction};
 use forkyard::kernel::syscalls::{Out, Payload};

@@ -88,6 +88,54 @@ fn fact_33_an_init_sees_no_parent_group_or_session() {
 }
 
 #[test]
+fn a_namespace_leaves_nothing_when_its_init_is_killed() {
+    let (mut w, t) = world();
+    let warm = w.clone_with(t, NEWPID | SIGCHLD);
+    w.exit(warm, 0);
+    status(&mut w, t, warm);
+    let before = Census::of(&w.sys);
+    let ns_init = w.clone_with(t, NEWPID | SIGCHLD);
+    w.thread(ns_init);
+    let parent = w.fork(ns_init);
+    let zombie = w.fork(parent);
+    let deeper = w.clone_with(parent, NEWPID | SIGCHLD);
+    let sleeper = w.fork(deeper);
+    w.ok(parent, "setsid", &[]);
+    w.exit(zombie, 0);
+    w.sleeps(sleeper, "pause", &[]);
+    w.vfork(parent);
+    let pid = i64::from(w.pid(ns_init));
+    w.kill(t, pid, 9).unwrap();
+    assert!([parent, zombie, deeper, sleeper].iter().all(|p| !w.exists(*p)));
+    assert_eq!(status(&mut w, t, ns_init), 9);
+    assert_eq!(Census::of(&w.sys), before);
+}
+
+#[test]
+fn kthreadd_stays_in_group_and_session_0() {
+    let (mut w, t) = world();
+    assert_eq!(w.ok(t, "getpgid", &[2]), 0);
+    assert_eq!(w.ok(t, "getsid", &[2]), 0);
+    // An init makes a session of its own, as every real one does.
+    assert_eq!((w.ok(t, "getpgid", &[1]), w.ok(t, "getsid", &[1])), (1, 1));
+}
+
+#[test]
+fn a_stopped_orphan_of_a_killed_parent_is_reported_to_init() {
+    let (mut w, a) = world();
+    let v = w.fork(a);
+    let child = w.fork(v);
+    w.ok(child, "setpgid", &[0, 0]);
+    w.thread(child);
+    let (pid, parent) = (i64::from(w.pid(child)), i64::from(w.pid(v)));
+    w.kill(a, pid, 20).unwrap();
+    assert_eq!(w.state(child), 'T');
+    w.kill(a, parent, 9).unwrap();
+    let init = w.init;
+    assert_eq!(w.wait4(init, pid, 0), Ok((pid, 1)), "killed by HUP");
+}
+
+#[test]
 fn fact_34_a_group_newly_orphaned() {
     for stop in [true, false] {
         let (mut w, shell) = world();

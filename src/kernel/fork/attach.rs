@@ -82,7 +82,9 @@ fn lead_group(sys: &mut System, current: TaskId, p: TaskId, pid: pid::PidId) {
     let parent_signal = sys.signal(real_parent);
     let has_subreaper = parent_signal.has_child_subreaper || parent_signal.is_child_subreaper;
     let s = sys.signal_mut(p);
-    s.pids = [None, Some(pid), pgid.or(Some(pid)), sid.or(Some(pid))];
+    // Task 0 is in group and session 0, which no pid stands for, and so are
+    // init and the kernel threads at first (init_struct_pid).
+    s.pids = [None, Some(pid), pgid, sid];
     s.has_child_subreaper = has_subreaper;
     if is_reaper {
         s.flags |= SignalFlags::UNKILLABLE;
