@@ -316,6 +316,8 @@ fn info_of(sys: &System, current: TaskId, p: TaskId, status: i32, usage: Rusage)
         WaitStatus::Continued => (si_code::CLD_CONTINUED, Signal::SIGCONT.number()),
     };
     WaitInfo {
+        task: p,
+        global_pid: sys.task(p).pid,
         pid: pid::task_pid_nr_ns(sys, p, PidType::Tgid, Some(ns)),
         status,
         si_code,
@@ -435,10 +437,15 @@ fn check_options(
     let unknown = options & !known.bits();
     if unknown != 0 {
         let named = WaitOptions::from_bits_retain(unknown);
+        let mut options: Vec<_> = named.iter_names().map(|(name, _)| name.to_string()).collect();
+        let nameless = unknown & !WaitOptions::all().bits();
+        if nameless != 0 {
+            options.push(format!("{nameless:#x}"));
+        }
         return Err(SysError::with(
             Errno::EINVAL,
             f,
-            format!("this call does not take the options {named:?} ({unknown:#x})"),
+            format!("this call does not take the options {}", options.join(" | ")),
         ));
     }
     Ok(WaitOptions::from_bits_retain(options))

@@ -21,6 +21,7 @@ use crate::abi::structs::{CloneArgs, Rusage, SigInfo};
 use crate::abi::{CapSet, SigSet};
 use crate::kernel::error::SysError;
 use crate::kernel::signal::{Rlimit, SigAction};
+use crate::kernel::task::TaskId;
 
 /// What a pointer argument would have pointed to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -83,6 +84,10 @@ impl Call {
 /// What wait4 and waitid report of a child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WaitInfo {
+    /// Who it was; the name is stale once it was reaped.
+    pub task: TaskId,
+    /// Its number in the initial pid namespace.
+    pub global_pid: i32,
     /// The child, in the caller's namespace.
     pub pid: i32,
     /// Wait status as wait4 gives it.

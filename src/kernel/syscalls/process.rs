@@ -26,7 +26,7 @@ use crate::traced;
 /// Rows of the table.
 pub const CALLS: &[Syscall] = &[
     row(56, "clone", &["flags", "stack", "parent_tid", "child_tid", "tls"], sys_clone)
-        .partly("CLONE_PTRACE has no effect: there is no tracer"),
+        .partly("CLONE_PTRACE and CLONE_UNTRACED are accepted and have no effect, as in Linux when the caller is not traced: there is no tracer here"),
     row(57, "fork", &[], sys_fork),
     row(58, "vfork", &[], sys_vfork),
     row(60, "exit", &["error_code"], sys_exit).noting("ends one thread"),
@@ -37,7 +37,7 @@ pub const CALLS: &[Syscall] = &[
     row(231, "exit_group", &["error_code"], sys_exit_group).noting("ends the whole process"),
     row(247, "waitid", &["which", "upid", "infop", "options", "rusage"], sys_waitid),
     row(435, "clone3", &["cl_args", "size"], sys_clone3)
-        .partly("CLONE_INTO_CGROUP finds no cgroup directory; CLONE_PTRACE has no effect"),
+        .partly("CLONE_INTO_CGROUP finds no cgroup directory; CLONE_PTRACE and CLONE_UNTRACED are accepted and have no effect, as in Linux when the caller is not traced: there is no tracer here"),
 ];
 
 fn sys_fork(sys: &mut System, current: TaskId, _: &Call) -> SysResult {

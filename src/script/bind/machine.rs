@@ -265,6 +265,10 @@ fn kernel(book: &mut Book) {
         "==(a: Snapshot, b: Snapshot) -> bool" => |a: Saved, b: Saved| {
             a.machine.is(&b.machine) && a.system == b.system
         };
+        /// Whether two snapshots differ in state or machine.
+        "!=(a: Snapshot, b: Snapshot) -> bool" => |a: Saved, b: Saved| {
+            !(a.machine.is(&b.machine) && a.system == b.system)
+        };
         /// The task with this pid.
         "task(m: Machine, pid: int) -> Task" => |m: &mut Machine, nr: INT| task(m, nr);
         /// All tasks but the idle ones.

@@ -34,6 +34,10 @@ impl Task {
         Task { machine, id: Id::from_bits(u64::MAX), pid }
     }
 
+    fn is_nobody(&self) -> bool {
+        self.id == Id::from_bits(u64::MAX)
+    }
+
     /// The machine it runs on.
     pub(super) fn machine(&self) -> &Machine {
         &self.machine
@@ -129,7 +133,9 @@ impl fmt::Display for Task {
 
 impl PartialEq for Task {
     fn eq(&self, other: &Task) -> bool {
-        self.machine.is(&other.machine) && self.id == other.id && self.pid == other.pid
+        // exec may give a task another number, but not another task_struct.
+        let same = self.id == other.id && (!self.is_nobody() || self.pid == other.pid);
+        same && self.machine.is(&other.machine)
     }
 }
 

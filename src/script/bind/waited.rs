@@ -24,7 +24,10 @@ pub(super) struct Waited {
 /// The value of a wait: what it reports, or `()` when WNOHANG found nothing.
 pub(super) fn value(waiter: &Task, _ret: i64, out: Out) -> Dynamic {
     match out {
-        Out::Wait(info) => Dynamic::from(Waited { task: waiter.by_number(info.pid), info: *info }),
+        Out::Wait(info) => Dynamic::from(Waited {
+            task: Task::new(waiter.machine().clone(), info.task, info.global_pid),
+            info: *info,
+        }),
         _ => Dynamic::UNIT,
     }
 }

@@ -27,6 +27,16 @@ fn a_child_is_waited_for() {
         prints("let c = init.fork(); print(c); c.exit(3); print(c); print(init.wait()); print(c)"),
         "task 3 (init) R\ntask 3 (init) Z\ntask 3 exited with 3\ntask 3 (reaped)\n"
     );
+    holds(
+        "let c = init.fork(); c.exit(3);
+         assert(init.wait().task == c);
+         let inner = init.clone(CLONE_NEWPID | SIGCHLD); let d = inner.fork(); d.exit(0);
+         let w = inner.wait();
+         assert(w.pid == 2 && w.task == d && `${w.task}` == `task ${d.pid} (reaped)`);
+         assert(boot(#{}) != machine);
+         let before = machine.snapshot(); init.fork();
+         assert(machine.snapshot() != before);",
+    );
     let gone = "let c = init.fork(); c.exit(3); init.wait(); c.comm";
     assert_eq!(fails(gone), "task 3 no longer exists: it was reaped");
     holds(
