@@ -37,6 +37,8 @@ mod stacks;
 mod tables;
 mod tally;
 mod tasks;
+#[cfg(test)]
+mod tests;
 mod tlb;
 mod waiting;
 
