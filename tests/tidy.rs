@@ -27,7 +27,9 @@ const TOO_LONG: usize = 700;
 /// Files that are long for a reason.
 const LONG_FOR_A_REASON: &[(&str, &str)] = &[
     ("src/abi/nr.rs", "one line a system call"),
+    ("src/kernel/fork.rs", "copy_process reads in one piece, like Linux's"),
     ("src/kernel/task.rs", "task_struct is one struct"),
+    ("src/kernel/wait.rs", "do_wait and all that it asks of a child"),
 ];
 
 /// Files that may use `unsafe`; each has a SAFETY comment at every use.

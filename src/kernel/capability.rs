@@ -2,7 +2,7 @@
 //!
 //! Linux: kernel/capability.c (ns_capable, capget, capset),
 //! security/commoncap.c (cap_capable, cap_capset); capabilities(7).
-//! Left out: file capabilities, capget's versions 1 and 2 for 32-bit sets.
+//! Left out: file capabilities, audit.
 
 use crate::abi::{Cap, CapSet, Errno};
 use crate::kernel::cred::{Cred, abort_creds, commit_creds, prepare_creds};

@@ -1,9 +1,9 @@
 //! Resource limits: getrlimit(2), setrlimit(2), prlimit(2). Those that init
-//! begins with are in `boot.rs`.
+//! begins with are in `init_task.rs`.
 //!
 //! Linux: kernel/sys.c (do_prlimit, check_prlimit_permission).
-//! Left out: enforcement of CPU, FSIZE, RSS, LOCKS, MSGQUEUE, RTTIME: these are
-//! kept and inherited, nothing here uses them up.
+//! Left out: enforcement of CPU, RSS, LOCKS, MSGQUEUE, NICE, RTPRIO, RTTIME:
+//! these are kept and inherited, nothing here reaches them.
 
 use crate::abi::numbers::*;
 use crate::abi::{Cap, Errno};

@@ -6,7 +6,7 @@
 //! turned inside out.
 //!
 //! Linux: kernel/sched/wait.c, kernel/sched/completion.c.
-//! Left out: custom wake functions, `WQ_FLAG_BOOKMARK`, priority waiters.
+//! Left out: custom wake functions, priority waiters.
 
 use crate::base::Id;
 use crate::kernel::fs::pipe::Pipe;

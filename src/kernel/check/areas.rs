@@ -1,7 +1,7 @@
 //! Address spaces and their areas: users, order and bounds, page accounting,
 //! the search's memory of holes, and the anon_vmas behind private pages.
 //!
-//! Linux: mm/mmap.c (`validate_mm`), mm/rmap.c, mm/vma.c.
+//! Linux: mm/vma.c (`validate_mm`), mm/rmap.c.
 //! Left out: merging. Linux merges what it can when it looks, not always.
 
 use super::Findings;

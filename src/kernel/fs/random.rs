@@ -1,7 +1,7 @@
 //! Random calls on files by several processes: every count is recounted after
 //! each, and at the end nothing is left.
 //!
-//! Linux: none. Left out: expectations of single calls; see `tests.rs`.
+//! Linux: none. Left out: expectations of single calls; see `tests`.
 
 use crate::abi::nr::syscall_number;
 use crate::base::Rng;
