@@ -6,41 +6,82 @@
 //! each is refused by name.
 
 use crate::abi::Errno;
-use crate::base::Pfn;
 use crate::kernel::error::{Stop, SysError, SysResult, refuse};
-use crate::kernel::mm::{MmId, VmFlags, pgtable, uaccess, vma};
+use crate::kernel::mm::populate::faultin_page;
+use crate::kernel::mm::{VmFlags, layout, pgtable, uaccess, vma};
 use crate::kernel::sched::core::wake_up_process;
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
-use crate::kernel::wait_queue::{FutexKey, Wait, WaitOn};
+use crate::kernel::wait_queue::{FutexKey, FutexKind, Wait, WaitOn};
+use crate::machine::PageFlags;
 
-/// Identifies a futex word of `task` (`get_futex_key`). All sharers of an mm
-/// agree on it; words in shared mappings are told apart by their frame.
-fn get_futex_key(sys: &mut System, task: TaskId, addr: u64) -> Result<FutexKey, SysError> {
-    if !addr.is_multiple_of(4) {
-        return refuse(Errno::EINVAL, "get_futex_key", "a futex word must be aligned to 4 bytes");
-    }
-    uaccess::get_user_u32(sys, task, addr)?;
-    let mm = sys.task(task).mm.expect("a user task has an mm");
-    match shared_frame(sys, mm, addr) {
-        Some(pfn) => Ok(FutexKey { object: u64::from(pfn.0), shared: true, offset: addr & 0xfff }),
-        None => Ok(FutexKey { object: mm.to_bits(), shared: false, offset: addr }),
-    }
+/// Whether a call says that only its own process uses the word
+/// (FUTEX_PRIVATE_FLAG). The two kinds never meet, not even at one address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Keyed by mm and address; the memory is not looked at.
+    Private,
+    /// Keyed by what is mapped there.
+    Shared,
 }
 
-/// The frame of a word that lies in a shared mapping.
-fn shared_frame(sys: &System, mm: MmId, addr: u64) -> Option<Pfn> {
-    let vma = vma::find_vma_intersection(sys.mm(mm), addr, addr + 1)?;
-    if !vma.vm_flags.contains(VmFlags::SHARED) {
-        return None;
+/// Identifies a futex word of `task` (`get_futex_key`). A shared one is found
+/// by its frame in a shared mapping or a file, else by mm and address, but
+/// apart from the private ones.
+///
+/// Errors: EINVAL (unaligned); EFAULT: no user address, and for a shared one
+/// nothing mapped, or anonymous memory that can only be read.
+fn get_futex_key(
+    sys: &mut System,
+    task: TaskId,
+    addr: u64,
+    scope: Scope,
+) -> Result<FutexKey, SysError> {
+    const F: &str = "get_futex_key";
+    if !addr.is_multiple_of(4) {
+        return refuse(Errno::EINVAL, F, "a futex word must be aligned to 4 bytes");
     }
-    pgtable::lookup(sys, mm, addr).map(|(_, pte)| pte.pfn())
+    if addr >= layout::task_size(sys) {
+        return refuse(Errno::EFAULT, F, "the address is none of user space");
+    }
+    let mm = sys.task(task).mm.expect("a user task has an mm");
+    let space = mm.to_bits();
+    if scope == Scope::Private || !sys.machine.config.mmu {
+        return Ok(FutexKey { kind: FutexKind::Private, object: space, offset: addr });
+    }
+    let flags = vma::find_vma_intersection(sys.mm(mm), addr, addr + 1).map(|v| v.vm_flags);
+    let writable = flags.is_some_and(|f| f.contains(VmFlags::WRITE));
+    let readable = flags.is_some_and(|f| f.contains(VmFlags::READ));
+    // As if it were written to, so that the word cannot move by copy-on-write
+    // while someone sleeps on it.
+    if !(writable || readable) || faultin_page(sys, task, mm, addr, writable).is_err() {
+        return refuse(Errno::EFAULT, F, "the memory of the word cannot be accessed");
+    }
+    let pfn = pgtable::lookup(sys, mm, addr).map(|(_, pte)| pte.pfn());
+    let Some(pfn) = pfn else {
+        return refuse(Errno::EFAULT, F, "no page is mapped at the word");
+    };
+    let anon = sys.machine.mem.page(pfn).flags.contains(PageFlags::ANON);
+    if flags.is_some_and(|f| f.contains(VmFlags::SHARED)) || !anon && pfn != sys.kernel.zero_page {
+        let offset = addr & 0xfff;
+        return Ok(FutexKey { kind: FutexKind::Frame, object: u64::from(pfn.0), offset });
+    }
+    if !writable {
+        return refuse(Errno::EFAULT, F, "anonymous memory that is only read never changes");
+    }
+    Ok(FutexKey { kind: FutexKind::SharedMm, object: space, offset: addr })
 }
 
 /// FUTEX_WAIT: sleeps if the word still has the expected value.
 ///
 /// Errors: EAGAIN (another value), EINVAL, EFAULT, ERESTARTSYS.
-pub fn futex_wait(sys: &mut System, task: TaskId, addr: u64, expected: u32) -> SysResult {
+pub fn futex_wait(
+    sys: &mut System,
+    task: TaskId,
+    addr: u64,
+    scope: Scope,
+    expected: u32,
+) -> SysResult {
     let resume = sys.task(task).resume.as_deref();
     if resume.is_some_and(|r| r.note == WOKEN) {
         return Ok(0);
@@ -53,7 +94,7 @@ pub fn futex_wait(sys: &mut System, task: TaskId, addr: u64, expected: u32) -> S
     let slept = queue.is_some();
     let key = match queue {
         Some(key) => key,
-        None => get_futex_key(sys, task, addr)?,
+        None => get_futex_key(sys, task, addr, scope)?,
     };
     if slept && sys.task(task).sigpending {
         return Err(SysError::new(Errno::ERESTARTSYS, "futex_wait", "a signal came first").into());
@@ -69,12 +110,23 @@ pub fn futex_wait(sys: &mut System, task: TaskId, addr: u64, expected: u32) -> S
     Err(Stop::Block(Wait::interruptible(WaitOn::Futex(key))))
 }
 
-/// FUTEX_WAKE: wakes up to `n` sleepers, longest first; gives their number.
-pub fn futex_wake(sys: &mut System, task: TaskId, addr: u64, n: u32) -> i64 {
-    let Ok(key) = get_futex_key(sys, task, addr) else { return 0 };
-    let Some(q) = sys.kernel.futex_queues.get(&key) else { return 0 };
+/// FUTEX_WAKE: wakes up to `n` sleepers, longest first, but one even when `n`
+/// is 0 or negative; gives their number.
+///
+/// Errors: EINVAL, EFAULT of the word's address.
+pub fn futex_wake(
+    sys: &mut System,
+    task: TaskId,
+    addr: u64,
+    scope: Scope,
+    n: i32,
+) -> Result<i64, SysError> {
+    let key = get_futex_key(sys, task, addr, scope)?;
+    let Some(q) = sys.kernel.futex_queues.get(&key) else { return Ok(0) };
+    // Counted after each wake-up (`++ret >= nr_wake`), hence at least one.
+    let n = n.max(1) as usize;
     // WaitQueueHead puts newcomers first.
-    let sleepers: Vec<_> = q.entries.iter().rev().take(n as usize).map(|e| e.task).collect();
+    let sleepers: Vec<_> = q.entries.iter().rev().take(n).map(|e| e.task).collect();
     let woken = sleepers.len() as i64;
     for t in sleepers {
         if let Some(r) = sys.task_mut(t).resume.as_deref_mut() {
@@ -88,7 +140,7 @@ pub fn futex_wake(sys: &mut System, task: TaskId, addr: u64, n: u32) -> i64 {
     if sys.kernel.futex_queues.get(&key).is_some_and(|q| q.entries.is_empty()) {
         sys.kernel.futex_queues.remove(&key);
     }
-    woken
+    Ok(woken)
 }
 
 /// `Resume::note` of a sleeper that FUTEX_WAKE has chosen: a wake-up without it

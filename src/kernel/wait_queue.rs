@@ -82,15 +82,26 @@ pub enum WaitOn {
     Dethread(Id<SignalStruct>),
 }
 
-/// What identifies a futex: a private one by mm and address, a shared one by
-/// the object behind the mapping.
+/// By what a futex is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FutexKind {
+    /// FUTEX_PRIVATE_FLAG: by mm and address.
+    Private,
+    /// Without the flag, in private anonymous memory: the same, but apart from
+    /// those with it (`FUT_OFF_MMSHARED`).
+    SharedMm,
+    /// Without the flag, in a shared mapping or a file: by its frame.
+    Frame,
+}
+
+/// What identifies a futex.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FutexKey {
-    /// Bits of the mm's id, or of the inode's id for a shared mapping.
+    /// What the other fields mean.
+    pub kind: FutexKind,
+    /// Bits of the mm's id, or the frame's number.
     pub object: u64,
-    /// Whether `object` is an inode.
-    pub shared: bool,
-    /// Address, or offset in the object.
+    /// Address, or offset in the frame.
     pub offset: u64,
 }
 

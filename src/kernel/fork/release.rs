@@ -22,9 +22,10 @@ pub fn mm_release(sys: &mut System, task: TaskId) {
         // The last user's memory goes away: nobody could see the word.
         && sys.mm(mm).mm_users > 1
     {
-        // A bad address is nobody's error here.
+        // A bad address is nobody's error here. The wake-up is a shared one:
+        // a sleeper with FUTEX_PRIVATE_FLAG misses it.
         let _ = uaccess::put_user_u32(sys, task, addr, 0);
-        futex::futex_wake(sys, task, addr, 1);
+        let _ = futex::futex_wake(sys, task, addr, futex::Scope::Shared, 1);
     }
     if let Some(done) = sys.task_mut(task).vfork_done.take() {
         sys.log.enter("complete_vfork_done");

@@ -257,9 +257,12 @@ fn put_siginfo(
 fn sys_futex(sys: &mut System, current: TaskId, call: &Call) -> SysResult {
     const FUTEX_PRIVATE_FLAG: u64 = 128;
     let [uaddr, op, val, timeout, ..] = call.args;
+    let op = u64::from(op as u32);
+    let scope =
+        if op & FUTEX_PRIVATE_FLAG == 0 { futex::Scope::Shared } else { futex::Scope::Private };
     match op & !FUTEX_PRIVATE_FLAG {
-        0 if timeout == 0 => traced!(sys, futex::futex_wait(current, uaddr, val as u32)),
-        1 => Ok(traced!(sys, futex::futex_wake(current, uaddr, val.min(i32::MAX as u64) as u32))),
+        0 if timeout == 0 => traced!(sys, futex::futex_wait(current, uaddr, scope, val as u32)),
+        1 => Ok(traced!(sys, futex::futex_wake(current, uaddr, scope, val as i32))?),
         op => Err(SysError::with(
             Errno::ENOSYS,
             "do_futex",

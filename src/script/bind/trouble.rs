@@ -12,7 +12,7 @@ use crate::abi::signal::si_code;
 use crate::kernel::entry::{CannotAct, UserFault};
 use crate::kernel::system::System;
 use crate::kernel::task::{Resume, TaskState};
-use crate::kernel::wait_queue::WaitOn;
+use crate::kernel::wait_queue::{FutexKind, WaitOn};
 use crate::script::errors::{BlockedUse, Fault, ScriptError};
 use crate::session::Trouble;
 
@@ -140,6 +140,9 @@ pub(super) fn waits_for(sys: &System, task: &Task, call: u64) -> String {
         WaitOn::PipeRead(_) => "data in the pipe, or its last writer to close it".into(),
         WaitOn::PipeWrite(_) => "room in the pipe, or its last reader to close it".into(),
         WaitOn::PidExit(_) => "a process to exit".into(),
+        WaitOn::Futex(key) if key.kind == FutexKind::Frame => {
+            format!("a wake-up of the futex at byte {:#x} of frame {:#x}", key.offset, key.object)
+        }
         WaitOn::Futex(key) => format!("a wake-up of the futex at {:#x}", key.offset),
         WaitOn::Signal => "a signal".into(),
         WaitOn::Timeout => "time to pass".into(),
