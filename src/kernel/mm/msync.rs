@@ -58,12 +58,19 @@ pub fn do_msync(sys: &System, mm: MmId, start: u64, len: u64, flags: u32) -> Res
     Ok(())
 }
 
-/// For each page of a range whether touching it needs no I/O (1) or not (0).
+/// For each page of a range whether touching it needs no I/O (1) or not (0);
+/// `out` gets the pages before a hole also when the hole ends the call.
 ///
 /// # Errors
 /// EINVAL for an unaligned start, ENOMEM beyond the address space or over a
 /// hole.
-pub fn do_mincore(sys: &System, mm: MmId, start: u64, len: u64) -> Result<Vec<u8>, SysError> {
+pub fn do_mincore(
+    sys: &System,
+    mm: MmId,
+    start: u64,
+    len: u64,
+    out: &mut Vec<u8>,
+) -> Result<(), SysError> {
     if start & 0xfff != 0 {
         return refuse(Errno::EINVAL, "mincore", "the start is not a multiple of the page size");
     }
@@ -72,7 +79,6 @@ pub fn do_mincore(sys: &System, mm: MmId, start: u64, len: u64) -> Result<Vec<u8
         return refuse(Errno::ENOMEM, "mincore", "the range is beyond the address space");
     }
     let end = start + page_align_len(len);
-    let mut out = Vec::new();
     let mut at = start;
     while at < end {
         let vma = find_vma_intersection(&sys.kernel.mms[mm], at, end);
@@ -90,5 +96,5 @@ pub fn do_mincore(sys: &System, mm: MmId, start: u64, len: u64) -> Result<Vec<u8
             at += PAGE_SIZE;
         }
     }
-    Ok(out)
+    Ok(())
 }

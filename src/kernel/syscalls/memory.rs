@@ -117,9 +117,11 @@ fn sys_mincore(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     if vec >= layout::task_size(sys) {
         return Ok(refuse(Errno::EFAULT, "mincore", "vec is no user address")?);
     }
-    let pages = msync::do_mincore(sys, mm, start, len)?;
+    let mut pages = Vec::new();
+    let found = msync::do_mincore(sys, mm, start, len, &mut pages);
+    // What was found before a hole is stored even though the call fails.
     uaccess::copy_to_user(sys, task, vec, &pages)?;
-    Ok(0)
+    Ok(found.map(|()| 0)?)
 }
 
 const MMAP_NOTE: &str = "No huge pages, MAP_DROPPABLE, MAP_SYNC or protection keys; \

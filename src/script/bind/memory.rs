@@ -81,14 +81,16 @@ fn sbrk(ctx: Ctx, t: &mut Task, by: Dynamic) -> Raised<Dynamic> {
 fn mincore(ctx: Ctx, t: &mut Task, addr: Dynamic, len: Dynamic) -> Raised<Blob> {
     let start = args::word("mincore: addr", &addr)?;
     let size = args::word("mincore: length", &len)?;
-    let found = t.read(|sys, s| s.mm.map(|mm| do_mincore(sys, mm, start, size)))?;
+    let mut pages = Vec::new();
+    let found = t.read(|sys, s| s.mm.map(|mm| do_mincore(sys, mm, start, size, &mut pages)))?;
     let Some(found) = found else {
         let message = format!("task {} has no address space of its own", t.pid());
         return Err(ScriptError::usage(message).into());
     };
-    Ok(found.map_err(|e| {
+    found.map_err(|e| {
         ScriptError::refused(&e, door::shown(ctx.fn_name(), &[&addr, &len]), t.pid())
-    })?)
+    })?;
+    Ok(pages)
 }
 
 /// Registers the calls.
