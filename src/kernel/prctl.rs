@@ -8,7 +8,7 @@ use crate::abi::numbers::*;
 use crate::abi::{Errno, Signal};
 use crate::kernel::cred::commoncap;
 use crate::kernel::error::{SysError, refuse};
-use crate::kernel::mm::uaccess::{copy_to_user, strncpy_from_user};
+use crate::kernel::mm::uaccess::{copy_to_user, strncpy_prefix_from_user};
 use crate::kernel::syscalls::{Call, Out, Payload};
 use crate::kernel::system::System;
 use crate::kernel::task::{TaskId, TaskList};
@@ -62,7 +62,8 @@ pub fn prctl(sys: &mut System, task: TaskId, call: &Call) -> Result<i64, SysErro
         PR_SET_NAME => {
             let name = match &call.payload {
                 Payload::Text(s) => s.to_string(),
-                _ => strncpy_from_user(sys, task, arg2, TASK_COMM_LEN - 1)?,
+                // A longer name is cut, not refused.
+                _ => strncpy_prefix_from_user(sys, task, arg2, TASK_COMM_LEN - 1)?,
             };
             sys.task_mut(task).set_comm(&name);
             Ok(0)
@@ -120,6 +121,8 @@ pub fn prctl(sys: &mut System, task: TaskId, call: &Call) -> Result<i64, SysErro
         PR_CAPBSET_DROP => commoncap::capbset_drop(sys, task, arg2),
         PR_GET_SECUREBITS => Ok(i64::from(sys.cred(task).securebits)),
         PR_SET_SECUREBITS => commoncap::set_securebits(sys, task, arg2),
+        // A filter cannot be installed, so the mode is always SECCOMP_MODE_DISABLED.
+        PR_GET_SECCOMP => Ok(0),
         PR_GET_KEEPCAPS => Ok(i64::from(sys.cred(task).issecure(SECBIT_KEEP_CAPS))),
         PR_SET_KEEPCAPS => commoncap::set_keepcaps(sys, task, arg2),
         PR_CAP_AMBIENT => commoncap::cap_ambient(sys, task, arg2, arg3, [arg4, arg5]),

@@ -306,7 +306,8 @@ fn step(w: &mut World, t: TaskId, verb: &Verb) -> Step {
             call("pidfd_open", &[nth(&pids(sys), target).unwrap_or(1) as u64, flags])
         }
         Verb::Futex { wait, at, val } => {
-            let op = if wait { 128 } else { 129 };
+            // FUTEX_PRIVATE_FLAG at every second value.
+            let op = u64::from(!wait) | u64::from(val & 1) << 7;
             call("futex", &[addr(sys, t, at), op, u64::from(val), 0, 0, 0])
         }
         Verb::SetTidAddress(at) => call("set_tid_address", &[addr(sys, t, at)]),
@@ -315,7 +316,10 @@ fn step(w: &mut World, t: TaskId, verb: &Verb) -> Step {
             let exec = (program.clone(), vec![program], vec!["A=1".to_string()]);
             Step::Call("execve", vec![0, 0, 0], Payload::Exec(Box::new(exec)))
         }
-        Verb::Affinity(mask) => call("sched_setaffinity", &[0, 8, u64::from(mask)]),
+        Verb::Affinity(mask) => {
+            let bytes = u64::from(mask).to_le_bytes();
+            Step::Call("sched_setaffinity", vec![0, 8, 0], Payload::Bytes(Box::new(bytes)))
+        }
         Verb::Inject { step, skip } => {
             let name = STEPS[usize::from(step) % STEPS.len()];
             w.sys.kernel.inject.arm(name, Errno::ENOMEM, u32::from(skip)).expect("a known step");

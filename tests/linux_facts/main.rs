@@ -4,11 +4,13 @@
 mod create;
 mod cred;
 mod exec;
+mod futex;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod memory;
 mod orphans;
 mod signals;
+mod small;
 mod wait;
 
 use forkyard::abi::flags::SaFlags;

@@ -127,10 +127,12 @@ pub fn set_securebits(sys: &mut System, task: TaskId, bits: u64) -> Result<i64, 
         "a lock cannot be opened again"
     } else if bits & !(SECURE_ALL_BITS | SECURE_ALL_LOCKS) != 0 {
         "there are no such secure bits"
-    } else if changed & !SECURE_UNPRIVILEGED != 0
+    // Without privilege even to change nothing is refused, as it was before
+    // there were bits that need none.
+    } else if (changed == 0 || changed & !SECURE_UNPRIVILEGED != 0)
         && !cap_capable(sys, old, old.user_ns, Cap::CAP_SETPCAP)
     {
-        "changing secure bits needs CAP_SETPCAP"
+        "setting secure bits needs CAP_SETPCAP"
     } else {
         return change(sys, task, |new| new.securebits = bits);
     };

@@ -178,8 +178,22 @@ pub fn put_user_u64(sys: &mut System, task: TaskId, addr: u64, value: u64) -> Re
     copy_to_user(sys, task, addr, &value.to_le_bytes())
 }
 
-/// Reads a string that ends in a NUL, which is not part of the result. Bytes
-/// that are no UTF-8 are replaced.
+/// Reads a string of at most `max` bytes: it ends at a NUL, which is not part
+/// of the result, or is cut. Bytes that are no UTF-8 are replaced.
+///
+/// # Errors
+/// EFAULT.
+pub fn strncpy_prefix_from_user(
+    sys: &mut System,
+    task: TaskId,
+    addr: u64,
+    max: usize,
+) -> Result<String, SysError> {
+    let (bytes, _) = strncpy(sys, task, addr, max)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The same for a string that must end within `max` bytes.
 ///
 /// # Errors
 /// EFAULT; ENAMETOOLONG when no NUL is among the first `max` bytes.
@@ -189,6 +203,21 @@ pub fn strncpy_from_user(
     addr: u64,
     max: usize,
 ) -> Result<String, SysError> {
+    let (bytes, ended) = strncpy(sys, task, addr, max)?;
+    if !ended {
+        let why = format!("the string at {addr:#x} has no end within {max} bytes");
+        return Err(SysError::with(Errno::ENAMETOOLONG, "strncpy_from_user", why));
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The bytes before the first NUL among `max`, and whether there was one.
+fn strncpy(
+    sys: &mut System,
+    task: TaskId,
+    addr: u64,
+    max: usize,
+) -> Result<(Vec<u8>, bool), SysError> {
     let mut bytes = Vec::new();
     while bytes.len() < max {
         let at = addr.wrapping_add(bytes.len() as u64);
@@ -197,10 +226,9 @@ pub fn strncpy_from_user(
         copy_from_user(sys, task, at, &mut part)?;
         if let Some(end) = part.iter().position(|b| *b == 0) {
             bytes.extend_from_slice(&part[..end]);
-            return Ok(String::from_utf8_lossy(&bytes).into_owned());
+            return Ok((bytes, true));
         }
         bytes.extend_from_slice(&part);
     }
-    let why = format!("the string at {addr:#x} has no end within {max} bytes");
-    Err(SysError::with(Errno::ENAMETOOLONG, "strncpy_from_user", why))
+    Ok((bytes, false))
 }

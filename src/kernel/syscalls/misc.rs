@@ -5,7 +5,7 @@
 //! Left out: see the notes of the rows.
 
 use super::table::{Syscall, row};
-use super::{Call, Out};
+use super::{Call, Out, Payload};
 use crate::abi::Errno;
 use crate::abi::structs::Rusage;
 use crate::kernel::error::{SysError, SysResult, refuse};
@@ -20,7 +20,7 @@ pub const CALLS: &[Syscall] = &[
     row(158, "arch_prctl", &["code", "addr"], sys_arch_prctl)
         .partly("ARCH_SET_FS, ARCH_GET_FS, ARCH_SET_GS, ARCH_GET_GS"),
     row(203, "sched_setaffinity", &["pid", "len", "mask"], sys_sched_setaffinity)
-        .partly("the mask is the register's 64 bits; a running task moves when it next acts"),
+        .partly("up to 64 processors; a running task moves when it next acts"),
     row(204, "sched_getaffinity", &["pid", "len", "mask"], sys_sched_getaffinity)
         .partly("up to 64 processors"),
     row(273, "set_robust_list", &["head", "len"], sys_set_robust_list)
@@ -97,7 +97,19 @@ fn affinity_target(sys: &System, current: TaskId, pid: u64) -> Result<TaskId, Sy
     ))
 }
 
+/// The caller's mask; what it leaves out is 0 (`get_user_cpu_mask`).
+fn get_user_cpu_mask(sys: &mut System, current: TaskId, call: &Call) -> Result<u64, SysError> {
+    let mut mask = [0; 8];
+    let n = (call.args[1] as u32).min(8) as usize;
+    match &call.payload {
+        Payload::Bytes(bytes) => mask.iter_mut().zip(bytes).for_each(|(m, b)| *m = *b),
+        _ => uaccess::copy_from_user(sys, current, call.args[2], &mut mask[..n])?,
+    }
+    Ok(u64::from_le_bytes(mask))
+}
+
 fn sys_sched_setaffinity(sys: &mut System, current: TaskId, call: &Call) -> SysResult {
+    let wanted = get_user_cpu_mask(sys, current, call)?;
     let target = affinity_target(sys, current, call.args[0])?;
     let mine = sys.cred(current).euid;
     let theirs = &sys.kernel.creds[sys.task(target).real_cred];
@@ -119,7 +131,7 @@ fn sys_sched_setaffinity(sys: &mut System, current: TaskId, call: &Call) -> SysR
     }
     let cpus = sys.machine.cpus.len() as u32;
     let present = if cpus >= 64 { u64::MAX } else { (1 << cpus) - 1 };
-    let mask = call.args[2] & present;
+    let mask = wanted & present;
     if mask == 0 {
         return Err(SysError::with(
             Errno::EINVAL,
@@ -136,6 +148,14 @@ fn sys_sched_setaffinity(sys: &mut System, current: TaskId, call: &Call) -> SysR
 }
 
 fn sys_sched_getaffinity(sys: &mut System, current: TaskId, call: &Call) -> SysResult {
+    let len = call.args[1] as u32;
+    if len < 8 || !len.is_multiple_of(8) {
+        return Ok(refuse(
+            Errno::EINVAL,
+            "sched_getaffinity",
+            "len must be a multiple of 8 and large enough for the mask",
+        )?);
+    }
     let target = affinity_target(sys, current, call.args[0])?;
     let cpus = sys.machine.cpus.len() as u32;
     let present = if cpus >= 64 { u64::MAX } else { (1 << cpus) - 1 };
@@ -148,19 +168,19 @@ fn sys_sched_getaffinity(sys: &mut System, current: TaskId, call: &Call) -> SysR
 }
 
 fn sys_set_robust_list(_: &mut System, _: TaskId, call: &Call) -> SysResult {
-    if call.args[0] != 0 {
-        return Err(SysError::new(
-            Errno::ENOSYS,
-            "set_robust_list",
-            "robust futexes are not modelled yet: only an empty list (0) is taken",
-        )
-        .into());
-    }
     if call.args[1] != 24 {
         return Err(SysError::new(
             Errno::EINVAL,
             "set_robust_list",
             "len must be the size of struct robust_list_head (24)",
+        )
+        .into());
+    }
+    if call.args[0] != 0 {
+        return Err(SysError::new(
+            Errno::ENOSYS,
+            "set_robust_list",
+            "robust futexes are not modelled yet: only an empty list (0) is taken",
         )
         .into());
     }

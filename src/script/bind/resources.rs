@@ -120,12 +120,10 @@ fn processors(book: &mut Book) {
         /// processor numbers; pid 0 means oneself (sched_setaffinity(2)).
         "sched_setaffinity(t: Task, pid: int|Task, cpus: int|array)" =>
             |ctx: Ctx, t: &mut Task, who: Dynamic, cpus: Dynamic| -> Raised<Dynamic> {
-                let words = [
-                    args::pid("sched_setaffinity: pid", t, &who)?,
-                    8,
-                    cpu_mask("sched_setaffinity: cpus", &cpus)?,
-                ];
-                let call = Call::new(nr("sched_setaffinity"), &words);
+                let words = [args::pid("sched_setaffinity: pid", t, &who)?, 8];
+                let mask = cpu_mask("sched_setaffinity: cpus", &cpus)?;
+                let mut call = Call::new(nr("sched_setaffinity"), &words);
+                call.payload = Payload::Bytes(Box::new(mask.to_le_bytes()));
                 door::call(&ctx, t, &[&who, &cpus], call, NOTHING)
             };
         /// The mask of processors a task may run on (sched_getaffinity(2)).
