@@ -55,8 +55,10 @@ use crate::traced;
 pub struct KernelCloneArgs {
     /// `CLONE_*`.
     pub flags: CloneFlags,
-    /// Where the pidfd goes; 0 for nowhere.
+    /// Where the pidfd goes; 0 for nowhere, unless a program says so.
     pub pidfd: u64,
+    /// Whether the arguments are a program's: NULL is an address then.
+    pub raw: bool,
     /// For CHILD_SETTID and CHILD_CLEARTID.
     pub child_tid: u64,
     /// For PARENT_SETTID.
@@ -100,6 +102,7 @@ impl KernelCloneArgs {
             tls: a.tls,
             set_tid: a.set_tid.clone(),
             cgroup: a.cgroup as i32,
+            raw: false,
             kthread: false,
             idle: None,
         }

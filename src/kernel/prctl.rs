@@ -19,9 +19,9 @@ const F: &str = "prctl";
 const TASK_COMM_LEN: usize = 16;
 
 /// Stores an int where user mode wants it, and in the outcome.
-fn put_int(sys: &mut System, task: TaskId, at: u64, value: i32) -> Result<i64, SysError> {
-    if at != 0 {
-        copy_to_user(sys, task, at, &value.to_le_bytes())?;
+fn put_int(sys: &mut System, task: TaskId, call: &Call, value: i32) -> Result<i64, SysError> {
+    if !call.wants_out(1) {
+        copy_to_user(sys, task, call.args[1], &value.to_le_bytes())?;
     }
     sys.set_out(task, Out::Number(value as u64));
     Ok(0)
@@ -43,7 +43,7 @@ pub fn prctl(sys: &mut System, task: TaskId, call: &Call) -> Result<i64, SysErro
         }
         PR_GET_PDEATHSIG => {
             let sig = sys.task(task).pdeath_signal;
-            put_int(sys, task, arg2, sig)
+            put_int(sys, task, call, sig)
         }
         PR_GET_DUMPABLE => Ok(sys.task_mm(task).map_or(0, |m| i64::from(sys.mm(m).dumpable))),
         PR_SET_DUMPABLE => {
@@ -71,7 +71,7 @@ pub fn prctl(sys: &mut System, task: TaskId, call: &Call) -> Result<i64, SysErro
         PR_GET_NAME => {
             let t = sys.task(task);
             let (comm, text) = (t.comm, t.comm());
-            if arg2 != 0 {
+            if !call.wants_out(1) {
                 copy_to_user(sys, task, arg2, &comm)?;
             }
             sys.set_out(task, Out::Text(text));
@@ -93,7 +93,7 @@ pub fn prctl(sys: &mut System, task: TaskId, call: &Call) -> Result<i64, SysErro
         }
         PR_GET_CHILD_SUBREAPER => {
             let is = i32::from(sys.signal(task).is_child_subreaper);
-            put_int(sys, task, arg2, is)
+            put_int(sys, task, call, is)
         }
         PR_SET_NO_NEW_PRIVS => {
             if (arg2, arg3, arg4, arg5) != (1, 0, 0, 0) {
@@ -111,7 +111,7 @@ pub fn prctl(sys: &mut System, task: TaskId, call: &Call) -> Result<i64, SysErro
         }
         PR_GET_TID_ADDRESS => {
             let at = sys.task(task).clear_child_tid;
-            if arg2 != 0 {
+            if !call.wants_out(1) {
                 copy_to_user(sys, task, arg2, &at.to_le_bytes())?;
             }
             sys.set_out(task, Out::Number(at));

@@ -9,6 +9,7 @@ mod futex;
 mod kit;
 mod memory;
 mod orphans;
+mod raw;
 mod signals;
 mod small;
 mod wait;

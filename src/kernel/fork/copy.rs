@@ -413,7 +413,7 @@ pub fn prepare_pidfd(
     should_fail(sys, "pidfd_prepare")?;
     let (fd, file) = fs::pidfd::pidfd_prepare(sys, current, id, 0)?;
     // A director that gives no address reads the number from the result.
-    if args.pidfd != 0
+    if (args.raw || args.pidfd != 0)
         && let Err(e) = uaccess::put_user_u32(sys, current, args.pidfd, fd as u32)
     {
         fs::file::fput(sys, file);

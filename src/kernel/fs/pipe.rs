@@ -328,19 +328,19 @@ const O_NOTIFICATION_PIPE: u32 = OpenFlags::O_EXCL.bits();
 /// EINVAL: an unknown flag, or packet mode. EMFILE: no two descriptors left;
 /// nothing is opened then.
 pub fn do_pipe2(sys: &mut System, task: TaskId, flags: u32) -> Result<(i32, i32), SysError> {
-    let known = OpenFlags::O_CLOEXEC | OpenFlags::O_NONBLOCK;
-    if flags & O_NOTIFICATION_PIPE != 0 {
-        return refuse(Errno::ENOPKG, "create_pipe_files", "notification pipes are not configured");
-    }
-    if flags & O_DIRECT != 0 {
-        return refuse(Errno::EINVAL, "do_pipe2", "packet mode (O_DIRECT) is not modelled");
-    }
-    if flags & !known.bits() != 0 {
+    let known = (OpenFlags::O_CLOEXEC | OpenFlags::O_NONBLOCK).bits();
+    if flags & !(known | O_DIRECT | O_NOTIFICATION_PIPE) != 0 {
         return refuse(
             Errno::EINVAL,
             "__do_pipe_flags",
             "pipe2 knows O_CLOEXEC, O_DIRECT, O_NONBLOCK",
         );
+    }
+    if flags & O_NOTIFICATION_PIPE != 0 {
+        return refuse(Errno::ENOPKG, "create_pipe_files", "notification pipes are not configured");
+    }
+    if flags & O_DIRECT != 0 {
+        return refuse(Errno::EINVAL, "do_pipe2", "packet mode (O_DIRECT) is not modelled");
     }
     let flags = OpenFlags::from_bits_truncate(flags);
     let rfd = alloc_fd(sys, task, 0)?;

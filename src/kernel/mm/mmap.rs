@@ -76,6 +76,9 @@ struct Backing {
     pgoff: u64,
 }
 
+/// Where the flags hold the logarithm of a huge page's size.
+const MAP_HUGE_SHIFT: u32 = 26;
+
 /// Maps memory into the task's address space and gives the address. `prot`
 /// and `flags` are the raw words, `pgoff` is in pages.
 ///
@@ -103,6 +106,10 @@ pub fn do_mmap(
                 "ksys_mmap_pgoff",
                 "MAP_HUGETLB with a file that is not on hugetlbfs",
             ),
+            // The size's logarithm, 0 for the default; x86_64 has 2 MiB and 1 GiB.
+            None if !matches!(flags >> MAP_HUGE_SHIFT & 0x3f, 0 | 21 | 30) => {
+                refuse(Errno::EINVAL, "hstate_sizelog", "there are no huge pages of this size")
+            }
             None => refuse(
                 Errno::ENOMEM,
                 "hugetlb_reserve_pages",

@@ -83,6 +83,9 @@ pub fn copy_from_user(
     buf: &mut [u8],
 ) -> Result<(), SysError> {
     const F: &str = "copy_from_user";
+    if buf.is_empty() {
+        return Ok(());
+    }
     let mm = sys.kernel.tasks[task].mm.ok_or(no_mm(F))?;
     access_ok(sys, addr, buf.len() as u64, F)?;
     copy_from_mm(sys, task, mm, addr, buf, F)
@@ -114,6 +117,10 @@ pub(super) fn copy_from_mm(
 /// EFAULT; a part may have been copied.
 pub fn copy_to_user(sys: &mut System, task: TaskId, addr: u64, src: &[u8]) -> Result<(), SysError> {
     const F: &str = "copy_to_user";
+    if src.is_empty() {
+        // Nothing is touched, wherever the pointer points.
+        return Ok(());
+    }
     let mm = sys.kernel.tasks[task].mm.ok_or(no_mm(F))?;
     access_ok(sys, addr, src.len() as u64, F)?;
     copy_to_mm(sys, task, mm, addr, src, F)

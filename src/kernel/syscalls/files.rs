@@ -46,10 +46,8 @@ fn fd(arg: u64) -> i32 {
 }
 
 fn dest(call: &Call) -> Dest {
-    match call.args[1] {
-        0 => Dest::Out(Vec::new(), call.args[2]),
-        addr => Dest::User(addr, call.args[2]),
-    }
+    let [_, addr, len, ..] = call.args;
+    if call.wants_out(1) { Dest::Out(Vec::new(), len) } else { Dest::User(addr, len) }
 }
 
 fn source(call: &Call) -> Source<'_> {
@@ -164,17 +162,16 @@ fn sys_fcntl(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
 
 fn pipe2(sys: &mut System, task: TaskId, call: &Call, flags: u32) -> SysResult {
     let fds = pipe::do_pipe2(sys, task, flags)?;
-    match call.args[0] {
-        0 => sys.kernel.out = Out::Fds(fds.0, fds.1),
-        addr => {
-            let mut bytes = [0; 8];
-            bytes[..4].copy_from_slice(&fds.0.to_le_bytes());
-            bytes[4..].copy_from_slice(&fds.1.to_le_bytes());
-            if let Err(e) = copy_to_user(sys, task, addr, &bytes) {
-                pipe::undo_pipe(sys, task, fds);
-                return Err(e.into());
-            }
-        }
+    if call.wants_out(0) {
+        sys.kernel.out = Out::Fds(fds.0, fds.1);
+        return Ok(0);
+    }
+    let mut bytes = [0; 8];
+    bytes[..4].copy_from_slice(&fds.0.to_le_bytes());
+    bytes[4..].copy_from_slice(&fds.1.to_le_bytes());
+    if let Err(e) = copy_to_user(sys, task, call.args[0], &bytes) {
+        pipe::undo_pipe(sys, task, fds);
+        return Err(e.into());
     }
     Ok(0)
 }
@@ -278,7 +275,7 @@ fn sys_getcwd(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     let cwd = open::getcwd(sys, task)?;
     let [addr, size, ..] = call.args;
     let len = cwd.len() as u64 + 1;
-    if addr == 0 {
+    if call.wants_out(0) {
         sys.kernel.out = Out::Text(cwd);
         return Ok(len as i64);
     }

@@ -44,6 +44,17 @@ fn put(sys: &mut System, task: TaskId, at: u64, bytes: &[u8]) -> Result<(), SysE
     if at == 0 { Ok(()) } else { copy_to_user(sys, task, at, bytes) }
 }
 
+/// Stores bytes through argument `i`, or leaves them to a director's `Out`.
+fn put_through(
+    sys: &mut System,
+    task: TaskId,
+    call: &Call,
+    i: usize,
+    bytes: &[u8],
+) -> Result<(), SysError> {
+    if call.wants_out(i) { Ok(()) } else { copy_to_user(sys, task, call.args[i], bytes) }
+}
+
 fn sys_getpid(sys: &mut System, t: TaskId, _: &Call) -> SysResult {
     ret(verbs::nr_as_seen(sys, t, t, PidType::Tgid))
 }
@@ -92,7 +103,7 @@ fn sys_getegid(sys: &mut System, t: TaskId, _: &Call) -> SysResult {
 /// Stores three ids through the first three arguments.
 fn put_ids(sys: &mut System, t: TaskId, call: &Call, ids: [u32; 3]) -> SysResult {
     for (i, id) in ids.iter().enumerate() {
-        put(sys, t, call.args[i], &id.to_le_bytes())?;
+        put_through(sys, t, call, i, &id.to_le_bytes())?;
     }
     sys.set_out(t, Out::Ids(ids.to_vec()));
     Ok(0)
@@ -173,7 +184,7 @@ fn sys_getgroups(sys: &mut System, t: TaskId, call: &Call) -> SysResult {
             return Err(SysError::new(Errno::EINVAL, "getgroups", why).into());
         }
         let bytes: Vec<u8> = groups.iter().flat_map(|g| g.to_le_bytes()).collect();
-        put(sys, t, call.args[1], &bytes)?;
+        put_through(sys, t, call, 1, &bytes)?;
     }
     let n = groups.len() as i64;
     sys.set_out(t, Out::Ids(groups));
@@ -270,17 +281,16 @@ fn read_rlimit(sys: &mut System, t: TaskId, at: u64) -> Result<Rlimit, SysError>
     let word = |b: &[u8]| b.iter().rev().fold(0, |w, b| w << 8 | u64::from(*b));
     Ok(Rlimit { cur: word(cur), max: word(max) })
 }
-fn put_rlimit(sys: &mut System, t: TaskId, at: u64, r: Rlimit) -> Result<(), SysError> {
+fn rlimit_bytes(r: Rlimit) -> [u8; 16] {
     let mut b = [0; 16];
     b[..8].copy_from_slice(&r.cur.to_le_bytes());
     b[8..].copy_from_slice(&r.max.to_le_bytes());
-    put(sys, t, at, &b)?;
-    sys.set_out(t, Out::Rlimit(r));
-    Ok(())
+    b
 }
 fn sys_getrlimit(sys: &mut System, t: TaskId, call: &Call) -> SysResult {
     let old = rlimit::do_prlimit(sys, t, t, id(call, 0), None)?;
-    put_rlimit(sys, t, call.args[1], old)?;
+    put_through(sys, t, call, 1, &rlimit_bytes(old))?;
+    sys.set_out(t, Out::Rlimit(old));
     Ok(0)
 }
 fn sys_setrlimit(sys: &mut System, t: TaskId, call: &Call) -> SysResult {
@@ -309,13 +319,14 @@ fn sys_prlimit64(sys: &mut System, t: TaskId, call: &Call) -> SysResult {
     };
     rlimit::check_prlimit_permission(sys, t, target)?;
     let old = traced!(sys, rlimit::do_prlimit(t, target, id(call, 1), new))?;
-    put_rlimit(sys, t, call.args[3], old)?;
+    put(sys, t, call.args[3], &rlimit_bytes(old))?;
+    sys.set_out(t, Out::Rlimit(old));
     Ok(0)
 }
 
 fn sys_getrusage(sys: &mut System, t: TaskId, call: &Call) -> SysResult {
     let r = verbs::getrusage(sys, t, int(call, 0))?;
-    if call.args[1] != 0 {
+    if !call.wants_out(1) {
         super::misc::put_rusage(sys, t, call.args[1], &r)?;
     }
     sys.set_out(t, Out::Rusage(Box::new(r)));

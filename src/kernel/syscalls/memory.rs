@@ -64,6 +64,9 @@ fn sys_munmap(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
 fn sys_mprotect(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     needs_mmu(sys)?;
     let [start, len, prot, ..] = call.args;
+    if prot > u64::from(u32::MAX) {
+        Err(SysError::new(Errno::EINVAL, "arch_validate_prot", "prot has bits that mean nothing"))?;
+    }
     traced!(sys, mprotect::do_mprotect(task, start, len, prot as u32))?;
     Ok(0)
 }

@@ -71,7 +71,7 @@ fn sys_arch_prctl(sys: &mut System, current: TaskId, call: &Call) -> SysResult {
         }
         ARCH_GET_FS | ARCH_GET_GS => {
             let value = if code == ARCH_GET_FS { msrs.fs_base } else { msrs.kernel_gs_base };
-            if addr != 0 {
+            if !call.wants_out(1) {
                 uaccess::put_user_u64(sys, current, addr, value)?;
             }
             sys.kernel.out = Out::Number(value);
@@ -149,7 +149,8 @@ fn sys_sched_setaffinity(sys: &mut System, current: TaskId, call: &Call) -> SysR
 
 fn sys_sched_getaffinity(sys: &mut System, current: TaskId, call: &Call) -> SysResult {
     let len = call.args[1] as u32;
-    if len < 8 || !len.is_multiple_of(8) {
+    // The product wraps in Linux too.
+    if len.wrapping_mul(8) < sys.machine.cpus.len() as u32 || !len.is_multiple_of(8) {
         return Ok(refuse(
             Errno::EINVAL,
             "sched_getaffinity",
@@ -160,7 +161,7 @@ fn sys_sched_getaffinity(sys: &mut System, current: TaskId, call: &Call) -> SysR
     let cpus = sys.machine.cpus.len() as u32;
     let present = if cpus >= 64 { u64::MAX } else { (1 << cpus) - 1 };
     let mask = sys.task(target).cpus_mask & present;
-    if call.args[2] != 0 {
+    if !call.wants_out(2) {
         uaccess::put_user_u64(sys, current, call.args[2], mask)?;
     }
     sys.kernel.out = Out::Number(mask);

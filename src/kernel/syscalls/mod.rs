@@ -5,6 +5,8 @@
 //! put a structure into user memory first, so a call can carry what a pointer
 //! argument would point to ([`Payload`]); the register is then 0. A handler
 //! asks the call, and the call reads the payload or, without one, user memory.
+//! What a call stores is given to a director as [`Out`] where the register is
+//! 0. A program has no such door: its NULL is an address ([`Call::raw`]).
 //!
 //! Linux: arch/x86/entry/syscall_64.c, include/linux/syscalls.h.
 //! Left out: 32-bit entry.
@@ -29,6 +31,8 @@ pub enum Payload {
     /// Nothing: pointers are user addresses.
     #[default]
     None,
+    /// Nothing, and the caller is a program: NULL is no place for results.
+    Registers,
     /// clone3's structure.
     Clone(Box<CloneArgs>),
     /// A path or another string.
@@ -73,6 +77,22 @@ impl Call {
         let mut a = [0; 6];
         a[..args.len()].copy_from_slice(args);
         Call { nr, args: a, payload: Payload::None, serial: 0 }
+    }
+
+    /// The same as a program makes it: a NULL where Linux stores something is
+    /// EFAULT, and nothing is passed but registers.
+    pub fn raw(nr: u32, args: &[u64]) -> Call {
+        Call::with(nr, args, Payload::Registers)
+    }
+
+    /// Whether what argument `i` would point to is given as [`Out`] only.
+    pub fn wants_out(&self, i: usize) -> bool {
+        self.args[i] == 0 && self.payload != Payload::Registers
+    }
+
+    /// Whether nothing is passed but registers.
+    pub fn is_plain(&self) -> bool {
+        matches!(self.payload, Payload::None | Payload::Registers)
     }
 
     /// The same with a payload.

@@ -58,6 +58,7 @@ fn sys_clone(sys: &mut System, current: TaskId, call: &Call) -> SysResult {
         child_tid,
         parent_tid,
         exit_signal: (flags & CSIGNAL) as i32,
+        raw: call.payload == Payload::Registers,
         stack,
         tls,
         ..KernelCloneArgs::default()
@@ -74,7 +75,11 @@ fn sys_clone3(sys: &mut System, current: TaskId, call: &Call) -> SysResult {
     };
     clone_check::check_clone3_copy(&args, size)?;
     clone_check::check_clone3(&args, layout::task_size(sys))?;
-    traced!(sys, fork::kernel_clone(current, &KernelCloneArgs::from_clone3(&args)))
+    let args = KernelCloneArgs {
+        raw: call.payload == Payload::Registers,
+        ..KernelCloneArgs::from_clone3(&args)
+    };
+    traced!(sys, fork::kernel_clone(current, &args))
 }
 
 /// Reads `struct clone_args` from user memory (`copy_struct_from_user`): a

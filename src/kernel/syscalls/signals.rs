@@ -47,7 +47,7 @@ fn get_u64s<const N: usize>(sys: &mut System, t: TaskId, at: u64) -> Result<[u64
 /// Size of the kernel's sigset_t, which callers must state. A director's
 /// payload states it by itself.
 fn check_size(call: &Call, i: usize, function: &'static str) -> Result<(), SysError> {
-    if call.args[i] == 8 || call.payload != Payload::None {
+    if call.args[i] == 8 || !call.is_plain() {
         return Ok(());
     }
     refuse(Errno::EINVAL, function, "sigsetsize is not the 8 bytes of the kernel's sigset_t")
@@ -179,7 +179,7 @@ fn sys_pidfd_send_signal(sys: &mut System, t: TaskId, call: &Call) -> SysResult 
         let why = "the process is not in the caller's pid namespace or one below";
         return Err(SysError::new(Errno::EINVAL, "access_pidfd_pidns", why).into());
     }
-    let info = if call.args[2] == 0 && call.payload == Payload::None {
+    let info = if call.args[2] == 0 && call.is_plain() {
         let code = if ty == PidType::Pid { si_code::SI_TKILL } else { si_code::SI_USER };
         KillInfo::Sender(code)
     } else {
@@ -257,7 +257,9 @@ fn sys_rt_sigpending(sys: &mut System, t: TaskId, call: &Call) -> SysResult {
     }
     let set = do_sigpending(sys, t);
     let bytes = set.0.to_le_bytes();
-    put(sys, t, call.args[0], &bytes[..size as usize])?;
+    if !call.wants_out(0) {
+        copy_to_user(sys, t, call.args[0], &bytes[..size as usize])?;
+    }
     sys.set_out(t, Out::SigSet(set));
     Ok(0)
 }

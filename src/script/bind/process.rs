@@ -189,7 +189,7 @@ fn syscall(ctx: &Ctx, t: &Task, which: &Dynamic, rest: &[&Dynamic]) -> Raised<Dy
     let mut shown = vec![which];
     shown.extend(rest);
     t.machine().check_task_limit()?;
-    door::call(ctx, t, &shown, Call::new(number, &words), NUMBER)
+    door::call(ctx, t, &shown, Call::raw(number, &words), NUMBER)
 }
 
 /// Registers the calls.
@@ -314,7 +314,8 @@ fn futexes(book: &mut Book) {
 fn raw(book: &mut Book) {
     functions! { book;
         /// The raw door: a system call by number or name, with up to six
-        /// registers. Gives RAX; a refusal is an error.
+        /// registers, as a program makes it: pointers are addresses, NULL too.
+        /// Gives RAX; a refusal is an error.
         "syscall(t: Task, nr: int|string) -> int" => |ctx: Ctx, t: &mut Task, n: Dynamic| {
             syscall(&ctx, t, &n, &[])
         };
