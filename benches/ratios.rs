@@ -93,6 +93,48 @@ fn fork_exit_wait() -> f64 {
     }) / n as f64
 }
 
+/// Runs a script with the binary; nanoseconds of the whole process.
+fn script(text: &str) -> f64 {
+    timed(|| {
+        let status = Command::new(env!("CARGO_BIN_EXE_forkyard"))
+            .args(["run", "-e", text])
+            .stdout(std::process::Stdio::null())
+            .status();
+        assert!(status.expect("forkyard starts").success());
+    })
+}
+
+/// The loop of [`fork_exit_wait`] as a script, without what starting costs.
+fn rhai_loop() -> f64 {
+    let text = |n: u32| {
+        format!(
+            "let p = init.fork(); let a = p.mmap(98304); for i in 0..24 {{ p.store(a + i * 4096, 1); }}
+             for i in 0..{n} {{ let c = p.fork(); c.exit(0); p.wait(); }}"
+        )
+    };
+    let n = 20_000;
+    (script(&text(n)) - script(&text(0))) / f64::from(n)
+}
+
+const TEN_LINES: &str = "let a = init.define(\"data\", 10);
+let c = init.fork();
+c.vars.data = 20;
+assert(init.vars.data == 10);
+c.setuid(1000);
+assert(c.cred.uid == 1000);
+c.exit(3);
+let w = init.wait();
+assert(w.exit_status == 3);
+print(`${w.pid} ${w.exit_status}`);";
+
+fn start_up() {
+    if !asked("ten lines") {
+        return;
+    }
+    let best = (0..4 * ROUNDS).map(|_| script(TEN_LINES)).fold(f64::MAX, f64::min);
+    println!("forkyard run of ten lines: {:.1} ms", best / 1e6);
+}
+
 fn thread() -> f64 {
     let (mut sys, p) = small_process();
     let n = 20_000;
@@ -236,6 +278,7 @@ fn main() {
     let host = Host::build();
     println!("{:<44} {:>12} {:>14} {:>10}", "", "model ns", "host ns", "ratio");
     row(&host, "fork + exit + wait, small process", "fork_exit_wait", 0, 1.0, fork_exit_wait);
+    row(&host, "the same in a Rhai loop", "fork_exit_wait", 0, 1.0, rhai_loop);
     row(&host, "thread: clone + exit (+ join on the host)", "thread", 0, 1.0, thread);
     for mib in [16u64, 256, 1024] {
         let pages = mib * 256;
@@ -250,6 +293,7 @@ fn main() {
     });
     growth();
     snapshots();
+    start_up();
 }
 
 fn growth() {
