@@ -33,8 +33,6 @@ pub struct CloneArgs {
 
 /// Size of the first published `struct clone_args` in bytes.
 pub const CLONE_ARGS_SIZE_VER0: u64 = 64;
-/// With set_tid.
-pub const CLONE_ARGS_SIZE_VER1: u64 = 80;
 /// With cgroup.
 pub const CLONE_ARGS_SIZE_VER2: u64 = 88;
 

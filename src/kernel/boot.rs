@@ -15,7 +15,7 @@ use crate::kernel::fork::{KernelCloneArgs, copy_process};
 use crate::kernel::fs;
 use crate::kernel::init_task::static_system;
 use crate::kernel::sched::core::{self as sched, percpu_base, text};
-use crate::kernel::signal::SignalFlags;
+use crate::kernel::signal::{self, SignalFlags};
 use crate::kernel::system::System;
 use crate::kernel::task::{PF, STACK_END_MAGIC, TaskId, TaskState};
 use crate::kernel::{entry, mm};
@@ -81,6 +81,7 @@ fn rest_init(sys: &mut System) -> Result<(), String> {
     let (kthreadd, _) = copy_process(sys, swapper, &kthreadd_args).map_err(|e| e.to_string())?;
     sys.task_mut(kthreadd).set_comm("kthreadd");
     sys.task_mut(kthreadd).thread.ret_from_fork = false;
+    signal::action::ignore_signals(sys, kthreadd);
     // It sleeps until someone wants a kernel thread.
     sys.task_mut(kthreadd).__state = TaskState::INTERRUPTIBLE;
     sys.kernel.init_process = init;
@@ -156,6 +157,8 @@ fn become_idle(sys: &mut System, task: TaskId, cpu: u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::abi::Signal;
+    use crate::kernel::signal::SIG_IGN;
     use crate::kernel::syscalls::Call;
     use crate::session::Done;
 
@@ -180,6 +183,11 @@ mod tests {
             assert!(pid > 2);
             assert_eq!(info.status, 0x300);
         }
+        let kthreadd = sys.task(sys.kernel.init_task).children.last.unwrap();
+        assert_eq!(sys.task(kthreadd).comm(), "kthreadd");
+        let actions = &sys.kernel.sighands[sys.task(kthreadd).sighand.unwrap()];
+        assert_eq!(actions.get(Signal::SIGKILL).handler, SIG_IGN);
+        assert_eq!(actions.get(Signal::SIGCHLD).handler, SIG_IGN);
         sys.still_sound().unwrap();
         assert!(
             before - sys.machine.mem.free_pages() < 16,

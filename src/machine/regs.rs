@@ -129,7 +129,7 @@ bitflags! {
 
 /// The registers of one thread of execution, by Linux's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[allow(missing_docs)] // the names are the manual's
+#[allow(missing_docs, reason = "the names are the manual's")]
 pub struct Regs {
     pub ax: u64,
     pub bx: u64,

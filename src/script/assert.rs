@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use rhai::{
-    ASTNode, Dynamic, Engine, EvalAltResult, EvalContext, Expr, Expression, FnPtr, ImmutableString,
+    Dynamic, Engine, EvalAltResult, EvalContext, Expr, Expression, FnPtr, ImmutableString,
     NativeCallContext, ParseError, Position, StaticVec,
 };
 
@@ -283,11 +283,4 @@ fn assert_errno(control: &Control, ctx: &NativeCallContext, wanted: &str, f: &Fn
     }
     fail.notes.push(format!("{}: {}", reason.sentence(), reason.why));
     Err(ScriptError::Assert(Box::new(fail)).into())
-}
-
-/// Whether a node of the tree is an assertion; used by tools that look for
-/// what a script checks.
-pub fn is_assertion(node: &ASTNode) -> bool {
-    let ASTNode::Expr(Expr::Custom(custom, _)) = node else { return false };
-    custom.tokens.first().is_some_and(|t| t == "assert" || t == "expect")
 }

@@ -364,11 +364,11 @@ fn nproc_counts_real_uids() {
     w.fork(t);
     // Going over by setuid is only noted, for exec to refuse.
     let late = w.fork(w.init);
-    w.try_with(late, "setrlimit", &[u64::from(RLIMIT_NPROC), 0], Payload::Rlimit(Rlimit1)).unwrap();
+    w.try_with(late, "setrlimit", &[u64::from(RLIMIT_NPROC), 0], Payload::Rlimit(RLIMIT_1))
+        .unwrap();
     w.call(late, "setuid", &[1000]);
     use crate::kernel::task::PF;
     assert!(w.sys.task(late).flags.contains(PF::NPROC_EXCEEDED));
 }
 
-#[allow(non_upper_case_globals)]
-const Rlimit1: crate::kernel::signal::Rlimit = crate::kernel::signal::Rlimit { cur: 1, max: 1 };
+const RLIMIT_1: crate::kernel::signal::Rlimit = crate::kernel::signal::Rlimit { cur: 1, max: 1 };

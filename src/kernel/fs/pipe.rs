@@ -34,8 +34,6 @@ use std::sync::Arc;
 /// Names a pipe.
 pub type PipeId = Id<Pipe>;
 
-/// Capacity of a pipe in bytes (16 pages).
-pub const PIPE_SIZE: usize = 65536;
 /// Writes up to this size are atomic.
 pub const PIPE_BUF: usize = 4096;
 /// Slots of a pipe (`PIPE_DEF_BUFFERS`).

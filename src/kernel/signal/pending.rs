@@ -192,16 +192,6 @@ fn has_pending(sys: &System, task: TaskId) -> bool {
         || !t.pending.signal.or(shared).minus(t.blocked).is_empty()
 }
 
-/// Sets TIF_SIGPENDING if there is reason to, and never clears it: another
-/// thread may be about to return ERESTARTSYS (`recalc_sigpending_tsk`).
-pub fn recalc_sigpending_tsk(sys: &mut System, task: TaskId) -> bool {
-    let pending = has_pending(sys, task);
-    if pending {
-        sys.task_mut(task).sigpending = true;
-    }
-    pending
-}
-
 /// Sets or clears TIF_SIGPENDING of the calling task (`recalc_sigpending`).
 pub fn recalc_sigpending(sys: &mut System, task: TaskId) {
     let pending = has_pending(sys, task);
