@@ -61,11 +61,6 @@ impl Pfn {
     }
 }
 
-/// Rounds down to a page boundary.
-pub fn page_align_down(addr: u64) -> u64 {
-    addr & PAGE_MASK
-}
-
 /// Rounds up to a page boundary; `None` when that overflows (Linux's
 /// `PAGE_ALIGN` wraps to 0 there and callers test for it).
 pub fn page_align_up(addr: u64) -> Option<u64> {

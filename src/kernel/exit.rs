@@ -27,13 +27,13 @@ pub use release::release_task;
 use crate::kernel::fork;
 use crate::kernel::fs;
 use crate::kernel::futex;
-use crate::kernel::list;
 use crate::kernel::mm::lifetime;
 use crate::kernel::nsproxy;
 use crate::kernel::sched::core as sched;
+use crate::kernel::signal::thread_group_empty;
 use crate::kernel::signal::{SignalFlags, notify, stop};
 use crate::kernel::system::System;
-use crate::kernel::task::{PF, TaskId, TaskList, TaskState};
+use crate::kernel::task::{PF, TaskId, TaskState};
 use crate::kernel::wait_queue::WaitOn;
 use crate::traced;
 
@@ -175,33 +175,6 @@ fn exit_notify(sys: &mut System, tsk: TaskId, group_dead: bool) {
 fn wake_pidfd(sys: &mut System, tsk: TaskId) {
     if let Some(pid) = sys.task(tsk).thread_pid {
         sched::wake_up_all(sys, WaitOn::PidExit(pid));
-    }
-}
-
-/// Whether no other thread of the group is left (`thread_group_empty`).
-pub fn thread_group_empty(sys: &System, tsk: TaskId) -> bool {
-    sys.task(tsk).signal.is_none_or(|s| sys.kernel.signals[s].nr_threads <= 1)
-}
-
-/// A zombie leader that cannot be waited for yet: threads of its group live
-/// (`delay_group_leader`).
-pub fn delay_group_leader(sys: &System, p: TaskId) -> bool {
-    sys.task(p).is_group_leader() && !thread_group_empty(sys, p)
-}
-
-/// Whether both belong to one process (`same_thread_group`).
-pub fn same_thread_group(sys: &System, a: TaskId, b: TaskId) -> bool {
-    sys.task(a).signal.is_some() && sys.task(a).signal == sys.task(b).signal
-}
-
-/// The threads of a group in order.
-pub fn threads(sys: &System, tsk: TaskId) -> Vec<TaskId> {
-    match sys.task(tsk).signal {
-        Some(s) => {
-            let head = sys.kernel.signals[s].thread_head;
-            list::iter(&sys.kernel.tasks, head, TaskList::Thread).collect()
-        }
-        None => Vec::new(),
     }
 }
 

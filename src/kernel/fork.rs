@@ -45,7 +45,7 @@ use crate::kernel::pid_namespace::PidNsId;
 use crate::kernel::sched::core as sched;
 use crate::kernel::signal::{SighandId, SignalFlags, SignalId};
 use crate::kernel::system::System;
-use crate::kernel::task::{PF, TaskId, TaskState};
+use crate::kernel::task::{PF, TaskId};
 use crate::kernel::wait_queue::{Completion, Wait, WaitOn};
 use crate::kernel::{fs, signal, user};
 use crate::traced;
@@ -447,9 +447,4 @@ pub fn ret_from_fork(sys: &mut System, p: TaskId) {
         let _ = uaccess::put_user_u32(sys, p, addr, tid as u32);
     }
     entry::exit_from_fork(sys, p);
-}
-
-/// Whether `p` was ever started; a draft that is undone never was.
-pub fn is_new(sys: &System, p: TaskId) -> bool {
-    sys.task(p).__state == TaskState::NEW
 }

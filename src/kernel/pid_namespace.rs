@@ -12,8 +12,8 @@ use crate::kernel::error::SysError;
 use crate::kernel::nsproxy::UserNsId;
 use crate::kernel::pid::{PidId, PidType};
 use crate::kernel::sched::core as sched;
-use crate::kernel::signal::SIG_IGN;
 use crate::kernel::signal::kill::{KillInfo, do_send_sig_info};
+use crate::kernel::signal::{SIG_IGN, same_thread_group};
 use crate::kernel::system::System;
 use crate::kernel::task::{TaskId, TaskList, TaskState};
 use crate::kernel::{exit, list};
@@ -176,7 +176,7 @@ pub fn zap_pid_ns_processes(sys: &mut System, init: TaskId, ns: PidNsId) {
         else {
             continue;
         };
-        if !exit::same_thread_group(sys, p, init) {
+        if !same_thread_group(sys, p, init) {
             let info = KillInfo::Given(SigInfo::kernel(Signal::SIGKILL));
             // It may be dead already.
             let _ = do_send_sig_info(sys, init, Signal::SIGKILL, info, p, PidType::Tgid);

@@ -19,8 +19,7 @@ use crate::kernel::pid::{
     change_pid, find_pid_ns, find_task_by_vpid, pid_nr_ns, pid_task, task_active_pid_ns,
     task_pid_nr_ns,
 };
-use crate::kernel::signal::kill::same_thread_group;
-use crate::kernel::signal::threads;
+use crate::kernel::signal::{same_thread_group, threads};
 use crate::kernel::system::System;
 use crate::kernel::task::{PF, TaskId};
 

@@ -9,7 +9,6 @@
 //! (zap_pid_ns_processes).
 //! Left out: children that are traced.
 
-use super::{same_thread_group, thread_group_empty, threads};
 use crate::abi::Signal;
 use crate::abi::structs::SigInfo;
 use crate::kernel::list;
@@ -17,6 +16,7 @@ use crate::kernel::pid::{self, PidType};
 use crate::kernel::signal::kill::{group_send_sig, kill_pgrp_info};
 use crate::kernel::signal::notify::do_notify_parent;
 use crate::kernel::signal::stop::will_become_orphaned_pgrp;
+use crate::kernel::signal::{same_thread_group, thread_group_empty, threads};
 use crate::kernel::system::System;
 use crate::kernel::task::{PF, TaskId, TaskList, TaskState};
 use crate::kernel::wait;

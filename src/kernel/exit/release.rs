@@ -3,13 +3,13 @@
 //! Linux: kernel/exit.c (release_task, __exit_signal, __unhash_process).
 //! Left out: /proc entries, the RCU grace period.
 
-use super::thread_group_empty;
 use crate::abi::structs::Rusage;
 use crate::kernel::list;
 use crate::kernel::pid::{self, PidType};
 use crate::kernel::sched::core::{self as sched, put_task_struct};
 use crate::kernel::signal::notify::{do_notify_parent, note_child_event};
 use crate::kernel::signal::pending::{self, Queue};
+use crate::kernel::signal::thread_group_empty;
 use crate::kernel::system::System;
 use crate::kernel::task::{TaskId, TaskList, TaskState};
 use crate::kernel::user;

@@ -6,7 +6,7 @@
 //! child PTE       -      ->  pfn 7 R-              no longer AnonExclusive
 //! ```
 //!
-//! Linux: kernel/fork.c (`dup_mm`, `dup_mmap`), mm/memory.c
+//! Linux: kernel/fork.c (`dup_mm`), mm/mmap.c (`dup_mmap`), mm/memory.c
 //! (`copy_page_range`, `copy_pte_range`, `copy_present_ptes`).
 //! Left out: pinned pages (copied early in Linux), swap entries, KSM,
 //! userfaultfd, huge pages.

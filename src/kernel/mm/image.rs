@@ -1,4 +1,4 @@
-//! A program in a new address space: what execve and boot put together.
+//! The segments of a program in a new address space, and its stack.
 //!
 //! ```text
 //! 0x400000   text   r-x
@@ -9,9 +9,10 @@
 //!            [stack] rw-, grows down; strings, argv, envp at its top
 //! ```
 //!
-//! Linux: fs/binfmt_elf.c (`load_elf_binary`, `create_elf_tables`), fs/exec.c
+//! Linux: fs/binfmt_elf.c (`load_elf_binary`), fs/exec.c
 //! (`setup_arg_pages`), arch/x86/mm/mmap.c (`arch_pick_mmap_layout`).
-//! Left out: the program interpreter, vDSO, most of the auxiliary vector.
+//! Left out: the program interpreter, vDSO. What lies on the stack is put there
+//! by `fs/exec/load.rs`.
 
 use crate::abi::Errno;
 use crate::abi::numbers::RLIMIT_STACK;
@@ -22,9 +23,7 @@ use crate::kernel::fs::inode::Image;
 use crate::kernel::mm::account::{page_align_len, rlimit};
 use crate::kernel::mm::brk::DATA_FLAGS;
 use crate::kernel::mm::layout::{STACK_EXPAND, STACK_TOP, TEXT_START, mmap_base};
-use crate::kernel::mm::lifetime::{mm_alloc, mmput};
 pub use crate::kernel::mm::mmap::insert_vma;
-use crate::kernel::mm::uaccess::copy_to_mm;
 use crate::kernel::mm::vma::vma_get_file;
 use crate::kernel::mm::{MmId, VmAreaStruct, VmFlags, VmOps, nommu};
 use crate::kernel::system::System;
@@ -32,49 +31,6 @@ use crate::kernel::task::TaskId;
 
 /// Stack size on a machine without MMU, where it cannot grow.
 const NOMMU_STACK: u64 = 128 << 10;
-/// `MAX_ARG_STRLEN`: longest single argument.
-const MAX_ARG_STRLEN: usize = 32 * PAGE_SIZE as usize;
-
-/// Where a loaded program starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
-    /// First instruction.
-    pub ip: u64,
-    /// Stack pointer: argc is there.
-    pub sp: u64,
-}
-
-/// A new address space with the program in it, ready to run. `task` is who
-/// executes: its limits count. The caller owns one user of the result.
-///
-/// # Errors
-/// ENOMEM, E2BIG; nothing stays.
-pub fn new_program_mm(
-    sys: &mut System,
-    task: TaskId,
-    image: &Image,
-    file: Option<FileId>,
-    path: &str,
-    argv: &[String],
-    envp: &[String],
-) -> Result<(MmId, Entry), SysError> {
-    let mm = mm_alloc(sys)?;
-    sys.kernel.mms[mm].exe_file = path.into();
-    let built = (|| {
-        arch_pick_mmap_layout(sys, task, mm);
-        let ip = load_image(sys, mm, image, file)?;
-        setup_arg_pages(sys, task, mm)?;
-        let sp = create_tables(sys, task, mm, argv, envp)?;
-        Ok(Entry { ip, sp })
-    })();
-    match built {
-        Ok(entry) => Ok((mm, entry)),
-        Err(e) => {
-            mmput(sys, mm);
-            Err(e)
-        }
-    }
-}
 
 /// Chooses where mappings go, from the stack limit.
 pub fn arch_pick_mmap_layout(sys: &mut System, task: TaskId, mm: MmId) {
@@ -165,76 +121,4 @@ pub fn setup_arg_pages(sys: &mut System, task: TaskId, mm: MmId) -> Result<(), S
     map_segment(sys, mm, STACK_TOP - size, size, flags, None);
     sys.kernel.mms[mm].start_stack = STACK_TOP;
     Ok(())
-}
-
-/// Puts strings, environment and arguments on the stack (`copy_strings`,
-/// `create_elf_tables`) and returns the stack pointer, a multiple of 16.
-///
-/// # Errors
-/// E2BIG, ENOMEM.
-pub fn create_tables(
-    sys: &mut System,
-    task: TaskId,
-    mm: MmId,
-    argv: &[String],
-    envp: &[String],
-) -> Result<u64, SysError> {
-    const F: &str = "copy_strings";
-    let strings = || argv.iter().chain(envp);
-    let bytes: usize = strings().map(|s| s.len() + 1).sum();
-    let pointers = (argv.len() + envp.len() + 3 + 4) * 8;
-    // bprm_stack_limits: a quarter of the stack limit, at most 6 MiB.
-    let limit = (rlimit(sys, task, RLIMIT_STACK) / 4).clamp(32 * PAGE_SIZE, 6 << 20);
-    if (bytes + pointers) as u64 > limit {
-        return refuse(
-            Errno::E2BIG,
-            F,
-            "arguments and environment are larger than a quarter of the stack limit",
-        );
-    }
-    if strings().any(|s| s.len() + 1 > MAX_ARG_STRLEN) {
-        return refuse(Errno::E2BIG, F, "one argument is longer than 128 KiB");
-    }
-    let top = sys.kernel.mms[mm].start_stack - 8;
-    let first = top - bytes as u64;
-    let mut block = Vec::with_capacity(bytes);
-    let mut addrs = Vec::with_capacity(argv.len() + envp.len());
-    for s in strings() {
-        addrs.push(first + block.len() as u64);
-        block.extend_from_slice(s.as_bytes());
-        block.push(0);
-    }
-    let (args, envs) = addrs.split_at(argv.len());
-    let mut words = vec![argv.len() as u64];
-    words.extend_from_slice(args);
-    words.push(0);
-    words.extend_from_slice(envs);
-    words.push(0);
-    // The auxiliary vector: AT_PAGESZ, AT_NULL.
-    words.extend_from_slice(&[6, PAGE_SIZE, 0, 0]);
-    let sp = (first - words.len() as u64 * 8) & !15;
-    let raw: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
-    if sys.machine.config.mmu {
-        let m = &sys.kernel.mms[mm];
-        let low = m.mmap.range(..=first).next_back().map_or(first, |(&s, _)| s);
-        if sp < low {
-            crate::kernel::mm::stack::expand_stack(sys, task, mm, low, sp)?;
-        }
-    }
-    copy_in(sys, task, mm, first, &block)?;
-    copy_in(sys, task, mm, sp, &raw)?;
-    Ok(sp)
-}
-
-fn copy_in(
-    sys: &mut System,
-    task: TaskId,
-    mm: MmId,
-    addr: u64,
-    bytes: &[u8],
-) -> Result<(), SysError> {
-    // get_arg_page faults pages in by address space, not through the task,
-    // whose own is still the old one.
-    copy_to_mm(sys, task, mm, addr, bytes, "copy_strings")
-        .map_err(|e| SysError { errno: Errno::ENOMEM, ..e })
 }

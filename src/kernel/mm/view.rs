@@ -7,7 +7,6 @@ use crate::base::{PAGE_SHIFT, Pfn, VirtAddr};
 use crate::kernel::fs::inode::{CharDev, InodeKind};
 use crate::kernel::mm::filemap::file_inode;
 use crate::kernel::mm::rmap::page_mappers;
-use crate::kernel::mm::vma::find_vma;
 use crate::kernel::mm::{MmCounter, MmId, MmStruct, VmAreaStruct, VmFlags, VmOps};
 use crate::kernel::system::System;
 use crate::machine::{Page, Walk, paging};
@@ -103,11 +102,6 @@ pub fn maps(sys: &System, mm: MmId) -> Vec<MapsLine> {
         MapsLine { start, end, flags, offset, dev, inode, name }
     };
     m.mmap.values().map(line).collect()
-}
-
-/// The area that covers an address.
-pub fn vma_at(sys: &System, mm: MmId, addr: u64) -> Option<&VmAreaStruct> {
-    find_vma(sys.kernel.mms.get(mm)?, addr).filter(|v| v.vm_start <= addr)
 }
 
 /// The walk through the page tables for an address.

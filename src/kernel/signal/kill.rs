@@ -4,6 +4,7 @@
 //! group_send_sig_info, do_send_specific, do_pidfd_send_signal).
 //! Left out: pidfds of processes in /proc, security modules.
 
+use super::same_thread_group;
 use super::send::__send_signal_locked;
 use crate::abi::signal::si_code;
 use crate::abi::structs::SigInfo;
@@ -36,11 +37,6 @@ impl KillInfo {
             KillInfo::Given(i) => i.si_code <= 0,
         }
     }
-}
-
-/// Whether both are threads of one process (`same_thread_group`).
-pub fn same_thread_group(sys: &System, a: TaskId, b: TaskId) -> bool {
-    sys.task(a).signal == sys.task(b).signal
 }
 
 /// Whether `current` may send to `target` as far as uids and CAP_KILL tell.

@@ -225,8 +225,16 @@ pub fn threads(sys: &System, task: TaskId) -> SmallVec<[TaskId; 4]> {
 
 /// Whether a task is the only one in its group (`thread_group_empty`).
 pub fn thread_group_empty(sys: &System, task: TaskId) -> bool {
-    match sys.task(task).signal {
-        Some(s) => sys.kernel.signals[s].nr_threads <= 1,
-        None => true,
-    }
+    sys.task(task).signal.is_none_or(|s| sys.kernel.signals[s].nr_threads <= 1)
+}
+
+/// A zombie leader that cannot be waited for yet: threads of its group live
+/// (`delay_group_leader`).
+pub fn delay_group_leader(sys: &System, p: TaskId) -> bool {
+    sys.task(p).is_group_leader() && !thread_group_empty(sys, p)
+}
+
+/// Whether both are threads of one process (`same_thread_group`).
+pub fn same_thread_group(sys: &System, a: TaskId, b: TaskId) -> bool {
+    sys.task(a).signal.is_some() && sys.task(a).signal == sys.task(b).signal
 }
