@@ -43,6 +43,7 @@ use crate::kernel::syscalls::table;
 use crate::kernel::syscalls::{Call, Out, Outcome};
 use crate::kernel::system::System;
 use crate::kernel::task::{Resume, TaskId, TaskState};
+use crate::kernel::timer;
 use crate::kernel::wait_queue::Wait;
 use crate::machine::{Regs, Ring};
 use crate::trace::EventKind;
@@ -214,6 +215,9 @@ fn not_modelled(nr: u32) -> SysError {
 fn sleep(sys: &mut System, task: TaskId, call: Call, wait: Wait) {
     if let Some(q) = sched::queue_mut(sys, wait.on) {
         q.add(task, wait.exclusive);
+    }
+    if let Some(deadline) = wait.deadline {
+        timer::start(sys, task, deadline);
     }
     let origin = sys.log.origin;
     let note = std::mem::take(&mut sys.kernel.note);

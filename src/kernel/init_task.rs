@@ -87,6 +87,7 @@ pub(super) fn static_system(config: &BootConfig) -> System {
         note: 0,
         new_task: None,
         futex_queues: BTreeMap::new(),
+        timers: Default::default(),
         console: Vec::new(),
         oops: None,
     };

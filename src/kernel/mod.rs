@@ -44,6 +44,7 @@ pub mod system;
 pub mod task;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod timer;
 pub mod user;
 pub mod wait;
 pub mod wait_queue;

@@ -23,7 +23,7 @@ use crate::kernel::task::{KernelStack, ListHead, TaskId, TaskStruct};
 use crate::kernel::wait_queue::{Completion, FutexKey, WaitQueueHead};
 use crate::machine::Machine;
 use crate::trace::Log;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What each processor has of its own (`current_task`, the idle task).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,6 +152,8 @@ pub struct Kernel {
     pub new_task: Option<(TaskId, Option<i32>)>,
     /// Sleepers by futex.
     pub futex_queues: BTreeMap<FutexKey, WaitQueueHead>,
+    /// Deadlines of sleeping calls, and who sleeps.
+    pub timers: BTreeSet<(u64, TaskId)>,
     /// Output written to the console since it was last taken.
     pub console: Vec<u8>,
     /// The first thing found broken; the system is not to be used on.

@@ -2,6 +2,9 @@
 //! again, and that what they then return is theirs.
 
 use super::*;
+use forkyard::kernel::entry::settle;
+use forkyard::kernel::sched::core::wake_up_process;
+use forkyard::kernel::timer;
 
 const RESTART: SaFlags = SaFlags::SA_RESTART;
 const NO_RESTART: SaFlags = SaFlags::empty();
@@ -144,4 +147,64 @@ fn a_stop_after_a_restart_was_decided() {
     assert_eq!((w.state(t), ended(&mut w, t)), ('S', None));
     kill(&mut w, t, 12);
     assert_eq!(ended(&mut w, t), Some(Err(Errno::EINTR)));
+}
+
+/// Sleeps in rt_sigtimedwait for SIGUSR1 and gives the deadline.
+fn sigtimedwait(w: &mut World, t: TaskId, at: u64, ns: u64) -> u64 {
+    w.store(t, at, ns / 1_000_000_000).unwrap();
+    w.store(t, at + 8, ns % 1_000_000_000).unwrap();
+    let set = Payload::SigSet(SigSet::of(Signal::SIGUSR1));
+    assert_eq!(w.with(t, "rt_sigtimedwait", &[0, 0, at, 8], set), Ok(Done::Blocked));
+    w.sys.kernel.timers.first().unwrap().0
+}
+
+#[test]
+fn a_timeout_ends_the_sleep_at_its_time() {
+    let (mut w, t) = world();
+    let at = w.map(t, 4096);
+    block(&mut w, t, 10);
+    let began = w.sys.machine.clock.now();
+    let deadline = sigtimedwait(&mut w, t, at, 1_500_000_000);
+    assert!(deadline - began >= 1_500_000_000 && deadline - began < 1_500_100_000);
+    // Woken for nothing, and one ns too early: it sleeps on.
+    for _ in 0..2 {
+        wake_up_process(&mut w.sys, t);
+        settle(&mut w.sys);
+        w.check("a spurious wake-up");
+        assert_eq!((w.state(t), ended(&mut w, t)), ('S', None));
+        assert_eq!(w.sys.kernel.timers.first(), Some(&(deadline, t)));
+        let left = deadline - w.sys.machine.clock.now();
+        timer::advance(&mut w.sys, left - 1_000_000);
+    }
+    let left = deadline - w.sys.machine.clock.now();
+    timer::advance(&mut w.sys, left - 1);
+    assert_eq!((w.state(t), ended(&mut w, t)), ('S', None));
+    timer::advance(&mut w.sys, 1);
+    w.check("the deadline");
+    assert_eq!((w.state(t), ended(&mut w, t)), ('R', Some(Err(Errno::EAGAIN))));
+    assert!(w.sys.kernel.timers.is_empty());
+    // A signal comes first: the timer is gone with the sleep.
+    sigtimedwait(&mut w, t, at, 1_000_000);
+    kill(&mut w, t, 10);
+    assert_eq!(ended(&mut w, t), Some(Ok(10)));
+    assert!(w.sys.kernel.timers.is_empty());
+    // Stopped and continued it is over too, before its time.
+    sigtimedwait(&mut w, t, at, 1_000_000_000);
+    for sig in [19, 18] {
+        kill(&mut w, t, sig);
+    }
+    assert_eq!(ended(&mut w, t), Some(Err(Errno::EINTR)));
+    // Two fire in the order of their deadlines, each at its own.
+    let other = w.fork(t);
+    let late = sigtimedwait(&mut w, t, at, 5_000_000);
+    let early = sigtimedwait(&mut w, other, at, 1_000_000);
+    assert!(early < late);
+    timer::advance(&mut w.sys, 3_000_000);
+    assert_eq!((w.state(t), w.state(other)), ('S', 'R'));
+    timer::advance(&mut w.sys, 3_000_000);
+    assert_eq!(ended(&mut w, t), Some(Err(Errno::EAGAIN)));
+    // Killed, it leaves none behind.
+    sigtimedwait(&mut w, t, at, 5_000_000);
+    kill(&mut w, t, 9);
+    assert!(w.sys.kernel.timers.is_empty());
 }

@@ -105,6 +105,7 @@ impl Differ {
             note: _,
             new_task: _,
             futex_queues: _,
+            timers: _,
             console: _,
             oops: _,
         } = a;
@@ -146,6 +147,7 @@ impl Differ {
         }
         self.value("bugs", &a.bugs, &b.bugs);
         self.value("todo", &a.todo, &b.todo);
+        self.value("timers", &a.timers, &b.timers);
         self.value("futex_queues", &a.futex_queues, &b.futex_queues);
         self.value("console", &a.console, &b.console);
         self.value("oops", &a.oops, &b.oops);

@@ -4,11 +4,11 @@
 //! A task that was woken stays on its queue until it runs; it is in `todo`
 //! then.
 //!
-//! Linux: kernel/sched/wait.c. Left out: timers.
+//! Linux: kernel/sched/wait.c. Left out: whether anyone will ever wake them.
 
 use super::{Findings, Named};
 use crate::kernel::system::System;
-use crate::kernel::task::{TaskId, TaskState};
+use crate::kernel::task::{TaskId, TaskState, TaskStruct};
 use crate::kernel::wait_queue::{FutexKey, WaitOn, WaitQueueHead};
 
 /// What a queue belongs to.
@@ -35,8 +35,31 @@ fn owner(on: WaitOn) -> Option<Owner> {
     })
 }
 
+/// A timer for each call that sleeps until a deadline, and no other.
+fn timers(sys: &System, f: &mut Findings) {
+    let deadline = |t: &TaskStruct| t.resume.as_ref().and_then(|r| r.wait.deadline);
+    for (at, id) in &sys.kernel.timers {
+        let wanted = sys.kernel.tasks.get(*id).and_then(deadline);
+        f.same(format_args!("timer of {id:?}"), "deadline", Some(*at), wanted, "the sleeper's");
+    }
+    for (id, t) in sys.kernel.tasks.iter() {
+        let asleep = t.__state.intersects(TaskState::INTERRUPTIBLE);
+        if let Some(at) = deadline(t).filter(|_| asleep) {
+            let armed = sys.kernel.timers.contains(&(at, id));
+            f.rule(
+                armed,
+                format_args!("{}", Named(id, t)),
+                "timer",
+                format_args!("none"),
+                "one for its deadline",
+            );
+        }
+    }
+}
+
 pub(super) fn check(sys: &System, f: &mut Findings) {
     let k = &sys.kernel;
+    timers(sys, f);
     let mut queued = Vec::new();
     for (id, s) in k.signals.iter() {
         entries(sys, Owner::Signal(id.to_bits()), &s.wait_chldexit, &mut queued, f);

@@ -12,6 +12,7 @@ use crate::kernel::sched::core::{self as sched, text};
 use crate::kernel::signal::deliver::WayOut;
 use crate::kernel::system::System;
 use crate::kernel::task::{TaskId, TaskState};
+use crate::kernel::timer;
 
 /// Runs a task that has SIGKILL pending until it is dead: used where Linux's
 /// caller would sleep until it is.
@@ -33,8 +34,13 @@ pub fn kick(sys: &mut System, task: TaskId) {
 /// Lets every task that was woken in a call or signalled go on until it is
 /// back in user mode, asleep or dead, in the order in which they were woken.
 pub fn settle(sys: &mut System) {
-    while let Some(task) = sys.kernel.todo.pop_front() {
-        resume(sys, task);
+    loop {
+        while let Some(task) = sys.kernel.todo.pop_front() {
+            resume(sys, task);
+        }
+        if !timer::run_expired(sys) {
+            return;
+        }
     }
 }
 
@@ -62,7 +68,10 @@ fn resume(sys: &mut System, task: TaskId) {
             } else {
                 // It keeps its place on the queue if it must sleep on. The
                 // handler may look at `resume` for what it noted.
-                let (call, on) = (r.call.clone(), r.wait.on);
+                let (call, on, deadline) = (r.call.clone(), r.wait.on, r.wait.deadline);
+                if let Some(deadline) = deadline {
+                    timer::cancel(sys, task, deadline);
+                }
                 sys.task_mut(task).resume = Some(r);
                 let entered = run(sys, task, call);
                 let resume = sys.kernel.tasks.get(task).and_then(|t| t.resume.as_ref());

@@ -13,6 +13,7 @@ use crate::abi::Errno;
 use crate::kernel::boot::BootConfig;
 use crate::kernel::system::System;
 use crate::kernel::task::TaskList;
+use crate::kernel::timer;
 use crate::kernel::{list, pid};
 use crate::machine::{MachineConfig, PagingLevels};
 use crate::script::errors::ScriptError;
@@ -174,7 +175,7 @@ fn inject(machine: &Machine, step: &str, errno: Errno, skip: INT) -> Raised<()> 
 fn tick(machine: &Machine, ns: INT) -> Raised<()> {
     match u64::try_from(ns) {
         Ok(ns) => {
-            machine.write(|sys| sys.machine.clock.advance(ns));
+            machine.write(|sys| timer::advance(sys, ns));
             Ok(())
         }
         Err(_) => Err(ScriptError::usage("time does not go back: tick takes ns from 0 up").into()),
@@ -293,7 +294,7 @@ fn kernel(book: &mut Book) {
         "snapshot(m: Machine) -> Snapshot" => |m: &mut Machine| snapshot(m);
         /// Goes back to a state; handles to tasks of that time stay valid.
         "restore(m: Machine, s: Snapshot)" => |m: &mut Machine, s: Saved| restore(m, &s);
-        /// Lets virtual time pass, in ns.
+        /// Lets virtual time pass, in ns. Calls with a timeout end when it is over.
         "tick(m: Machine, ns: int)" => |m: &mut Machine, ns: INT| tick(m, ns);
     }
 }
