@@ -108,10 +108,16 @@ fn register_arithmetic(book: &mut Book) {
     }
 }
 
+/// The signals of a set, ascending.
+fn signals(set: &SigSet) -> rhai::Array {
+    set.iter().map(|s| Dynamic::from(kinds::of_signal(s))).collect()
+}
+
 fn register_sets(book: &mut Book) {
     use super::args;
     book.prints::<SigSet>("SigSet");
     book.prints::<CapSet>("CapSet");
+    book.iterates::<SigSet>(signals);
     functions! { book;
         /// A set of signals from an array of them.
         "sigset(signals: array) -> SigSet" => |v: Dynamic| -> Raised<SigSet> {
@@ -131,9 +137,7 @@ fn register_sets(book: &mut Book) {
         /// Whether the set is empty.
         "is_empty(set: SigSet) -> bool" => |set: &mut SigSet| set.is_empty();
         /// The signals, ascending.
-        "to_array(set: SigSet) -> array" => |set: &mut SigSet| -> rhai::Array {
-            set.iter().map(|s| Dynamic::from(kinds::of_signal(s))).collect()
-        };
+        "to_array(set: SigSet) -> array" => |set: &mut SigSet| signals(set);
         /// Whether two sets are equal.
         "==(a: SigSet, b: SigSet) -> bool" => |a: SigSet, b: SigSet| a == b;
         /// Whether two sets differ.

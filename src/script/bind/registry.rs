@@ -25,8 +25,8 @@ use std::any::TypeId;
 use std::fmt::Display;
 
 use rhai::{
-    Engine, EvalAltResult, FuncRegistration, ImmutableString, Module, RhaiFunc, RhaiNativeFunc,
-    Variant,
+    Array, Engine, EvalAltResult, FuncRegistration, ImmutableString, Module, RhaiFunc,
+    RhaiNativeFunc, Variant,
 };
 
 /// What a function that can fail gives to the engine.
@@ -138,7 +138,13 @@ impl<'e> Book<'e> {
         self.engine.register_fn("+", move |a: ImmutableString, b: T| format!("{a}{}", show(&b)));
     }
 
-    /// The same for a type that prints as it displays.
+    /// Says what a `for` loop over a value of the type goes over.
+    pub(super) fn iterates<T: Variant + Clone>(&mut self, items: fn(&T) -> Array) {
+        self.module
+            .set_iter(TypeId::of::<T>(), move |v| Box::new(items(&v.cast::<T>()).into_iter()));
+    }
+
+    /// Names a type whose values print as they display.
     pub(super) fn prints<T: Variant + Clone + Display>(&mut self, name: &str) {
         self.shows::<T>(name, T::to_string);
     }

@@ -77,6 +77,26 @@ fn traces_and_differences() {
 }
 
 #[test]
+fn for_loops_go_over_views() {
+    holds(
+        "fn count(view) { let n = 0; for x in view { n += 1; } n }
+         let c = init.fork();
+         let t = trace(|| init.getpid());
+         let before = snapshot();
+         init.fork();
+         for view in [ps(), tree(), c.fds(), c.maps(), t, c.walk(0), before.diff(init),
+                      c.shares(init)] {
+             assert(count(view) > 0);
+         }
+         assert(count(ps()) == ps().len() && count(c.fds()) == 3);
+         let found = [];
+         for s in sigset([SIGTERM, SIGHUP]) { found.push(s); }
+         assert(found == [SIGHUP, SIGTERM]);
+         for row in c.fds() { assert(row.target.contains(\"console\")); }",
+    );
+}
+
+#[test]
 fn signatures_fit_their_functions() {
     use super::super::World;
     let control = crate::script::control::Control::new(

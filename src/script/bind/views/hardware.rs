@@ -93,6 +93,7 @@ fn processors(book: &mut Book) {
 
 fn tlbs(book: &mut Book) {
     book.prints::<TlbView>("Tlb");
+    book.iterates::<TlbView>(|t| array(t.rows.clone()));
     functions! { book;
         /// The number of cached translations.
         "len(t: Tlb) -> int" => |t: &mut TlbView| t.rows.len() as INT;

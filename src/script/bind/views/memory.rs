@@ -50,6 +50,7 @@ fn areas(book: &mut Book) {
         "frames(m: Machine) -> Frames" => |m: &mut Machine| m.read(frames);
     }
     book.prints::<Maps>("Maps");
+    book.iterates::<Maps>(|m| array(m.lines.clone()));
     getters! { book, Maps;
         /// The areas, ascending by address.
         "lines: array" => |m: &mut Maps| array(m.lines.clone());
@@ -198,6 +199,7 @@ fn walks(book: &mut Book) {
         "len(w: Walk) -> int" => |w: &mut WalkView| w.lines.len() as INT;
     }
     book.prints::<WalkView>("Walk");
+    book.iterates::<WalkView>(|w| array(w.lines.clone()));
     getters! { book, Walk;
         /// The address.
         "addr: Addr" => |w: &mut WalkView| Addr(w.addr);

@@ -25,6 +25,7 @@ pub(super) fn register(book: &mut Book) {
             |a: Task, b: Task| -> Raised<SharingMap> { of_two(&a, &b, sharing_map) };
     }
     book.prints::<Shares>("Shares");
+    book.iterates::<Shares>(|s| array(s.rows.clone()));
     book.prints::<SharingMap>("SharingMap");
     getters! { book, SharingMap;
         /// The same as a table.

@@ -52,6 +52,7 @@ fn lists(book: &mut Book, main: &Machine) {
 
 fn rows(book: &mut Book) {
     book.prints::<Ps>("Ps");
+    book.iterates::<Ps>(|p| array(p.rows.clone()));
     functions! { book;
         /// The number of rows.
         "len(p: Ps) -> int" => |p: &mut Ps| p.rows.len() as INT;
@@ -89,6 +90,7 @@ fn rows(book: &mut Book) {
         "command: string" => |r: &mut PsRow| r.command.clone();
     }
     book.prints::<Tree>("Tree");
+    book.iterates::<Tree>(|t| array(t.nodes.clone()));
     getters! { book, Tree;
         /// The tasks in the order drawn.
         "nodes: array" => |t: &mut Tree| array(t.nodes.clone());
@@ -142,6 +144,7 @@ fn of_one_task(book: &mut Book) {
         };
     }
     book.prints::<Fds>("Fds");
+    book.iterates::<Fds>(|f| array(f.rows.clone()));
     getters! { book, Fds;
         /// The rows, by descriptor.
         "rows: array" => |f: &mut Fds| array(f.rows.clone());
@@ -169,6 +172,7 @@ fn of_one_task(book: &mut Book) {
 
 fn changes(book: &mut Book) {
     book.prints::<Diff>("Diff");
+    book.iterates::<Diff>(|d| array(d.changes.clone()));
     functions! { book;
         /// What changed in a task's task_struct and mm since a snapshot.
         "diff(before: Snapshot, t: Task) -> Diff" => |before: Saved, t: Task| -> Raised<Diff> {

@@ -114,6 +114,7 @@ pub(super) fn register(book: &mut Book, main: &Machine) {
         };
     }
     book.prints::<Traced>("Trace");
+    book.iterates::<Traced>(|t| array(t.drawn.lines.clone()));
     getters! { book, Trace;
         /// The kernel functions entered, in order.
         "functions: array" => |t: &mut Traced| -> Array {
