@@ -105,6 +105,15 @@ pub(super) fn numbers(
 ) -> Raised<Dynamic> {
     let mut words = [0; 6];
     for (word, (name, value)) in words.iter_mut().zip(named) {
+        let is_id = name.ends_with("uid") || name.ends_with("gid") && !PROCESS_IDS.contains(name);
+        if is_id
+            && let Ok(n) = value.as_int()
+            && !(-1..=i64::from(u32::MAX)).contains(&n)
+        {
+            let message = format!("{}: {name} cannot be {n}", ctx.fn_name());
+            let help = Some("user and group ids have 32 bits: 0 to 4294967295, or -1".to_string());
+            return Err(ScriptError::Usage { message, help }.into());
+        }
         *word = match args::plain_word(value) {
             Some(word) => word,
             None => args::word(&format!("{}: {name}", ctx.fn_name()), value)?,
@@ -113,6 +122,9 @@ pub(super) fn numbers(
     let values: SmallVec<[&Dynamic; 6]> = named.iter().map(|(_, v)| *v).collect();
     call(ctx, task, &values, Call::new(nr, &words), convert)
 }
+
+/// Arguments that look like group ids and are none.
+const PROCESS_IDS: [&str; 2] = ["pgid", "tgid"];
 
 /// A call as the script wrote it: `waitpid(5, WNOHANG)`.
 pub(super) fn shown(name: &str, args: &[&Dynamic]) -> String {

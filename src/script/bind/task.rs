@@ -7,6 +7,8 @@
 
 use std::fmt;
 
+use rhai::INT;
+
 use super::registry::{Book, Raised, functions};
 use super::world::Machine;
 use crate::base::Id;
@@ -139,6 +141,16 @@ impl PartialEq for Task {
     }
 }
 
+/// A comparison that could only be a mistake: most often C's `if fork() == 0`.
+fn no_number(task: &Task, operator: &str, n: INT) -> Raised<bool> {
+    let message = format!("task {} is compared with the number {n}", task.pid());
+    let help = match n {
+        0 => "a task is a handle, never 0: what fork returns to the child is its `regs.ax`".into(),
+        _ => format!("to compare its number: `t.pid {operator} {n}`"),
+    };
+    Err(ScriptError::Usage { message, help: Some(help) }.into())
+}
+
 /// Registers the type and its comparisons.
 pub(super) fn register(book: &mut Book) {
     book.prints::<Task>("Task");
@@ -147,6 +159,14 @@ pub(super) fn register(book: &mut Book) {
         "==(a: Task, b: Task) -> bool" => |a: Task, b: Task| a == b;
         /// Whether two handles mean different tasks.
         "!=(a: Task, b: Task) -> bool" => |a: Task, b: Task| a != b;
+        /// Refused: a task is no number.
+        "==(a: Task, b: int) -> bool" => |a: Task, n: INT| no_number(&a, "==", n);
+        /// Refused: a task is no number.
+        "!=(a: Task, b: int) -> bool" => |a: Task, n: INT| no_number(&a, "!=", n);
+        /// Refused: a task is no number.
+        "==(a: int, b: Task) -> bool" => |n: INT, b: Task| no_number(&b, "==", n);
+        /// Refused: a task is no number.
+        "!=(a: int, b: Task) -> bool" => |n: INT, b: Task| no_number(&b, "!=", n);
         /// Whether the task exists: false once it was reaped.
         "exists(t: Task) -> bool" => |t: &mut Task| t.exists();
     }

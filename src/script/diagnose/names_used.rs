@@ -50,6 +50,20 @@ pub(super) fn unknown_function(place: &Place, text: &str) -> Report {
     if !call.name.starts_with(|c: char| c == '_' || c.is_alphabetic()) {
         return operator(place, &call);
     }
+    // What the engine calls a function here is a sentence about `sort()`.
+    if let Some(ty) =
+        text.strip_prefix("elements of ").and_then(|t| t.strip_suffix(" cannot be sorted"))
+    {
+        let ty = friendly(place.ctx.engine.map_type_name(ty));
+        return place
+            .report(
+                "forkyard::type",
+                format!("values of type {ty} have no order"),
+                Extent::Operand,
+                "cannot sort these",
+            )
+            .help("say what to compare: `tasks.sort(|a, b| a.pid - b.pid)`");
+    }
     if call.name.starts_with("anon$") {
         return place
             .report(FUNCTION, "this closure cannot be called here", Extent::Operand, "called here")
@@ -86,6 +100,16 @@ fn operator(place: &Place, call: &Call) -> Report {
     let types = call.types.join(" and ");
     let message = format!("`{}` does not work on {types}", call.name);
     let mut report = place.report("forkyard::type", message, Extent::Operand, "");
+    let given = |ty: &str| call.types.iter().any(|t| t == ty);
+    if matches!(call.name.as_str(), "&" | "|" | "^") && given("bool") {
+        return report.help(format!(
+            "`==` and its kind bind tighter than `{0}`: write `(a {0} b) == c`",
+            call.name
+        ));
+    }
+    if call.name == "+" && call.types == ["Flags", "Flags"] {
+        return report.help("flags are put together with `|`");
+    }
     let left = call.types.first().map_or("", String::as_str);
     let mut partners: Vec<&str> = all
         .iter()
@@ -256,6 +280,18 @@ pub(super) fn unknown_property(place: &Place, text: &str) -> Report {
     let report = place.report(PROPERTY, message, Extent::Token, "no such field");
     if has(property) {
         return report.help(format!("`{property}` is a function: `.{property}()`"));
+    }
+    match ty.as_str() {
+        "()" => {
+            return report.help(
+                "`()` means that there is nothing: compare with it before you use the value",
+            );
+        }
+        "Pending" => {
+            let help = "the call has not returned: when `.done` is true, `.value` is its result";
+            return report.help(help);
+        }
+        _ => {}
     }
     let of_type = all.iter().filter(|s| s.takes(0, &ty));
     let fields: Vec<&str> = of_type.filter_map(|s| s.name.strip_prefix("get$")).collect();

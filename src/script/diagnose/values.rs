@@ -42,8 +42,10 @@ pub(super) fn report(place: &Place, error: &EvalAltResult) -> Report {
         E::ErrorStringBounds(len, index, _) => bounds(place, "string", *len, "character", *index),
         E::ErrorBitFieldBounds(len, index, _) => bounds(place, "number", *len, "bit", *index),
         E::ErrorFor(_) => {
-            operand(TYPE, "a `for` loop cannot go over this".into(), "not iterable".into())
-                .help("it goes over arrays, ranges, strings, blobs and maps' `keys()`")
+            operand(TYPE, "a `for` loop cannot go over this".into(), "not iterable".into()).help(
+                "it goes over arrays, ranges, strings, blobs, views such as `ps()`, sets of \
+                       signals, and the `keys()` of a map",
+            )
         }
         E::ErrorArithmetic(text, _) => arithmetic(place, text),
         E::ErrorAssignmentToConstant(name, _) => operand(
