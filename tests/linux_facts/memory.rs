@@ -1,6 +1,9 @@
 //! Facts on copy-on-write and what fork does with memory.
 
 use super::*;
+use forkyard::base::VirtAddr;
+use forkyard::machine::UserOp;
+use forkyard::machine::vmem::Size;
 
 #[test]
 fn fact_14_who_keeps_the_frame_after_fork() {
@@ -106,4 +109,40 @@ fn fact_18_locks_are_not_inherited() {
     assert_eq!(locked(&w, child), 0);
     w.map(t, 0x1000);
     assert_eq!(locked(&w, t), 2);
+}
+
+#[test]
+fn init_is_never_killed_for_want_of_memory() {
+    let mut w = World::new(1);
+    let init = w.init;
+    let (big, little) = (w.fork(init), w.fork(init));
+    for (t, pages) in [(big, 200), (little, 20)] {
+        let at = w.map(t, pages << 12);
+        for page in 0..pages {
+            w.store(t, at + (page << 12), 1).unwrap();
+        }
+    }
+    let at = w.map(init, 16 << 20);
+    // No check after each of these: there are thousands.
+    let touch = |w: &mut World, page: u64, stop: TaskId| {
+        for page in page.. {
+            let store =
+                UserOp::Store { addr: VirtAddr(at + (page << 12)), size: Size::Byte, value: 1 };
+            if w.sys.op(init, store).is_err() || w.sys.task(stop).is_dead() {
+                return page + 1;
+            }
+        }
+        unreachable!()
+    };
+    let page = touch(&mut w, 0, big);
+    w.check("the first kill");
+    assert_eq!((w.state(big), w.state(little), w.state(init)), ('Z', 'R', 'R'));
+    assert_eq!(status(&mut w, init, big), 9);
+    let page = touch(&mut w, page, little);
+    assert_eq!(status(&mut w, init, little), 9);
+    // It has stayed what it was, and nobody is left.
+    w.ok(init, "kill", &[1, 15]);
+    touch(&mut w, page, init);
+    let oops = w.sys.kernel.oops.as_ref().unwrap();
+    assert!(oops.what.contains("System is deadlocked on memory"), "{oops}");
 }

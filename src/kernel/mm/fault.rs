@@ -29,7 +29,7 @@ use crate::kernel::mm::stack::expand_stack;
 use crate::kernel::mm::tlb::flush_tlb_page;
 use crate::kernel::mm::vma::find_vma;
 use crate::kernel::mm::zap::mm_counter;
-use crate::kernel::mm::{MmCounter, MmId, VmFlags, VmOps, file_fault, nommu};
+use crate::kernel::mm::{MmCounter, MmId, VmFlags, VmOps, file_fault, nommu, oom};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 use crate::machine::{Level, PageFlags, PfError, Pte, PteFlags, entry_addr};
@@ -168,7 +168,15 @@ pub fn do_user_addr_fault(
     access.set(FaultFlags::WRITE, code.contains(PfError::W));
     access.set(FaultFlags::USER, code.contains(PfError::U));
     access.set(FaultFlags::INSTRUCTION, code.contains(PfError::I));
-    match traced!(sys, handle_mm_fault(task, mm, addr, access)) {
+    let mut fault = traced!(sys, handle_mm_fault(task, mm, addr, access));
+    if matches!(fault, Err(VmFault::Oom(_))) && oom::oom_unkillable_task(sys, task) {
+        // Linux just tries again, and its allocator kills until there is room.
+        fault = traced!(sys, handle_mm_fault(task, mm, addr, access));
+        while matches!(fault, Err(VmFault::Oom(_))) && traced!(sys, oom::out_of_memory(task)) {
+            fault = traced!(sys, handle_mm_fault(task, mm, addr, access));
+        }
+    }
+    match fault {
         Ok(()) => Ok(()),
         Err(VmFault::Oom(e)) => Err(signal(
             Signal::SIGKILL,

@@ -29,6 +29,7 @@ pub mod mprotect;
 pub mod msync;
 pub mod munmap;
 pub mod nommu;
+pub mod oom;
 pub mod pgtable;
 pub mod populate;
 pub mod rmap;

@@ -152,7 +152,7 @@ fn faults_say_what_is_wrong() {
 }
 
 #[test]
-fn without_memory_the_task_is_killed() {
+fn without_memory_nothing_is_half_done() {
     let mut m = Mem::with(MachineConfig { ram_bytes: 8 << 20, ..MachineConfig::default() });
     let a = m.map(0, 4096, RW, PRIVATE | 0x4000).unwrap();
     let mut at = a;
@@ -163,6 +163,9 @@ fn without_memory_the_task_is_killed() {
         }
     };
     assert_eq!(end.0, Signal::SIGKILL);
+    // The task is init, which has nobody to die for it.
+    let oops = m.sys.kernel.oops.take().unwrap();
+    assert!(oops.what.contains("System is deadlocked on memory"));
     m.check();
     assert!(dup_mm(&mut m.sys, m.task, m.mm).is_err());
     m.check();
