@@ -24,55 +24,174 @@ pub enum Verb {
     Fork,
     Vfork,
     Thread,
-    Clone { flags: u64, signal: u8 },
-    Clone3 { flags: u64, signal: u8, set_tid: Option<i32> },
+    Clone {
+        flags: u64,
+        signal: u8,
+    },
+    Clone3 {
+        flags: u64,
+        signal: u8,
+        set_tid: Option<i32>,
+    },
     Exit(u8),
     ExitGroup(u8),
-    Wait { pid: i8, options: u64 },
-    Waitid { idtype: u64, id: u8, options: u64 },
+    Wait {
+        pid: i8,
+        options: u64,
+    },
+    Waitid {
+        idtype: u64,
+        id: u8,
+        options: u64,
+    },
     InitReaps,
-    Kill { target: u8, how: u8, sig: u8 },
-    Tgkill { target: u8, sig: u8 },
-    Queue { target: u8, sig: u8 },
-    PidfdKill { fd: u8, sig: u8 },
-    Sigaction { sig: u8, handler: u8, flags: u8 },
-    Sigprocmask { how: u64, set: u64 },
+    Kill {
+        target: u8,
+        how: u8,
+        sig: u8,
+    },
+    Tgkill {
+        target: u8,
+        sig: u8,
+    },
+    Queue {
+        target: u8,
+        sig: u8,
+    },
+    PidfdKill {
+        fd: u8,
+        sig: u8,
+    },
+    Sigaction {
+        sig: u8,
+        handler: u8,
+        flags: u8,
+    },
+    Sigprocmask {
+        how: u64,
+        set: u64,
+    },
     Sigsuspend(u64),
     Sigtimedwait(u64),
     Pause,
     Sigreturn,
-    Altstack { at: Place, flags: u32 },
-    Ids { call: &'static str, a: u32, b: u32, c: u32 },
+    Altstack {
+        at: Place,
+        flags: u32,
+    },
+    Ids {
+        call: &'static str,
+        a: u32,
+        b: u32,
+        c: u32,
+    },
     Setgroups(Vec<u32>),
     Capset(u64, u64, u64),
-    Prctl { op: u64, arg: u64 },
-    Rlimit { which: u64, cur: u64 },
-    Setpgid { pid: u8, pgid: u8 },
+    Prctl {
+        op: u64,
+        arg: u64,
+    },
+    Rlimit {
+        which: u64,
+        cur: u64,
+    },
+    Setpgid {
+        pid: u8,
+        pgid: u8,
+    },
     Setsid,
-    Mmap { pages: u8, prot: u64, flags: u64, fd: u8, at: Option<Place> },
-    Munmap { at: Place, pages: u8 },
-    Mprotect { at: Place, pages: u8, prot: u64 },
-    Madvise { at: Place, pages: u8, advice: u64 },
-    Mlock { call: &'static str, at: Place, pages: u8 },
+    Mmap {
+        pages: u8,
+        prot: u64,
+        flags: u64,
+        fd: u8,
+        at: Option<Place>,
+    },
+    Munmap {
+        at: Place,
+        pages: u8,
+    },
+    Mprotect {
+        at: Place,
+        pages: u8,
+        prot: u64,
+    },
+    Madvise {
+        at: Place,
+        pages: u8,
+        advice: u64,
+    },
+    Mlock {
+        call: &'static str,
+        at: Place,
+        pages: u8,
+    },
     Mlockall(u64),
     Brk(i8),
     Load(Place),
     Store(Place, u8),
     Exec(Place),
     Trap(u8),
-    Open { path: u8, flags: u64 },
-    Path { call: &'static str, path: u8, mode: u64 },
-    Fd { call: &'static str, a: u8, b: u8 },
-    Fcntl { fd: u8, cmd: u64, arg: u64 },
+    Open {
+        path: u8,
+        flags: u64,
+    },
+    Path {
+        call: &'static str,
+        path: u8,
+        mode: u64,
+    },
+    Fd {
+        call: &'static str,
+        a: u8,
+        b: u8,
+    },
+    Fcntl {
+        fd: u8,
+        cmd: u64,
+        arg: u64,
+    },
     Pipe(u64),
-    Read { fd: u8, len: u16, at: Option<Place> },
-    Write { fd: u8, len: u16, at: Option<Place> },
-    PidfdOpen { target: u8, flags: u64 },
-    Futex { wait: bool, at: Place, val: u32 },
+    Read {
+        fd: u8,
+        len: u16,
+        at: Option<Place>,
+    },
+    Write {
+        fd: u8,
+        len: u16,
+        at: Option<Place>,
+    },
+    PidfdOpen {
+        target: u8,
+        flags: u64,
+    },
+    Futex {
+        wait: bool,
+        at: Place,
+        val: u32,
+    },
     SetTidAddress(Place),
     Execve(u8),
     Affinity(u8),
-    Inject { step: u8, skip: u8 },
+    Inject {
+        step: u8,
+        skip: u8,
+    },
+    /// Any call of the table with arguments of any kind, as a program makes it.
+    Raw {
+        call: u16,
+        args: [Arg; 6],
+    },
+}
+
+/// An argument of a raw call.
+#[derive(Debug, Clone, Copy)]
+pub enum Arg {
+    Number(u64),
+    At(Place),
+    Fd(u8),
+    Pid(u8),
 }
 
 pub const PATHS: [&str; 7] =
@@ -103,6 +222,36 @@ fn clone_flags() -> impl Strategy<Value = u64> {
 
 pub fn op() -> impl Strategy<Value = Op> {
     (any::<u8>(), verb()).prop_map(|(who, verb)| Op { who, verb })
+}
+
+fn raw() -> impl Strategy<Value = Verb> {
+    const NUMBERS: [u64; 17] = [
+        0,
+        0,
+        0,
+        1,
+        1,
+        2,
+        3,
+        8,
+        0x22,
+        0x1000,
+        0x7fff_ffff,
+        0x8000_0000,
+        u32::MAX as u64,
+        1 << 47,
+        i64::MAX as u64,
+        1 << 63,
+        u64::MAX,
+    ];
+    let arg = prop_oneof![
+        4 => select(NUMBERS.to_vec()).prop_map(Arg::Number),
+        1 => (0u64..256).prop_map(Arg::Number),
+        3 => place().prop_map(Arg::At),
+        1 => any::<u8>().prop_map(Arg::Fd),
+        1 => any::<u8>().prop_map(Arg::Pid),
+    ];
+    (any::<u16>(), proptest::array::uniform6(arg)).prop_map(|(call, args)| Verb::Raw { call, args })
 }
 
 fn verb() -> impl Strategy<Value = Verb> {
@@ -202,5 +351,6 @@ fn verb() -> impl Strategy<Value = Verb> {
         8 => memory,
         5 => files,
         1 => inject,
+        3 => raw(),
     ]
 }

@@ -2,7 +2,7 @@
 //! descriptors that exist.
 
 use super::World;
-use super::ops::{Op, PATHS, PROGRAMS, Place, Verb};
+use super::ops::{Arg, Op, PATHS, PROGRAMS, Place, Verb};
 use forkyard::abi::flags::SaFlags;
 use forkyard::abi::structs::CloneArgs;
 use forkyard::abi::{CapSet, Errno, SigSet, Signal};
@@ -11,7 +11,7 @@ use forkyard::kernel::entry::can_act;
 use forkyard::kernel::fs::{Fd, FileKind};
 use forkyard::kernel::inject::STEPS;
 use forkyard::kernel::signal::{Rlimit, SigAction};
-use forkyard::kernel::syscalls::{Call, Payload};
+use forkyard::kernel::syscalls::{Call, Payload, table};
 use forkyard::kernel::{System, TaskId};
 use forkyard::machine::UserOp;
 use forkyard::machine::vmem::Size;
@@ -319,6 +319,18 @@ fn step(w: &mut World, t: TaskId, verb: &Verb) -> Step {
         Verb::Affinity(mask) => {
             let bytes = u64::from(mask).to_le_bytes();
             Step::Call("sched_setaffinity", vec![0, 8, 0], Payload::Bytes(Box::new(bytes)))
+        }
+        Verb::Raw { call: n, args } => {
+            let rows: Vec<_> = table::AREAS.iter().copied().flatten().collect();
+            let row = rows[usize::from(n) % rows.len()];
+            let all = pids(sys);
+            let args = args.map(|arg| match arg {
+                Arg::Number(n) => n,
+                Arg::At(place) => addr(sys, t, place),
+                Arg::Fd(n) => fd(sys, t, n),
+                Arg::Pid(n) => nth(&all, n).unwrap_or(0) as u64,
+            });
+            Step::Call(row.name, args.to_vec(), Payload::Registers)
         }
         Verb::Inject { step, skip } => {
             let name = STEPS[usize::from(step) % STEPS.len()];
