@@ -26,6 +26,13 @@ fn pipe(input: &str) -> (i32, String, String) {
 }
 
 #[test]
+fn a_table_is_answered_whole() {
+    let (code, out, _) = pipe("tree()\n[tree()].len()\n\"a\\nb\"");
+    let tree = "=>\nswapper/0(0)\n├─ init(1)\n└─ kthreadd(2)\n";
+    assert_eq!((code, out), (0, format!("{tree}=> 1\n=> \"a\\nb\"\n")));
+}
+
+#[test]
 fn piped_inputs_need_no_terminal() {
     let (code, out, err) =
         pipe("let a = 20\na + 1\nprint(it * 2)\nfn f(x) {\n  x + 1\n}\nf(1); ()");

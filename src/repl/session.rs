@@ -208,9 +208,11 @@ impl<'c> Session<'c> {
     }
 
     fn value(&self, value: &str) -> String {
+        // A table begins on a line of its own, or its columns would not meet.
+        let gap = if value.contains('\n') { "\n" } else { " " };
         match self.console.style {
-            Style::Coloured => format!("{} {}", paint("=>", highlight::DIM), colour(value)),
-            Style::Plain => format!("=> {value}"),
+            Style::Coloured => format!("{}{gap}{}", paint("=>", highlight::DIM), colour(value)),
+            Style::Plain => format!("=>{gap}{value}"),
         }
     }
 

@@ -196,7 +196,7 @@ impl Session {
         if let Some(stop) = self.control.stopped() {
             return Err(Box::new(diagnose::stop(&stop)));
         }
-        let value = (!value.is_unit()).then(|| value::show(&self.engine, &value));
+        let value = (!value.is_unit()).then(|| value::show_answer(&self.engine, &value));
         Ok(Outcome { value, exit, failed: self.control.take_failures(), ops: self.control.ops() })
     }
 }

@@ -221,6 +221,25 @@ const SHOWN_CHARS: usize = 120;
 /// A value as it is shown in messages: as `debug` prints it, in one line, cut
 /// when long.
 pub fn show(engine: &Engine, value: &Dynamic) -> String {
+    let text = debug(engine, value).replace('\n', "\\n");
+    match text.char_indices().nth(SHOWN_CHARS) {
+        Some((i, _)) => format!("{}…", &text[..i]),
+        None => text,
+    }
+}
+
+/// A value as the prompt answers with it: the same, but a view of several
+/// lines is shown whole.
+pub fn show_answer(engine: &Engine, value: &Dynamic) -> String {
+    let text = debug(engine, value);
+    let holds_others = value.is_array() || value.is_map();
+    if text.contains('\n') && !holds_others && !value.is_string() {
+        return text;
+    }
+    show(engine, value)
+}
+
+fn debug(engine: &Engine, value: &Dynamic) -> String {
     let mut value = value.flatten_clone();
     let global = engine.new_global_runtime_state();
     let ctx = rhai::NativeCallContext::new_with_all_fields(
@@ -232,12 +251,7 @@ pub fn show(engine: &Engine, value: &Dynamic) -> String {
     );
     let result = ctx.call_native_fn_raw("to_debug", true, &mut [&mut value]);
     let text = result.ok().and_then(|text| text.into_immutable_string().ok());
-    let text = text.map_or_else(|| value.to_string(), |text| text.to_string());
-    let text = text.replace('\n', "\\n");
-    match text.char_indices().nth(SHOWN_CHARS) {
-        Some((i, _)) => format!("{}…", &text[..i]),
-        None => text,
-    }
+    text.map_or_else(|| value.to_string(), |text| text.to_string())
 }
 
 #[cfg(test)]
