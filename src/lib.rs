@@ -23,6 +23,7 @@ pub mod abi;
 pub mod base;
 pub mod cli;
 pub mod exercises;
+pub mod explore;
 pub mod kernel;
 pub mod machine;
 pub mod repl;

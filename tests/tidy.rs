@@ -16,7 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["machine"],
     &["kernel"],
     &["session"],
-    &["script", "report"],
+    &["script", "explore", "report"],
     &["cli", "repl", "exercises"],
 ];
 

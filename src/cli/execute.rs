@@ -14,7 +14,7 @@ use super::folder::Folder;
 use super::machine::Machine;
 use super::trace::{Traced, Tracer};
 use super::{FAILED, INTERRUPTED, OK, USAGE};
-use crate::script::bind::World;
+use crate::script::bind::{World, program};
 use crate::script::control::{Output, Stop};
 use crate::script::diagnostic::{Report, Style};
 use crate::script::limits::Limits;
@@ -35,6 +35,8 @@ pub struct Plan {
     pub trace: Filter,
     /// Set to stop it.
     pub interrupt: Arc<AtomicBool>,
+    /// How a program is run.
+    pub options: program::Options,
 }
 
 /// How a run ended.
@@ -56,6 +58,7 @@ impl Plan {
             input,
             trace: Filter::Off,
             interrupt: Arc::default(),
+            options: program::Options::default(),
         };
         Ok((plan, directives))
     }
@@ -91,7 +94,7 @@ impl Plan {
         show: impl Fn(&str) + 'static,
         then: impl FnOnce(&mut Session, &World, &Finished) -> T,
     ) -> (Finished, T) {
-        let Plan { input, machine, limits, trace, interrupt } = self;
+        let Plan { input, machine, limits, trace, interrupt, options } = self;
         let world = match machine.boot() {
             Ok(world) => world,
             Err(report) => {
@@ -108,6 +111,11 @@ impl Plan {
             let tracing = Tracer { world: world.clone(), main: input.name.clone(), show };
             let _ = tracer.set(tracing);
         }
+        let programs = world.clone();
+        session.main = Some(Box::new(move |engine, control, ast| {
+            let ran = program::run_main(engine, control, ast, programs.main(), options.clone())?;
+            Ok((ran.code(), ran.reports()))
+        }));
         let finished = Finished::of(session.run(&input.name, &input.text));
         if let Some(tracer) = tracer.get() {
             tracer.flush();

@@ -11,13 +11,14 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use rhai::{Dynamic, EvalAltResult, Scope};
+use rhai::{AST, Dynamic, EvalAltResult, FnPtr, Scope};
 
 use super::diagnostic::Report;
 use super::footprint::{self, Excess, MAX_DEPTH};
 use super::limits::Limits;
 use super::source::Sources;
 use super::stack;
+use super::tape::Reader;
 
 /// Where prints go. Text arrives in whole lines, each with its line end.
 pub trait Output {
@@ -116,6 +117,15 @@ struct Inner {
     sources: Sources,
     failed: RefCell<Vec<Report>>,
     names: RefCell<HashMap<String, Provided>>,
+    tape: Reader,
+    /// Names of the script's functions, sorted: their numbers are the
+    /// addresses of signal handlers.
+    functions: RefCell<Vec<String>>,
+    /// Pid of the process whose function runs, for messages.
+    program_pid: Cell<i32>,
+    /// The script that runs, and whether it has started a program itself.
+    script: RefCell<Option<AST>>,
+    started: Cell<bool>,
 }
 
 impl Control {
@@ -134,12 +144,85 @@ impl Control {
             sources: Sources::default(),
             failed: RefCell::new(Vec::new()),
             names: RefCell::new(HashMap::new()),
+            tape: Reader::default(),
+            functions: RefCell::new(Vec::new()),
+            program_pid: Cell::new(0),
+            script: RefCell::new(None),
+            started: Cell::new(false),
         }))
     }
 
     /// The limits.
     pub fn limits(&self) -> &Limits {
         &self.0.limits
+    }
+
+    /// The tape of the program whose function runs.
+    pub fn tape(&self) -> &Reader {
+        &self.0.tape
+    }
+
+    /// Names the functions of the script that runs.
+    pub(super) fn set_functions(&self, mut names: Vec<String>) {
+        names.sort_unstable();
+        names.dedup();
+        *self.0.functions.borrow_mut() = names;
+    }
+
+    /// The number of a function of the script.
+    pub(super) fn function_index(&self, name: &str) -> Option<u32> {
+        let functions = self.0.functions.borrow();
+        functions.binary_search_by(|f| f.as_str().cmp(name)).ok().map(|i| i as u32)
+    }
+
+    /// The function with a number.
+    pub(super) fn function_named(&self, index: u32) -> Option<String> {
+        self.0.functions.borrow().get(index as usize).cloned()
+    }
+
+    /// Sets the script that runs. Its functions are values by their names, to
+    /// be passed on.
+    pub(super) fn set_script(&self, ast: &AST) {
+        *self.0.script.borrow_mut() = Some(ast.clone());
+        self.0.started.set(false);
+        for f in ast.iter_functions().filter(|f| !f.name.starts_with("anon$")) {
+            if !self.is_defined(f.name)
+                && let Ok(value) = FnPtr::new(f.name)
+            {
+                self.define(f.name, Dynamic::from(value));
+            }
+        }
+    }
+
+    /// The script that runs.
+    pub(super) fn script(&self) -> Option<AST> {
+        self.0.script.borrow().clone()
+    }
+
+    /// The script has started a program.
+    pub(super) fn set_started(&self) {
+        self.0.started.set(true);
+    }
+
+    /// Whether it has.
+    pub fn has_started(&self) -> bool {
+        self.0.started.get()
+    }
+
+    /// Sets whose function runs.
+    pub(super) fn set_program_pid(&self, pid: i32) {
+        self.0.program_pid.set(pid);
+    }
+
+    /// Pid of the process whose function runs.
+    pub(super) fn program_pid(&self) -> i32 {
+        self.0.program_pid.get()
+    }
+
+    /// Lets the operations from `since` on not count: each run of a program's
+    /// function has all of them.
+    pub(super) fn forget_ops(&self, since: u64) {
+        self.0.ops.set(since);
     }
 
     /// The source texts known so far.
@@ -190,6 +273,8 @@ impl Control {
             Stop::Interrupted
         } else if stack::here() < inner.stack_floor {
             Stop::Stack
+        } else if inner.tape.is_over() {
+            return Some(Dynamic::UNIT);
         } else {
             return inner.stop.borrow().clone().map(Dynamic::from);
         };

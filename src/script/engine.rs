@@ -11,6 +11,7 @@ use rhai::packages::{
 };
 use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, OptimizationLevel, Position, Token};
 
+use super::bind::program;
 use super::control::Control;
 use super::errors::ScriptError;
 use super::{assert, errno, errors, value};
@@ -125,7 +126,10 @@ fn set_callbacks(engine: &mut Engine, control: &Control) {
     let ticker = control.clone();
     engine.on_progress(move |_| ticker.tick());
     let printer = control.clone();
-    engine.on_print(move |text| printer.write(&format!("{text}\n")));
+    engine.on_print(move |text| match printer.tape().is_active() {
+        true => printer.tape().print(&format!("{text}\n")),
+        false => printer.write(&format!("{text}\n")),
+    });
     let debugger = control.clone();
     engine.on_debug(move |text, source, pos| {
         let place = match (source, pos.line()) {
@@ -137,6 +141,7 @@ fn set_callbacks(engine: &mut Engine, control: &Control) {
     });
     let ending = control.clone();
     engine.register_fn("exit", move |code: Dynamic| match code.as_int() {
+        Ok(code) if ending.tape().is_active() => program::exit(&ending, code),
         Ok(code @ 0..=255) => end_with(&ending, code),
         _ => Err(ScriptError::Usage {
             message: "the exit code of a script is a number from 0 to 255".into(),
@@ -145,7 +150,10 @@ fn set_callbacks(engine: &mut Engine, control: &Control) {
         .into()),
     });
     let ending = control.clone();
-    engine.register_fn("exit", move || end_with(&ending, 0));
+    engine.register_fn("exit", move || match ending.tape().is_active() {
+        true => program::exit(&ending, 0),
+        false => end_with(&ending, 0),
+    });
     engine.register_fn("sleep", |_: i64| no_clock());
     engine.register_fn("sleep", |_: f64| no_clock());
 }

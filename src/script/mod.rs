@@ -26,6 +26,7 @@ pub mod run;
 pub mod source;
 pub mod span;
 pub mod stack;
+pub mod tape;
 pub mod value;
 
 #[cfg(test)]

@@ -8,8 +8,9 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use rhai::{AST, Dynamic, Engine, EvalAltResult, ParseError, Position, Scope};
+use rhai::{AST, ASTNode, Dynamic, Engine, EvalAltResult, Expr, ParseError, Position, Scope, Stmt};
 
+use super::bind::program::MAIN;
 use super::control::{Control, Output, Stop};
 use super::diagnose::{self, Context};
 use super::diagnostic::Report;
@@ -105,7 +106,12 @@ pub struct Session {
     pub control: Control,
     /// The variables the script starts with, and has after it.
     pub scope: Scope<'static>,
+    /// Runs a file that only defines `main`, as a program.
+    pub main: Option<Box<MainRunner>>,
 }
+
+/// Runs `main` of a script; gives the exit code and what went wrong.
+pub type MainRunner = dyn Fn(&Engine, &Control, &AST) -> Result<(i64, Vec<Report>), Box<Report>>;
 
 impl Session {
     /// A new engine.
@@ -118,7 +124,7 @@ impl Session {
         let control = Control::new(limits, interrupt, output);
         let mut engine = engine::build(&control);
         modules::register(&mut engine, &control, loader);
-        Session { engine, control, scope: Scope::new() }
+        Session { engine, control, scope: Scope::new(), main: None }
     }
 
     /// Compiles and checks a script under a name.
@@ -175,8 +181,22 @@ impl Session {
                 .filter(|s| matches!(s, Stop::Interrupted | Stop::OutputClosed)),
         };
         let ast = self.compile(name, text).map_err(|report| fail(report, &self.control))?;
+        self.control.set_script(&ast);
         let result = self.engine.eval_ast_with_scope::<Dynamic>(&mut self.scope, &ast);
-        self.finish(&ast, result).map_err(|report| fail(report, &self.control))
+        let mut outcome =
+            self.finish(&ast, result).map_err(|report| fail(report, &self.control))?;
+        if outcome.exit.is_none()
+            && let Some(main) = self.main.as_ref().filter(|_| is_program(&self.control, &ast))
+        {
+            let ran = main(&self.engine, &self.control, &ast);
+            let (code, reports) = ran.map_err(|report| fail(report, &self.control))?;
+            if let Some(stop) = self.control.stopped() {
+                return Err(fail(Box::new(diagnose::stop(&stop)), &self.control));
+            }
+            outcome.exit = Some(code);
+            outcome.failed.extend(reports);
+        }
+        Ok(outcome)
     }
 
     /// What an evaluation's result means.
@@ -199,6 +219,29 @@ impl Session {
         let value = (!value.is_unit()).then(|| value::show_answer(&self.engine, &value));
         Ok(Outcome { value, exit, failed: self.control.take_failures(), ops: self.control.ops() })
     }
+}
+
+/// Whether a script defines `main` and leaves it to us to start it.
+fn is_program(control: &Control, ast: &AST) -> bool {
+    let main = ast.iter_functions().any(|f| f.name == MAIN && f.params.is_empty());
+    main && !control.has_started() && !calls(ast, MAIN)
+}
+
+/// Whether a script's own statements call a function.
+fn calls(ast: &AST, name: &str) -> bool {
+    let mut found = false;
+    for stmt in ast.statements() {
+        stmt.walk(&mut Vec::new(), &mut |path| {
+            found |= match path.last() {
+                Some(
+                    ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _)),
+                ) => call.name == name,
+                _ => false,
+            };
+            true
+        });
+    }
+    found
 }
 
 /// How many unknown variables are reported beside the first.

@@ -8,6 +8,7 @@
 
 pub mod director;
 pub mod history;
+pub mod program;
 
 pub use director::{Done, Trouble};
 pub use history::History;

@@ -12,7 +12,9 @@
 //! A script shares its machines by reference; the systems inside are plain
 //! data. All of it lives on one thread and reaches nothing of the host.
 //!
-//! Left out: program style, where a script function is a process.
+//! In program style (`program`) a script function is the body of a process.
+//!
+//! Left out: the choice of who runs next; `explore` makes it.
 
 mod args;
 mod constants;
@@ -25,6 +27,7 @@ mod memory;
 mod objects;
 mod pending;
 mod process;
+pub mod program;
 mod registry;
 mod resources;
 mod signals;
@@ -70,6 +73,7 @@ impl World {
         vars::register(book);
         views::register(book, self.main());
         machine::register(book, self.main());
+        program::register(book, control, self.main());
         open.close();
         control.define("machine", Dynamic::from(self.main().clone()));
         control.define("init", Dynamic::from(self.main().init()));

@@ -13,19 +13,29 @@ use super::task::Task;
 use crate::abi::Signal;
 use crate::abi::structs::{Rusage, WaitStatus};
 use crate::kernel::syscalls::{Out, WaitInfo};
+use crate::script::errors::ScriptError;
 
 /// A child that changed state.
 #[derive(Clone)]
 pub(super) struct Waited {
-    task: Task,
+    /// A program has no handles.
+    task: Option<Task>,
     info: WaitInfo,
+}
+
+/// The same for a program.
+pub(super) fn plain(_ret: i64, out: Out) -> Dynamic {
+    match out {
+        Out::Wait(info) => Dynamic::from(Waited { task: None, info: *info }),
+        _ => Dynamic::UNIT,
+    }
 }
 
 /// The value of a wait: what it reports, or `()` when WNOHANG found nothing.
 pub(super) fn value(waiter: &Task, _ret: i64, out: Out) -> Dynamic {
     match out {
         Out::Wait(info) => Dynamic::from(Waited {
-            task: Task::new(waiter.machine().clone(), info.task, info.global_pid),
+            task: Some(Task::new(waiter.machine().clone(), info.task, info.global_pid)),
             info: *info,
         }),
         _ => Dynamic::UNIT,
@@ -117,7 +127,11 @@ pub(super) fn register(book: &mut Book) {
         /// Resources it used.
         "rusage: Rusage" => |w: &mut Waited| Usage(w.info.rusage);
         /// The child. Once it was reaped, only its pid is left.
-        "task: Task" => |w: &mut Waited| w.task.clone();
+        "task: Task" => |w: &mut Waited| -> Raised<Task> {
+            w.task.clone().ok_or_else(|| {
+                ScriptError::usage("a program has no task handles: `.pid` names the child").into()
+            })
+        };
         /// CLD_EXITED and so on, as waitid gives it.
         "si_code: string" => |w: &mut Waited| {
             super::trouble::si_code_name(Signal::SIGCHLD, w.info.si_code)

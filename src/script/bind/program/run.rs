@@ -1,0 +1,277 @@
+//! Starting programs: `run("main")` in a script, and a file that only defines
+//! `main`.
+//!
+//! Left out: exploring all schedules; time for those who sleep.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::ops::ControlFlow;
+use std::rc::Rc;
+
+use rhai::{AST, Array, Dynamic, Engine, Map, NativeCallContext};
+
+use super::{Language, plain};
+use crate::abi::structs::WaitStatus;
+use crate::explore::run::RunError;
+use crate::explore::{self, Ending, Policy, Schedule};
+use crate::kernel::task::TaskId;
+use crate::script::bind::args::{self, Named};
+use crate::script::bind::registry::{Book, Raised, functions, getters};
+use crate::script::bind::waited::status_text;
+use crate::script::bind::world::Machine;
+use crate::script::control::Control;
+use crate::script::diagnostic::Report;
+use crate::script::errors::ScriptError;
+use crate::session::program::{Programs, Start};
+
+/// The function that makes a file a program.
+pub const MAIN: &str = "main";
+/// Steps of a run unless it is told otherwise.
+const STEPS: usize = 100_000;
+
+/// How programs are run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Who goes on next.
+    pub policy: Policy,
+    /// Most steps.
+    pub steps: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { policy: Policy::Fifo, steps: STEPS }
+    }
+}
+
+/// A run that has ended.
+#[derive(Clone)]
+pub struct Run {
+    /// What was written to the console.
+    output: String,
+    /// How it ended.
+    ending: Ending,
+    schedule: Schedule,
+    /// The first process's wait status, if it has ended.
+    status: Option<i32>,
+    /// Those that sleep for ever, in words.
+    stuck: Vec<String>,
+    /// Errors that nobody caught.
+    crashes: Vec<Report>,
+}
+
+impl Run {
+    /// The code of the first process as a shell gives it.
+    pub fn code(&self) -> i64 {
+        match self.status.map(WaitStatus::decode) {
+            Some(WaitStatus::Exited(code)) => i64::from(code),
+            Some(WaitStatus::Signaled(sig, _)) => 128 + i64::from(sig),
+            _ => 1,
+        }
+    }
+
+    /// What went wrong, in order.
+    pub fn reports(&self) -> Vec<Report> {
+        let mut reports = self.crashes.clone();
+        match &self.ending {
+            Ending::Finished | Ending::Stopped => {}
+            Ending::Stuck(_) => {
+                let mut report = Report::error(
+                    "forkyard::stuck",
+                    "everyone sleeps, and nobody is left to wake them",
+                );
+                report.notes.clone_from(&self.stuck);
+                reports.push(report);
+            }
+            Ending::Steps(n) => {
+                let report = Report::error("forkyard::limit", format!("more than {n} steps"));
+                reports.push(report.help("does a program loop for ever?"));
+            }
+        }
+        reports
+    }
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.status {
+            Some(status) => write!(f, "run: {}", status_text(status))?,
+            None => write!(f, "run: not ended")?,
+        }
+        write!(f, ", schedule {}", self.schedule)
+    }
+}
+
+/// A task that sleeps for ever, in words, with the line it sleeps since.
+fn sleeper(programs: &Programs, task: TaskId) -> String {
+    let t = programs.system.task(task);
+    let number = programs.body(task).map_or(0, |b| b.number);
+    let what = match &t.resume {
+        Some(r) => {
+            let name = crate::abi::nr::syscall_name(u64::from(r.call.nr)).unwrap_or("?");
+            let line = match r.origin.line {
+                0 => String::new(),
+                line => format!(" since line {line}"),
+            };
+            format!("in {name}{line}")
+        }
+        None => "without a call".into(),
+    };
+    format!("process {number} (pid {}, {}) {what}", t.pid, t.state_char())
+}
+
+/// Runs a function as the first program of a machine.
+///
+/// # Errors
+/// The kernel broke, or the schedule does not fit.
+fn run(
+    engine: &Engine,
+    control: &Control,
+    ast: &AST,
+    machine: &Machine,
+    start: Start,
+    options: Options,
+    mut show: impl FnMut(&str),
+) -> Result<Run, ScriptError> {
+    let broken = |e: RunError| match e {
+        RunError::Program(crate::session::program::ProgramError::Oops(oops)) => {
+            ScriptError::Oops(Box::new(oops))
+        }
+        other => ScriptError::usage(other.to_string()),
+    };
+    let language = Language::new(engine, control, ast);
+    let mut programs = Programs::new(machine.read(Clone::clone));
+    let first = programs.start(start).map_err(|e| broken(e.into()))?;
+    let pid = programs.system.task(first).pid;
+    let mut output = String::new();
+    let mut policy = options.policy;
+    let tasks = control.limits().tasks;
+    let mut too_many = false;
+    let ran = explore::run(&mut programs, &language, &mut policy, options.steps, |programs| {
+        let bytes = std::mem::take(&mut programs.system.kernel.console);
+        if !bytes.is_empty() {
+            let text = String::from_utf8_lossy(&bytes);
+            show(&text);
+            output.push_str(&text);
+        }
+        too_many = programs.system.kernel.tasks.len() > tasks;
+        match control.stopped().is_some() || too_many {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    });
+    let ran = ran.map_err(broken)?;
+    if too_many {
+        return Err(ScriptError::Limit {
+            message: format!("{tasks} tasks at once in one machine"),
+            help: Some("is this a fork bomb? exited tasks stay until their parent waits".into()),
+        });
+    }
+    let stuck = match &ran.ending {
+        Ending::Stuck(left) => left.iter().map(|task| sleeper(&programs, *task)).collect(),
+        _ => Vec::new(),
+    };
+    let crashes = programs.crashes.iter().map(|c| {
+        let report = language.report(&c.message);
+        report.note(format!("process {} (pid {}) ended by SIGABRT", c.body.number, c.body.pid))
+    });
+    let result = Run {
+        output,
+        stuck,
+        crashes: crashes.collect(),
+        status: programs.ended.iter().find(|e| e.pid == pid).map(|e| e.status),
+        ending: ran.ending,
+        schedule: ran.schedule,
+    };
+    machine.write(|sys| *sys = programs.system);
+    Ok(result)
+}
+
+/// Runs `main` of a file that starts nothing itself; prints go to the output.
+///
+/// # Errors
+/// As a report; a program that fails is not an error.
+pub fn run_main(
+    engine: &Engine,
+    control: &Control,
+    ast: &AST,
+    machine: &Machine,
+    options: Options,
+) -> Result<Run, Box<Report>> {
+    let show = |text: &str| control.write(text);
+    let start = Start::new(MAIN);
+    run(engine, control, ast, machine, start, options, show).map_err(|e| {
+        let context =
+            crate::script::diagnose::Context { engine, control, ast: Some(ast), scope: None };
+        let error: Box<rhai::EvalAltResult> = e.into();
+        Box::new(crate::script::diagnose::explain(context, &error))
+    })
+}
+
+/// Options from a map: #{policy, seed, schedule, steps}.
+fn options(map: &Map) -> Result<Options, ScriptError> {
+    let mut named = Named::new("run", map);
+    let seed = named.word("seed", 0)?;
+    let steps = named.word("steps", STEPS as u64)?;
+    let given = named.get("policy").or(named.get("schedule"));
+    let random = map.contains_key("seed") && given.is_none();
+    let text = match given {
+        Some(v) => args::text("run policy", v)?,
+        None => if random { "random" } else { "fifo" }.to_string(),
+    };
+    named.finish()?;
+    let policy = Policy::parse(&text, seed).map_err(|e| ScriptError::usage(e.to_string()))?;
+    Ok(Options { policy, steps: usize::try_from(steps).unwrap_or(usize::MAX) })
+}
+
+/// Registers `run` and its result.
+pub(super) fn register(book: &mut Book, control: &Control, machine: &Machine) {
+    let started = Rc::new(RefCell::new((control.clone(), machine.clone())));
+    let go = move |ctx: &NativeCallContext, what: &Dynamic, map: &Map| -> Raised<Run> {
+        let (control, machine) = started.borrow().clone();
+        if control.tape().is_active() {
+            return Err(ScriptError::usage("a program cannot run programs: it forks").into());
+        }
+        let Some(ast) = control.script() else {
+            return Err(ScriptError::usage("there is no script to take a function from").into());
+        };
+        control.set_started();
+        let start = plain::start("run: function", what)?;
+        Ok(run(ctx.engine(), &control, &ast, &machine, start, options(map)?, |_| ())?)
+    };
+    let with_map = go.clone();
+    functions! { book;
+        /// Runs a function of the script as a process, until it and all that
+        /// it makes have ended or sleep. Gives what came of it; the machine
+        /// is then as they left it.
+        "run(function: function|string) -> Run" => move |ctx: NativeCallContext, f: Dynamic| {
+            go(&ctx, &f, &Map::new())
+        };
+        /// The same with #{policy: "fifo"|"round-robin"|"random", seed,
+        /// schedule: "1x3 2 1", steps}.
+        "run(function: function|string, options: map) -> Run" =>
+            move |ctx: NativeCallContext, f: Dynamic, map: Map| with_map(&ctx, &f, &map);
+    }
+    book.prints::<Run>("Run");
+    getters! { book, Run;
+        /// What the programs wrote to the console.
+        "output: string" => |r: &mut Run| r.output.clone();
+        /// The first process's wait status; () if it has not ended.
+        "status: int" => |r: &mut Run| r.status.map_or(Dynamic::UNIT, |s| i64::from(s).into());
+        /// The first process's exit code as a shell gives it: 128 + n for a
+        /// death by signal n.
+        "exit_status: int" => |r: &mut Run| r.code();
+        /// The choices made; `run(f, #{schedule: …})` makes them again.
+        "schedule: string" => |r: &mut Run| r.schedule.to_string();
+        /// Whether all programs have ended.
+        "finished: bool" => |r: &mut Run| r.ending == Ending::Finished;
+        /// Those that sleep for ever, in words.
+        "stuck: array" => |r: &mut Run| {
+            r.stuck.iter().map(|s| s.clone().into()).collect::<Array>()
+        };
+        /// Errors that nobody caught, in words.
+        "crashes: array" => |r: &mut Run| {
+            r.crashes.iter().map(|c| c.message.clone().into()).collect::<Array>()
+        };
+    }
+}

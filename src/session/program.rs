@@ -1,0 +1,611 @@
+//! Program style: a process whose user mode is a function and its tape.
+//!
+//! ```text
+//! frame:  function + arguments      what runs
+//!         tape: answer, answer, …   what the kernel has answered so far
+//! ```
+//!
+//! To learn what a process wants next, an [`Interpreter`] runs its function
+//! from the start, feeds it the answers on the tape, and stops it at the first
+//! question that has none. So a process is plain data: fork copies the tape
+//! and adds a 0 to the child's; snapshots, undo and exploration come free.
+//!
+//! A signal handler is a frame on top of the one it interrupts. The kernel
+//! decides when one runs: it sets the instruction pointer to the handler's
+//! address, and [`Programs`] sees it there.
+//!
+//! Linux: none; this is user mode. Left out: choosing who goes on (`explore`
+//! does), languages (`script` has one).
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use super::director::{Done, Trouble};
+use crate::abi::{Errno, Signal};
+use crate::base::{PVec, VirtAddr};
+use crate::kernel::error::{Oops, SysError};
+use crate::kernel::mm::symbols::{Place, define_symbol};
+use crate::kernel::signal::send::force_sig;
+use crate::kernel::syscalls::{Call, Out};
+use crate::kernel::system::System;
+use crate::kernel::task::{TaskId, TaskState};
+use crate::machine::{Ring, Size, UserOp};
+use crate::trace::Origin;
+
+/// Where the addresses begin that stand for functions of a program.
+pub const TEXT: u64 = 0x7000_0000_0000;
+/// Between two functions.
+const TEXT_STEP: u64 = 0x1000;
+
+/// A value that a program passes on: plain data, no engine's.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Value {
+    /// Nothing.
+    Unit,
+    /// A truth value.
+    Bool(bool),
+    /// A number.
+    Int(i64),
+    /// An address.
+    Addr(u64),
+    /// Text.
+    Text(Arc<str>),
+    /// Several.
+    Array(Vec<Value>),
+    /// Several, by name.
+    Map(Vec<(Arc<str>, Value)>),
+}
+
+/// A function and what it is called with.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Start {
+    /// Its name, as the interpreter knows it.
+    pub function: Arc<str>,
+    /// What it captured, then its arguments.
+    pub args: Vec<Value>,
+}
+
+impl Start {
+    /// A function without arguments.
+    pub fn new(function: &str) -> Start {
+        Start { function: function.into(), args: Vec::new() }
+    }
+}
+
+/// What a created task does.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Child {
+    /// It goes on where its creator is: the call gives it 0.
+    Returns,
+    /// It begins a function (clone with a start routine).
+    Starts(Start),
+}
+
+/// What a process wants next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Want {
+    /// A system call; a task that it makes does what `Child` says.
+    Sys(Call, Child),
+    /// A user-mode instruction: a load or a store.
+    Op(UserOp),
+    /// Room for a named variable of so many bytes; its address.
+    Define(Arc<str>, u64),
+    /// The address of a named variable.
+    Symbol(Arc<str>),
+    /// One of `n` ways to go on.
+    Choose(u32),
+    /// Its function has returned: a handler goes back, a thread or a process
+    /// ends with this code.
+    Return(i32),
+    /// It cannot go on (an error nobody caught), for this reason.
+    Crash(Box<str>),
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// RAX, and what the call stored; the value of a load.
+    Returned(i64, Out),
+    /// The kernel said no.
+    Refused(SysError),
+}
+
+impl From<Result<(i64, Out), SysError>> for Answer {
+    fn from(result: Result<(i64, Out), SysError>) -> Answer {
+        match result {
+            Ok((ret, out)) => Answer::Returned(ret, out),
+            Err(e) => Answer::Refused(e),
+        }
+    }
+}
+
+/// A question, by its hash, and its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Hash of the question: replay must ask the same.
+    pub question: u64,
+    /// Its answer.
+    pub answer: Answer,
+}
+
+/// Answers in order. Copying one costs what differs afterwards.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tape(PVec<Option<Entry>, 16>);
+
+impl Tape {
+    /// The entry at a place.
+    pub fn get(&self, i: usize) -> Option<&Entry> {
+        self.0.get(i).and_then(Option::as_ref)
+    }
+
+    /// Number of answers.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether nothing was asked yet.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn push(&mut self, question: u64, answer: Answer) {
+        self.0.push(Some(Entry { question, answer }));
+    }
+}
+
+/// A call that has not returned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Waits {
+    serial: u64,
+    question: u64,
+    child: Child,
+}
+
+/// A function under way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// What runs.
+    pub start: Start,
+    /// What it was told so far.
+    pub tape: Tape,
+    /// Of a handler: the stack pointer that it began with.
+    handler_sp: Option<u64>,
+    waits: Option<Waits>,
+}
+
+impl Frame {
+    fn new(start: Start, handler_sp: Option<u64>) -> Frame {
+        Frame { start, tape: Tape::default(), handler_sp, waits: None }
+    }
+
+    /// Whether it is a signal handler.
+    pub fn is_handler(&self) -> bool {
+        self.handler_sp.is_some()
+    }
+}
+
+/// The user mode of one task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Body {
+    /// Order of creation, from 1: the task's name in schedules.
+    pub number: u32,
+    /// Its pid when it was made.
+    pub pid: i32,
+    /// Functions under way; handlers lie on what they interrupted.
+    frames: Vec<Frame>,
+    /// Whether it began with a function that is not its process's main one.
+    thread: bool,
+}
+
+impl Body {
+    /// What runs now.
+    pub fn top(&self) -> &Frame {
+        self.frames.last().expect("a body has a frame")
+    }
+}
+
+/// Runs functions: the language that programs are written in.
+pub trait Interpreter {
+    /// What a body wants next, and from which line. The same body always wants
+    /// the same.
+    fn next(&self, body: &Body) -> (Want, Origin);
+
+    /// The function that an executable file stands for, if it stands for one.
+    fn image(&self, path: &str) -> Option<Start>;
+
+    /// The function with an address in a program's text; see [`text_address`].
+    fn function_at(&self, index: u32) -> Option<Start>;
+}
+
+/// The address that stands for function number `index`.
+pub fn text_address(index: u32) -> u64 {
+    TEXT + u64::from(index) * TEXT_STEP
+}
+
+/// A process that has ended, as init saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// Its pid.
+    pub pid: i32,
+    /// Its wait status.
+    pub status: i32,
+}
+
+/// A body that an error ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Crash {
+    /// The body as it was then: asked again, it says the same.
+    pub body: Body,
+    /// The error.
+    pub message: Box<str>,
+}
+
+/// A step that could not be made: our own mistake, or a broken kernel.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProgramError {
+    /// The simulated kernel is broken.
+    #[error(transparent)]
+    Oops(#[from] Oops),
+    /// init could not make the first process.
+    #[error("cannot start the program: {0}")]
+    Start(SysError),
+    /// A task cannot do what was asked of it.
+    #[error("task {pid} cannot act: {why}")]
+    CannotAct {
+        /// Its pid.
+        pid: i32,
+        /// Why.
+        why: String,
+    },
+}
+
+/// A system and the programs that run on it: plain data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Programs {
+    /// The system.
+    pub system: System,
+    bodies: BTreeMap<TaskId, Body>,
+    started: u32,
+    /// Those that init has waited for, in order.
+    pub ended: Vec<Ended>,
+    /// Errors that nobody caught, in order.
+    pub crashes: Vec<Crash>,
+}
+
+impl fmt::Display for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.pid, self.top().start.function)
+    }
+}
+
+/// Whether a task is dead or gone.
+fn is_over(sys: &System, task: TaskId) -> bool {
+    sys.kernel.tasks.get(task).is_none_or(|t| t.is_dead() || t.__state == TaskState::DEAD)
+}
+
+/// The hash by which replay knows a question again.
+pub fn question(want: &Want) -> u64 {
+    let mut h = DefaultHasher::new();
+    match want {
+        Want::Sys(call, child) => {
+            (0u8, call.nr, call.args, child).hash(&mut h);
+            format!("{:?}", call.payload).hash(&mut h);
+        }
+        Want::Op(op) => (1u8, format!("{op:?}")).hash(&mut h),
+        Want::Define(name, size) => (5u8, name, size).hash(&mut h),
+        Want::Symbol(name) => (6u8, name).hash(&mut h),
+        Want::Choose(n) => (2u8, n).hash(&mut h),
+        Want::Return(code) => (3u8, code).hash(&mut h),
+        Want::Crash(message) => (4u8, message).hash(&mut h),
+    }
+    h.finish()
+}
+
+impl Programs {
+    /// Programs on a system, none of them started.
+    pub fn new(system: System) -> Programs {
+        Programs {
+            system,
+            bodies: BTreeMap::new(),
+            started: 0,
+            ended: Vec::new(),
+            crashes: Vec::new(),
+        }
+    }
+
+    /// Starts a function as a new child of init.
+    ///
+    /// # Errors
+    /// fork was refused, or the kernel is broken.
+    pub fn start(&mut self, start: Start) -> Result<TaskId, ProgramError> {
+        let init = self.system.kernel.init_process;
+        match self.system.call(init, Call::new(NR_FORK, &[])) {
+            Ok(_) => {}
+            Err(Trouble::Refused(e)) => return Err(ProgramError::Start(e)),
+            Err(e) => return Err(self.trouble(init, e)),
+        }
+        let (task, _) = self.system.new_task().expect("fork makes a task");
+        self.add(task, vec![Frame::new(start, None)], false);
+        Ok(task)
+    }
+
+    fn add(&mut self, task: TaskId, frames: Vec<Frame>, thread: bool) {
+        self.started += 1;
+        let pid = self.system.task(task).pid;
+        self.bodies.insert(task, Body { number: self.started, pid, frames, thread });
+    }
+
+    /// The programs that are alive, by task.
+    pub fn bodies(&self) -> impl Iterator<Item = (TaskId, &Body)> + '_ {
+        self.bodies.iter().map(|(t, b)| (*t, b))
+    }
+
+    /// The program of a task.
+    pub fn body(&self, task: TaskId) -> Option<&Body> {
+        self.bodies.get(&task)
+    }
+
+    /// Those who can go on, in order of creation.
+    pub fn runnable(&self) -> Vec<TaskId> {
+        let can = |(task, body): &(TaskId, &Body)| {
+            let t = &self.system.kernel.tasks[*task];
+            t.__state == TaskState::RUNNING && body.top().waits.is_none()
+        };
+        let mut found: Vec<_> = self.bodies().filter(can).collect();
+        found.sort_unstable_by_key(|(_, body)| body.number);
+        found.into_iter().map(|(task, _)| task).collect()
+    }
+
+    /// Does what the program of a task wants, then lets everything happen that
+    /// follows without anybody choosing. `choice` answers [`Want::Choose`].
+    ///
+    /// # Errors
+    /// The kernel is broken. A refused call is an answer, not an error.
+    pub fn perform(
+        &mut self,
+        interpreter: &impl Interpreter,
+        task: TaskId,
+        want: Want,
+        choice: u32,
+    ) -> Result<(), ProgramError> {
+        let question = question(&want);
+        match want {
+            Want::Sys(call, child) => self.sys(interpreter, task, call, child, question)?,
+            Want::Op(op) => match self.system.op(task, op) {
+                Ok(value) => self.answer(task, question, Answer::Returned(value as i64, Out::None)),
+                // The signal's handler runs first, then the instruction again.
+                Err(Trouble::Fault(_)) => {}
+                Err(e) => return Err(self.trouble(task, e)),
+            },
+            Want::Define(name, size) => {
+                let at = define_symbol(&mut self.system, task, &name, size, Place::Packed);
+                let at = at.map(|addr| (addr as i64, Out::None));
+                self.answer(task, question, at.into());
+            }
+            Want::Symbol(name) => {
+                let answer = self.symbol(task, &name);
+                self.answer(task, question, answer.into());
+            }
+            Want::Choose(_) => {
+                self.answer(task, question, Answer::Returned(i64::from(choice), Out::None));
+            }
+            Want::Return(_) if self.bodies[&task].top().is_handler() => self.sigreturn(task)?,
+            Want::Return(code) => {
+                let nr = if self.bodies[&task].thread { NR_EXIT } else { NR_EXIT_GROUP };
+                let call = Call::new(nr, &[code as u64]);
+                self.sys(interpreter, task, call, Child::Returns, question)?;
+            }
+            Want::Crash(message) => self.crash(task, message)?,
+        }
+        self.settle(interpreter)
+    }
+
+    fn sys(
+        &mut self,
+        interpreter: &impl Interpreter,
+        task: TaskId,
+        call: Call,
+        child: Child,
+        question: u64,
+    ) -> Result<(), ProgramError> {
+        let nr = call.nr;
+        let path = match &call.payload {
+            crate::kernel::syscalls::Payload::Exec(program) => Some(program.clone()),
+            _ => None,
+        };
+        let done = self.system.call(task, call);
+        self.adopt(task, question, &child);
+        match done {
+            Ok(Done::Returned(..)) if nr == NR_EXECVE => {
+                let (path, argv, _) = *path.expect("execve has a path");
+                self.exec(interpreter, task, &path, &argv);
+            }
+            Ok(Done::Returned(ret, out)) => {
+                self.answer(task, question, Answer::Returned(ret, out));
+            }
+            Ok(Done::Dead) => {}
+            Ok(Done::Blocked | Done::Interrupted | Done::Stopped) => {
+                let serial = self.system.last_call();
+                let frame = self.top_mut(task);
+                frame.waits = Some(Waits { serial, question, child });
+            }
+            Err(Trouble::Refused(e)) => self.answer(task, question, Answer::Refused(e)),
+            Err(e) => return Err(self.trouble(task, e)),
+        }
+        Ok(())
+    }
+
+    fn symbol(&self, task: TaskId, name: &str) -> Result<(i64, Out), SysError> {
+        let mm = self.system.task(task).mm.and_then(|mm| self.system.kernel.mms.get(mm));
+        match mm.and_then(|mm| mm.symbols.get(name)) {
+            Some(symbol) => Ok((symbol.addr as i64, Out::None)),
+            None => Err(SysError::with(
+                Errno::ENOENT,
+                "symbol",
+                format!("the program has no variable `{name}`: `define({name:?}, 0)` makes one"),
+            )),
+        }
+    }
+
+    /// Gives a task that `creator`'s call has made something to do.
+    fn adopt(&mut self, creator: TaskId, question: u64, child: &Child) {
+        let Some((new, _)) = self.system.new_task() else { return };
+        if self.bodies.contains_key(&new) || is_over(&self.system, new) {
+            return;
+        }
+        let (frames, thread) = match child {
+            Child::Returns => {
+                let body = &self.bodies[&creator];
+                let mut frames = body.frames.clone();
+                let top = frames.last_mut().expect("a body has a frame");
+                top.tape.push(question, Answer::Returned(0, Out::None));
+                top.waits = None;
+                (frames, body.thread)
+            }
+            Child::Starts(start) => {
+                let leads = self.system.task(new).is_group_leader();
+                (vec![Frame::new(start.clone(), None)], !leads)
+            }
+        };
+        self.add(new, frames, thread);
+    }
+
+    /// A program was replaced: by a function, or by one that just ends.
+    fn exec(&mut self, interpreter: &impl Interpreter, task: TaskId, path: &str, argv: &[String]) {
+        let start = interpreter.image(path).map(|mut start| {
+            let argv = argv.iter().map(|a| Value::Text(a.as_str().into()));
+            start.args.push(Value::Array(argv.collect()));
+            start
+        });
+        let body = self.bodies.get_mut(&task).expect("it made the call");
+        body.thread = false;
+        let nothing = Start { function: "".into(), args: Vec::new() };
+        body.frames = vec![Frame::new(start.unwrap_or(nothing), None)];
+    }
+
+    fn top_mut(&mut self, task: TaskId) -> &mut Frame {
+        let body = self.bodies.get_mut(&task).expect("it acts");
+        body.frames.last_mut().expect("a body has a frame")
+    }
+
+    fn answer(&mut self, task: TaskId, question: u64, answer: Answer) {
+        if self.bodies.contains_key(&task) {
+            self.top_mut(task).tape.push(question, answer);
+        }
+    }
+
+    /// A handler's end: RET to the restorer, which calls rt_sigreturn.
+    fn sigreturn(&mut self, task: TaskId) -> Result<(), ProgramError> {
+        let sp = self.user_regs(task).1;
+        let load = UserOp::Load { addr: VirtAddr(sp), size: Size::Qword };
+        let to = self.system.op(task, load).map_err(|e| self.trouble(task, e))?;
+        let cpu = self.system.task(task).cpu as usize;
+        let regs = &mut self.system.machine.cpus[cpu].regs;
+        (regs.ip, regs.sp) = (to, sp.wrapping_add(8));
+        let body = self.bodies.get_mut(&task).expect("it acts");
+        body.frames.pop();
+        let (question, child) = match &self.bodies[&task].top().waits {
+            // fork(2) that was interrupted is made again here.
+            Some(w) => (w.question, w.child.clone()),
+            None => (0, Child::Returns),
+        };
+        match self.system.call(task, Call::new(NR_RT_SIGRETURN, &[])) {
+            Ok(_) | Err(Trouble::Refused(_)) => {}
+            Err(e) => return Err(self.trouble(task, e)),
+        }
+        self.adopt(task, question, &child);
+        Ok(())
+    }
+
+    /// An error that nobody caught: as abort(3), whatever is blocked.
+    fn crash(&mut self, task: TaskId, message: Box<str>) -> Result<(), ProgramError> {
+        self.crashes.push(Crash { body: self.bodies[&task].clone(), message });
+        force_sig(&mut self.system, task, Signal::SIGABRT);
+        // It looks at its signals on the way back to user mode.
+        match self.system.call(task, Call::new(NR_GETPID, &[])) {
+            Ok(_) | Err(Trouble::CannotAct(_) | Trouble::Refused(_)) => Ok(()),
+            Err(e) => Err(self.trouble(task, e)),
+        }
+    }
+
+    /// Instruction and stack pointer of user mode.
+    fn user_regs(&self, task: TaskId) -> (u64, u64) {
+        let t = self.system.task(task);
+        let cpu = &self.system.machine.cpus[t.cpu as usize];
+        let runs = self.system.kernel.per_cpu[t.cpu as usize].current_task == task;
+        let regs = if runs && cpu.ring() == Ring::User { &cpu.regs } else { &t.regs };
+        (regs.ip, regs.sp)
+    }
+
+    fn trouble(&self, task: TaskId, trouble: Trouble) -> ProgramError {
+        let pid = self.system.kernel.tasks.get(task).map_or(0, |t| t.pid);
+        match trouble {
+            Trouble::Oops(oops) => ProgramError::Oops(oops),
+            other => ProgramError::CannotAct { pid, why: other.to_string() },
+        }
+    }
+
+    /// Whatever follows: calls that have returned, handlers that begin, the
+    /// dead, and init waiting for its children.
+    fn settle(&mut self, interpreter: &impl Interpreter) -> Result<(), ProgramError> {
+        let tasks: Vec<TaskId> = self.bodies.keys().copied().collect();
+        for task in tasks {
+            self.collect(task);
+            if is_over(&self.system, task) {
+                self.bodies.remove(&task);
+                continue;
+            }
+            let (ip, sp) = self.user_regs(task);
+            let Some(offset) = ip.checked_sub(TEXT).filter(|o| o.is_multiple_of(TEXT_STEP)) else {
+                continue;
+            };
+            let begun = self.bodies[&task].top().handler_sp == Some(sp);
+            let start = u32::try_from(offset / TEXT_STEP).ok();
+            let start = start.and_then(|i| interpreter.function_at(i)).filter(|_| !begun);
+            if let Some(mut start) = start {
+                let signo = self.system.task(task).regs.di as i64;
+                start.args.push(Value::Int(signo));
+                let frame = Frame::new(start, Some(sp));
+                self.bodies.get_mut(&task).expect("it is alive").frames.push(frame);
+            }
+        }
+        self.reap()
+    }
+
+    /// Results of calls that had slept.
+    fn collect(&mut self, task: TaskId) {
+        while let Some((serial, result)) = self.system.take_ended(task) {
+            let body = self.bodies.get_mut(&task).expect("it is listed");
+            let waits = |f: &&mut Frame| f.waits.as_ref().is_some_and(|w| w.serial == serial);
+            let Some(frame) = body.frames.iter_mut().find(waits) else { continue };
+            let Some(w) = frame.waits.take() else { continue };
+            frame.tape.push(w.question, result.into());
+        }
+    }
+
+    /// init waits for whoever has become its child and died.
+    fn reap(&mut self) -> Result<(), ProgramError> {
+        let init = self.system.kernel.init_process;
+        loop {
+            let call = Call::new(NR_WAIT4, &[u64::MAX, 0, WNOHANG, 0]);
+            match self.system.call(init, call) {
+                Ok(Done::Returned(pid, Out::Wait(info))) if pid > 0 => {
+                    self.ended.push(Ended { pid: pid as i32, status: info.status });
+                }
+                Ok(_) | Err(Trouble::Refused(_)) => return Ok(()),
+                Err(e) => return Err(self.trouble(init, e)),
+            }
+        }
+    }
+}
+
+const NR_GETPID: u32 = 39;
+const NR_FORK: u32 = 57;
+const NR_EXECVE: u32 = 59;
+const NR_EXIT: u32 = 60;
+const NR_WAIT4: u32 = 61;
+const NR_RT_SIGRETURN: u32 = 15;
+const NR_EXIT_GROUP: u32 = 231;
+const WNOHANG: u64 = 1;
