@@ -58,11 +58,12 @@ impl World {
         let mut open = Book::new(engine);
         let book = &mut open;
         constants::register(book, control);
+        waited::register(book);
+        book.for_directors(control);
         task::register(book);
         task_fields::register(book);
         objects::register(book);
         pending::register(book);
-        waited::register(book);
         process::register(book);
         memory::register(book);
         identity::register(book);
@@ -73,6 +74,7 @@ impl World {
         vars::register(book);
         views::register(book, self.main());
         machine::register(book, self.main());
+        book.for_all();
         program::register(book, control, self.main());
         open.close();
         control.define("machine", Dynamic::from(self.main().clone()));

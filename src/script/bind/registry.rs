@@ -25,9 +25,12 @@ use std::any::TypeId;
 use std::fmt::Display;
 
 use rhai::{
-    Array, Engine, EvalAltResult, FuncRegistration, ImmutableString, Module, RhaiFunc,
-    RhaiNativeFunc, Variant,
+    Array, Dynamic, Engine, EvalAltResult, FuncRegistration, ImmutableString, Module,
+    NativeCallContext, RhaiFunc, RhaiNativeFunc, Shared, Variant,
 };
+
+use crate::script::control::Control;
+use crate::script::errors::ScriptError;
 
 /// What a function that can fail gives to the engine.
 pub(super) type Raised<T> = Result<T, Box<EvalAltResult>>;
@@ -65,12 +68,25 @@ pub(super) struct Book<'e> {
     /// For what is not documented: names of types, operators.
     pub engine: &'e mut Engine,
     module: Module,
+    /// What is registered now is not for programs.
+    directors: Option<Control>,
 }
 
 impl<'e> Book<'e> {
     /// A book for an engine.
     pub(super) fn new(engine: &'e mut Engine) -> Book<'e> {
-        Book { engine, module: Module::new() }
+        Book { engine, module: Module::new(), directors: None }
+    }
+
+    /// What is registered from here on acts on a machine from outside. A
+    /// program may not: it would not see the same when it is run again.
+    pub(super) fn for_directors(&mut self, control: &Control) {
+        self.directors = Some(control.clone());
+    }
+
+    /// What is registered from here on is for everybody.
+    pub(super) fn for_all(&mut self) {
+        self.directors = None;
     }
 
     /// Hands what was registered to the engine.
@@ -123,6 +139,10 @@ impl<'e> Book<'e> {
                 }
             }
         }
+        let function = match &self.directors {
+            Some(control) => outside_programs(control.clone(), named, function),
+            None => function,
+        };
         let comments = docs.iter().map(|line| format!("///{line}"));
         let mut registration = registration.in_global_namespace().with_params_info(info);
         registration = registration.with_comments(comments);
@@ -147,6 +167,38 @@ impl<'e> Book<'e> {
     /// Names a type whose values print as they display.
     pub(super) fn prints<T: Variant + Clone + Display>(&mut self, name: &str) {
         self.shows::<T>(name, T::to_string);
+    }
+}
+
+type Native = dyn Fn(Option<NativeCallContext>, &mut [&mut Dynamic]) -> Raised<Dynamic>;
+
+/// The same function, refused while a program's function runs.
+fn outside_programs(control: Control, name: &str, function: RhaiFunc) -> RhaiFunc {
+    let name: Box<str> = name.into();
+    let guard = move |func: Shared<Native>| -> Shared<Native> {
+        Shared::new(move |ctx: Option<NativeCallContext>, args: &mut [&mut Dynamic]| {
+            if control.tape().is_active() {
+                return Err(ScriptError::Usage {
+                    message: format!("`{name}` is for directors: a program acts for itself only"),
+                    help: Some(
+                        "look at the machine when `run` has returned, or use the system calls, \
+                         which are free functions here"
+                            .into(),
+                    ),
+                }
+                .into());
+            }
+            func(ctx, args)
+        })
+    };
+    match function {
+        RhaiFunc::Pure { func, has_context, is_pure, is_volatile } => {
+            RhaiFunc::Pure { func: guard(func), has_context, is_pure, is_volatile }
+        }
+        RhaiFunc::Method { func, has_context, is_pure, is_volatile } => {
+            RhaiFunc::Method { func: guard(func), has_context, is_pure, is_volatile }
+        }
+        other => other,
     }
 }
 

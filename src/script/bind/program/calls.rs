@@ -439,6 +439,7 @@ fn call(control: &Control, ctx: &Ctx, row: &Row, args: &[Dynamic]) -> Raised<Dyn
         Some(plain) => (plain, true),
         None => (name.as_str(), false),
     };
+    check_types(row, plain, args)?;
     let (call, child) = (row.make)(control, plain, args)?;
     match ask(control, ctx, Want::Sys(call, child))? {
         Ok((ret, out)) => Ok((row.give)(ret, out)),
@@ -454,6 +455,23 @@ fn call(control: &Control, ctx: &Ctx, row: &Row, args: &[Dynamic]) -> Raised<Dyn
     }
 }
 
+/// Numbers must be numbers: the message names the parameter.
+fn check_types(row: &Row, name: &str, args: &[Dynamic]) -> Result<(), ScriptError> {
+    for ((param, ty), value) in params(row.signature).zip(args) {
+        if matches!(ty, "int" | "Flags" | "Addr") {
+            args::word(&format!("{name}: {param}"), value)?;
+        }
+    }
+    Ok(())
+}
+
+/// Names and types of a signature's parameters.
+fn params(signature: &str) -> impl Iterator<Item = (&str, &str)> {
+    let inner = signature.split_once('(').map_or("", |(_, rest)| rest);
+    let inner = inner.split_once(')').map_or("", |(inner, _)| inner);
+    inner.split(", ").filter_map(|p| p.split_once(": "))
+}
+
 /// Registers all of them, each under both names.
 pub(super) fn register(book: &mut Book, control: &Control) {
     for row in NUMBERS.iter().chain(OTHERS) {
@@ -466,9 +484,7 @@ pub(super) fn register(book: &mut Book, control: &Control) {
 fn add(book: &mut Book, control: &Control, row: &'static Row, signature: &str, docs: &[&str]) {
     let spec = Spec { what: What::Function, signature, receiver: "", docs };
     let c = control.clone();
-    let params = signature.split_once('(').map_or("", |(_, rest)| rest);
-    let params = params.split_once(')').map_or("", |(params, _)| params);
-    match params.split(", ").filter(|p| !p.is_empty()).count() {
+    match params(row.signature).count() {
         0 => book.add(spec, move |ctx: Ctx| call(&c, &ctx, row, &[])),
         1 => book.add(spec, move |ctx: Ctx, a: Dynamic| call(&c, &ctx, row, &[a])),
         2 => book.add(spec, move |ctx: Ctx, a: Dynamic, b: Dynamic| call(&c, &ctx, row, &[a, b])),
