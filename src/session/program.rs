@@ -17,16 +17,21 @@
 //! Linux: none; this is user mode. Left out: choosing who goes on (`explore`
 //! does), languages (`script` has one).
 
+mod tape;
+
+pub use tape::{Answer, Child, Entry, Start, Tape, Value, Want, question};
+
 use std::collections::BTreeMap;
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
 
 use super::director::{Done, Trouble};
 use crate::abi::{Errno, Signal};
-use crate::base::{PVec, VirtAddr};
+use crate::base::VirtAddr;
 use crate::kernel::error::{Oops, SysError};
+use crate::kernel::fs::exec::MAX_ARG_STRLEN;
+use crate::kernel::fs::rootfs;
 use crate::kernel::mm::symbols::{Place, define_symbol};
+use crate::kernel::mm::uaccess;
 use crate::kernel::signal::send::force_sig;
 use crate::kernel::syscalls::{Call, Out};
 use crate::kernel::system::System;
@@ -39,128 +44,14 @@ pub const TEXT: u64 = 0x7000_0000_0000;
 /// Between two functions.
 const TEXT_STEP: u64 = 0x1000;
 
-/// A value that a program passes on: plain data, no engine's.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Value {
-    /// Nothing.
-    Unit,
-    /// A truth value.
-    Bool(bool),
-    /// A number.
-    Int(i64),
-    /// An address.
-    Addr(u64),
-    /// Text.
-    Text(Arc<str>),
-    /// Several.
-    Array(Vec<Value>),
-    /// Several, by name.
-    Map(Vec<(Arc<str>, Value)>),
-}
-
-/// A function and what it is called with.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Start {
-    /// Its name, as the interpreter knows it.
-    pub function: Arc<str>,
-    /// What it captured, then its arguments.
-    pub args: Vec<Value>,
-}
-
-impl Start {
-    /// A function without arguments.
-    pub fn new(function: &str) -> Start {
-        Start { function: function.into(), args: Vec::new() }
-    }
-}
-
-/// What a created task does.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Child {
-    /// It goes on where its creator is: the call gives it 0.
-    Returns,
-    /// It begins a function (clone with a start routine).
-    Starts(Start),
-}
-
-/// What a process wants next.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Want {
-    /// A system call; a task that it makes does what `Child` says.
-    Sys(Call, Child),
-    /// A user-mode instruction: a load or a store.
-    Op(UserOp),
-    /// Room for a named variable of so many bytes; its address.
-    Define(Arc<str>, u64),
-    /// The address of a named variable.
-    Symbol(Arc<str>),
-    /// One of `n` ways to go on.
-    Choose(u32),
-    /// Its function has returned: a handler goes back, a thread or a process
-    /// ends with this code.
-    Return(i32),
-    /// It cannot go on (an error nobody caught), for this reason.
-    Crash(Box<str>),
-}
-
-/// What came of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    /// RAX, and what the call stored; the value of a load.
-    Returned(i64, Out),
-    /// The kernel said no.
-    Refused(SysError),
-}
-
-impl From<Result<(i64, Out), SysError>> for Answer {
-    fn from(result: Result<(i64, Out), SysError>) -> Answer {
-        match result {
-            Ok((ret, out)) => Answer::Returned(ret, out),
-            Err(e) => Answer::Refused(e),
-        }
-    }
-}
-
-/// A question, by its hash, and its answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Hash of the question: replay must ask the same.
-    pub question: u64,
-    /// Its answer.
-    pub answer: Answer,
-}
-
-/// Answers in order. Copying one costs what differs afterwards.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Tape(PVec<Option<Entry>, 16>);
-
-impl Tape {
-    /// The entry at a place.
-    pub fn get(&self, i: usize) -> Option<&Entry> {
-        self.0.get(i).and_then(Option::as_ref)
-    }
-
-    /// Number of answers.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether nothing was asked yet.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    fn push(&mut self, question: u64, answer: Answer) {
-        self.0.push(Some(Entry { question, answer }));
-    }
-}
-
 /// A call that has not returned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Waits {
     serial: u64,
     question: u64,
     child: Child,
+    /// The call is execve(2), which does not return when it succeeds.
+    execs: bool,
 }
 
 /// A function under way.
@@ -213,6 +104,7 @@ pub trait Interpreter {
     fn next(&self, body: &Body) -> (Want, Origin);
 
     /// The function that an executable file stands for, if it stands for one.
+    /// Without one, a function is started that is named by the path.
     fn image(&self, path: &str) -> Option<Start>;
 
     /// The function with an address in a program's text; see [`text_address`].
@@ -285,24 +177,6 @@ fn is_over(sys: &System, task: TaskId) -> bool {
     sys.kernel.tasks.get(task).is_none_or(|t| t.is_dead() || t.__state == TaskState::DEAD)
 }
 
-/// The hash by which replay knows a question again.
-pub fn question(want: &Want) -> u64 {
-    let mut h = DefaultHasher::new();
-    match want {
-        Want::Sys(call, child) => {
-            (0u8, call.nr, call.args, child).hash(&mut h);
-            format!("{:?}", call.payload).hash(&mut h);
-        }
-        Want::Op(op) => (1u8, format!("{op:?}")).hash(&mut h),
-        Want::Define(name, size) => (5u8, name, size).hash(&mut h),
-        Want::Symbol(name) => (6u8, name).hash(&mut h),
-        Want::Choose(n) => (2u8, n).hash(&mut h),
-        Want::Return(code) => (3u8, code).hash(&mut h),
-        Want::Crash(message) => (4u8, message).hash(&mut h),
-    }
-    h.finish()
-}
-
 impl Programs {
     /// Programs on a system, none of them started.
     pub fn new(system: System) -> Programs {
@@ -312,6 +186,14 @@ impl Programs {
             started: 0,
             ended: Vec::new(),
             crashes: Vec::new(),
+        }
+    }
+
+    /// Makes functions executable files: /bin/NAME. A name that is there
+    /// already stays the file that it is.
+    pub fn install<'n>(&mut self, names: impl IntoIterator<Item = &'n str>) {
+        for name in names {
+            rootfs::add_program(&mut self.system, name);
         }
     }
 
@@ -410,18 +292,11 @@ impl Programs {
         child: Child,
         question: u64,
     ) -> Result<(), ProgramError> {
-        let nr = call.nr;
-        let path = match &call.payload {
-            crate::kernel::syscalls::Payload::Exec(program) => Some(program.clone()),
-            _ => None,
-        };
+        let execs = call.nr == NR_EXECVE;
         let done = self.system.call(task, call);
         self.adopt(task, question, &child);
         match done {
-            Ok(Done::Returned(..)) if nr == NR_EXECVE => {
-                let (path, argv, _) = *path.expect("execve has a path");
-                self.exec(interpreter, task, &path, &argv);
-            }
+            Ok(Done::Returned(..)) if execs => self.exec(interpreter, task)?,
             Ok(Done::Returned(ret, out)) => {
                 self.answer(task, question, Answer::Returned(ret, out));
             }
@@ -429,7 +304,7 @@ impl Programs {
             Ok(Done::Blocked | Done::Interrupted | Done::Stopped) => {
                 let serial = self.system.last_call();
                 let frame = self.top_mut(task);
-                frame.waits = Some(Waits { serial, question, child });
+                frame.waits = Some(Waits { serial, question, child, execs });
             }
             Err(Trouble::Refused(e)) => self.answer(task, question, Answer::Refused(e)),
             Err(e) => return Err(self.trouble(task, e)),
@@ -472,17 +347,36 @@ impl Programs {
         self.add(new, frames, thread);
     }
 
-    /// A program was replaced: by a function, or by one that just ends.
-    fn exec(&mut self, interpreter: &impl Interpreter, task: TaskId, path: &str, argv: &[String]) {
-        let start = interpreter.image(path).map(|mut start| {
-            let argv = argv.iter().map(|a| Value::Text(a.as_str().into()));
-            start.args.push(Value::Array(argv.collect()));
-            start
-        });
+    /// A program was replaced: by a function, or by one that has none, which
+    /// the interpreter knows by its path. Its arguments are where the kernel
+    /// has put them: argc, then the pointers, at the stack pointer.
+    fn exec(&mut self, interpreter: &impl Interpreter, task: TaskId) -> Result<(), ProgramError> {
+        let t = self.system.task(task);
+        let (pid, mm) = (t.pid, t.mm.expect("a program has an mm"));
+        let path = self.system.mm(mm).exe_file.clone();
+        let argv = self.argv(task).map_err(|e| self.trouble(task, e.into()))?;
+        let argv = argv.into_iter().map(|a| Value::Text(a.into())).collect();
+        let mut start = interpreter.image(&path).unwrap_or_else(|| Start::new(&path));
+        start.args.push(Value::Array(argv));
         let body = self.bodies.get_mut(&task).expect("it made the call");
-        body.thread = false;
-        let nothing = Start { function: "".into(), args: Vec::new() };
-        body.frames = vec![Frame::new(start.unwrap_or(nothing), None)];
+        // A thread that execs has become the leader.
+        (body.thread, body.pid) = (false, pid);
+        body.frames = vec![Frame::new(start, None)];
+        Ok(())
+    }
+
+    fn argv(&mut self, task: TaskId) -> Result<Vec<String>, SysError> {
+        let sp = self.user_regs(task).1;
+        let word = |sys: &mut System, i: u64| {
+            uaccess::get_user_u64(sys, task, sp.wrapping_add(i.wrapping_mul(8)))
+        };
+        let argc = word(&mut self.system, 0)?;
+        let mut argv = Vec::new();
+        for i in 1..=argc {
+            let at = word(&mut self.system, i)?;
+            argv.push(uaccess::strncpy_from_user(&mut self.system, task, at, MAX_ARG_STRLEN)?);
+        }
+        Ok(argv)
     }
 
     fn top_mut(&mut self, task: TaskId) -> &mut Frame {
@@ -552,7 +446,7 @@ impl Programs {
     fn settle(&mut self, interpreter: &impl Interpreter) -> Result<(), ProgramError> {
         let tasks: Vec<TaskId> = self.bodies.keys().copied().collect();
         for task in tasks {
-            self.collect(task);
+            self.collect(interpreter, task)?;
             if is_over(&self.system, task) {
                 self.bodies.remove(&task);
                 continue;
@@ -575,14 +469,22 @@ impl Programs {
     }
 
     /// Results of calls that had slept.
-    fn collect(&mut self, task: TaskId) {
+    fn collect(
+        &mut self,
+        interpreter: &impl Interpreter,
+        task: TaskId,
+    ) -> Result<(), ProgramError> {
         while let Some((serial, result)) = self.system.take_ended(task) {
             let body = self.bodies.get_mut(&task).expect("it is listed");
             let waits = |f: &&mut Frame| f.waits.as_ref().is_some_and(|w| w.serial == serial);
             let Some(frame) = body.frames.iter_mut().find(waits) else { continue };
             let Some(w) = frame.waits.take() else { continue };
-            frame.tape.push(w.question, result.into());
+            match w.execs && result.is_ok() {
+                true => self.exec(interpreter, task)?,
+                false => frame.tape.push(w.question, result.into()),
+            }
         }
+        Ok(())
     }
 
     /// init waits for whoever has become its child and died.

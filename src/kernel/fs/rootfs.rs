@@ -45,6 +45,27 @@ fn program(sys: &mut System, parent: InodeId, name: &str, mode: u32, kib: [u64; 
     add(sys, parent, name, InodeKind::Image(Arc::new(image)), mode);
 }
 
+/// Where programs lie.
+const BIN: &str = "bin";
+/// Text, data and bss of a small program in KiB.
+const SMALL: [u64; 3] = [8, 4, 4];
+
+fn entry(sys: &System, dir: InodeId, name: &str) -> Option<InodeId> {
+    match &sys.kernel.inodes.get(dir)?.kind {
+        InodeKind::Dir(entries) => entries.get(name).copied(),
+        _ => None,
+    }
+}
+
+/// Adds a small program to /bin, as if the image had held it, unless the name
+/// is taken or /bin is no directory any more.
+pub fn add_program(sys: &mut System, name: &str) {
+    let Some(bin) = entry(sys, sys.kernel.root_inode, BIN) else { return };
+    if sys.kernel.inodes.get(bin).is_some_and(Inode::is_dir) && entry(sys, bin, name).is_none() {
+        program(sys, bin, name, 0o755, SMALL);
+    }
+}
+
 /// Builds the tree and makes it `kernel.root_inode`. For boot, once the page
 /// allocator works.
 pub fn init_rootfs(sys: &mut System) {
@@ -57,9 +78,9 @@ pub fn init_rootfs(sys: &mut System) {
     let sbin = add(sys, root, "sbin", dir(), 0o755);
     program(sys, sbin, "init", 0o755, [16, 4, 4]);
 
-    let bin = add(sys, root, "bin", dir(), 0o755);
+    let bin = add(sys, root, BIN, dir(), 0o755);
     for name in ["true", "false", "sleep", "cat"] {
-        program(sys, bin, name, 0o755, [8, 4, 4]);
+        program(sys, bin, name, 0o755, SMALL);
     }
     program(sys, bin, "sh", 0o755, [64, 8, 12]);
     // The two classical set-user-ID programs: for lessons on credentials.

@@ -265,7 +265,8 @@ const OTHERS: &[Row] = rows! {
     "unlink(path: string)" => NOTHING, |_, name, a| path_call(nr("unlink"), name, a);
     /// Changes the working directory (chdir(2)).
     "chdir(path: string)" => NOTHING, |_, name, a| path_call(nr("chdir"), name, a);
-    /// Replaces the program (execve(2)).
+    /// Replaces the program (execve(2)). Each function of the script is one:
+    /// /bin/NAME runs `fn NAME(argv)`.
     "execve(path: string) -> int" => NUMBER, |_, name, a| execve(name, &a[0], None);
     /// Replaces the program, with arguments.
     "execve(path: string, args: array) -> int" => NUMBER,

@@ -28,13 +28,14 @@ use super::registry::{Book, Raised, Spec, What, functions};
 use super::world::Machine;
 use crate::base::VirtAddr;
 use crate::kernel::syscalls::{Call, Out};
+use crate::kernel::system::System;
 use crate::machine::{Size, UserOp};
 use crate::script::control::Control;
 use crate::script::diagnose::{self, Context};
 use crate::script::diagnostic::Report;
 use crate::script::errors::ScriptError;
 use crate::script::value::Addr;
-use crate::session::program::{Body, Child, Interpreter, Start, Want};
+use crate::session::program::{Body, Child, Interpreter, Programs, Start, Want};
 use crate::trace::Origin;
 
 pub use run::{MAIN, Options, Run, run_main};
@@ -91,6 +92,14 @@ impl<'e> Language<'e> {
         Language { engine, control, ast, crashes: RefCell::default() }
     }
 
+    /// A system with the script's functions as programs: /bin/NAME each.
+    pub fn programs(&self, system: System) -> Programs {
+        let mut programs = Programs::new(system);
+        let named = |name: &&str| !name.starts_with("anon$");
+        programs.install(self.ast.iter_functions().map(|f| f.name).filter(named));
+        programs
+    }
+
     /// The report of an error that ended a program.
     pub fn report(&self, message: &str) -> Report {
         let found = self.crashes.borrow().get(message).cloned();
@@ -123,6 +132,24 @@ impl<'e> Language<'e> {
         self.engine.call_fn_with_options(options, &mut scope, self.ast, &*start.function, given)
     }
 
+    /// What a program does that is not a function of the script.
+    fn without_function(&self, path: &str) -> Want {
+        match path {
+            "/bin/true" => Want::Return(0),
+            "/bin/false" => Want::Return(1),
+            path => {
+                let message = format!("{path} is a file without a program in it");
+                let help = match path.strip_prefix("/bin/") {
+                    Some(name) => format!("`fn {name}(argv) {{ … }}` in the script is its program"),
+                    None => "the programs that can run are functions of the script, as /bin/NAME, \
+                             and /bin/true and /bin/false"
+                        .to_string(),
+                };
+                self.crash(Report::error("forkyard::program", message).help(help))
+            }
+        }
+    }
+
     fn crash(&self, report: Report) -> Want {
         let message: Box<str> = report.message.clone().into();
         self.crashes.borrow_mut().insert(message.clone(), report);
@@ -133,9 +160,8 @@ impl<'e> Language<'e> {
 impl Interpreter for Language<'_> {
     fn next(&self, body: &Body) -> (Want, Origin) {
         let frame = body.top();
-        if frame.start.function.is_empty() {
-            // An executed file without a function: it just ends.
-            return (Want::Return(0), Origin::default());
+        if frame.start.function.starts_with('/') {
+            return (self.without_function(&frame.start.function), Origin::default());
         }
         let reader = self.control.tape();
         let ops = self.control.ops();
@@ -171,7 +197,7 @@ impl Interpreter for Language<'_> {
     }
 
     fn image(&self, path: &str) -> Option<Start> {
-        let name = path.rsplit('/').next()?;
+        let name = path.strip_prefix("/bin/")?;
         self.control.function_index(name).map(|_| Start::new(name))
     }
 

@@ -140,7 +140,7 @@ fn run(
         other => ScriptError::usage(other.to_string()),
     };
     let language = Language::new(engine, control, ast);
-    let mut programs = Programs::new(machine.read(Clone::clone));
+    let mut programs = language.programs(machine.read(Clone::clone));
     let first = programs.start(start).map_err(|e| broken(e.into()))?;
     let pid = programs.system.task(first).pid;
     let mut output = String::new();
