@@ -9,6 +9,8 @@ use super::super::lex::Kind;
 use super::super::names::{Signature, did_you_mean, friendly, signatures, suggestion};
 use super::super::span::{self, Extent};
 use super::Place;
+use crate::abi::nr::SYSCALL_NAMES;
+use crate::kernel::syscalls::table::lookup;
 
 const FUNCTION: &str = "forkyard::unknown-function";
 const ARGUMENT: &str = "forkyard::argument";
@@ -143,6 +145,10 @@ fn unknown_name(place: &Place, call: &Call, all: &[Signature]) -> Report {
         Some(ty) => format!("{ty} has no function `{name}`"),
         None => format!("unknown function `{name}`"),
     };
+    let system_call = SYSCALL_NAMES.iter().find(|(_, n)| n == name).map(|(number, _)| *number);
+    if let Some(number) = system_call.filter(|_| receiver.is_none_or(|ty| ty == "Task")) {
+        return of_linux(place, name, number);
+    }
     let mut report = place.report(FUNCTION, message, Extent::Token, "not a known function");
     if let Some(ty) = receiver
         && all.iter().any(|s| s.name == format!("get${name}") && s.takes(0, ty))
@@ -162,6 +168,17 @@ fn unknown_name(place: &Place, call: &Call, all: &[Signature]) -> Report {
         }
     }
     report
+}
+
+/// A system call of Linux that has no function in scripts.
+fn of_linux(place: &Place, name: &str, number: u32) -> Report {
+    if lookup(number).is_some() {
+        let message = format!("{name}(2) has no function of its own");
+        let report = place.report(FUNCTION, message, Extent::Token, "not a known function");
+        return report.help(format!("by the raw door: `t.syscall({name:?}, …)`"));
+    }
+    let message = format!("{name}(2) is a system call of Linux that is not modelled yet");
+    place.report("forkyard::unsupported", message, Extent::Token, "not modelled")
 }
 
 fn wrong_count(place: &Place, call: &Call, same: &[&Signature]) -> Report {
