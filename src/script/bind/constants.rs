@@ -35,6 +35,7 @@ const KINDS: &[&FlagKind] = &[
     &kinds::SCHED,
     &kinds::RLIMIT,
     &kinds::FILE,
+    &kinds::ACCESS,
     &kinds::SIGNAL_NUMBER,
     &kinds::HANDLER,
     &kinds::SECBIT,

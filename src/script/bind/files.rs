@@ -293,6 +293,12 @@ fn modes(book: &mut Book) {
             |ctx: Ctx, t: &mut Task, fd: Dynamic, mode: Dynamic| {
                 door::numbers(&ctx, t, nr("fchmod"), &[("fd", &fd), ("mode", &mode)], NOTHING)
             };
+        /// Asks whether the real ids may read, write or execute a file
+        /// (access(2)): R_OK, W_OK, X_OK, or F_OK for whether it is there.
+        "access(t: Task, path: string, mode: Flags)" =>
+            |ctx: Ctx, t: &mut Task, path: Dynamic, mode: Dynamic| {
+                on_path(&ctx, t, nr("access"), &path, &[("mode", &mode)], NOTHING)
+            };
         /// Changes a file's owner and group; -1 leaves one (chown(2)).
         "chown(t: Task, path: string, uid: int, gid: int)" =>
             |ctx: Ctx, t: &mut Task, path: Dynamic, uid: Dynamic, gid: Dynamic| {

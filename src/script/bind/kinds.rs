@@ -193,6 +193,9 @@ pub(super) static FILE: FlagKind = FlagKind {
     style: Style::Value,
     accepts: &["open flags"],
 };
+/// What access(2) asks.
+pub(super) static ACCESS: FlagKind =
+    kind("access modes", &[("F_OK", 0), ("X_OK", 1), ("W_OK", 2), ("R_OK", 4)], Style::Bits);
 /// SIG_BLOCK, SIG_DFL and their companions.
 pub(super) static SIGNAL_NUMBER: FlagKind =
     kind("signal constants", words_of!(numbers::SIGNAL_NUMBER_NAMES), Style::Value);
