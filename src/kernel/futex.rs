@@ -6,7 +6,9 @@
 //! each is refused by name.
 
 use crate::abi::Errno;
+use crate::base::PAGE_SHIFT;
 use crate::kernel::error::{Stop, SysError, SysResult, refuse};
+use crate::kernel::mm::filemap::file_inode;
 use crate::kernel::mm::populate::faultin_page;
 use crate::kernel::mm::{VmFlags, layout, pgtable, uaccess, vma};
 use crate::kernel::sched::core::wake_up_process;
@@ -26,8 +28,9 @@ pub enum Scope {
 }
 
 /// Identifies a futex word of `task` (`get_futex_key`). A shared one is found
-/// by its frame in a shared mapping or a file, else by mm and address, but
-/// apart from the private ones.
+/// by inode and offset in a shared mapping or a file, wherever that is mapped
+/// and also when the page has moved; else by mm and address, but apart from the
+/// private ones.
 ///
 /// Errors: EINVAL (unaligned); EFAULT: no user address, and for a shared one
 /// nothing mapped, or anonymous memory that can only be read.
@@ -49,9 +52,10 @@ fn get_futex_key(
     if scope == Scope::Private || !sys.machine.config.mmu {
         return Ok(FutexKey { kind: FutexKind::Private, object: space, offset: addr });
     }
-    let flags = vma::find_vma_intersection(sys.mm(mm), addr, addr + 1).map(|v| v.vm_flags);
-    let writable = flags.is_some_and(|f| f.contains(VmFlags::WRITE));
-    let readable = flags.is_some_and(|f| f.contains(VmFlags::READ));
+    let area = vma::find_vma_intersection(sys.mm(mm), addr, addr + 1)
+        .map(|v| (v.vm_flags, v.vm_file, (v.vm_pgoff << PAGE_SHIFT) + (addr - v.vm_start)));
+    let writable = area.is_some_and(|(f, ..)| f.contains(VmFlags::WRITE));
+    let readable = area.is_some_and(|(f, ..)| f.contains(VmFlags::READ));
     // As if it were written to, so that the word cannot move by copy-on-write
     // while someone sleeps on it.
     if !(writable || readable) || faultin_page(sys, task, mm, addr, writable).is_err() {
@@ -62,9 +66,13 @@ fn get_futex_key(
         return refuse(Errno::EFAULT, F, "no page is mapped at the word");
     };
     let anon = sys.machine.mem.page(pfn).flags.contains(PageFlags::ANON);
-    if flags.is_some_and(|f| f.contains(VmFlags::SHARED)) || !anon && pfn != sys.kernel.zero_page {
-        let offset = addr & 0xfff;
-        return Ok(FutexKey { kind: FutexKind::Frame, object: u64::from(pfn.0), offset });
+    // A private mapping's page is the file's own until it is written to.
+    if !anon
+        && pfn != sys.kernel.zero_page
+        && let Some((_, Some(file), offset)) = area
+        && let Some(inode) = file_inode(sys, file)
+    {
+        return Ok(FutexKey { kind: FutexKind::Inode, object: inode.to_bits(), offset });
     }
     if !writable {
         return refuse(Errno::EFAULT, F, "anonymous memory that is only read never changes");

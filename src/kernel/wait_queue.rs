@@ -90,8 +90,9 @@ pub enum FutexKind {
     /// Without the flag, in private anonymous memory: the same, but apart from
     /// those with it (`FUT_OFF_MMSHARED`).
     SharedMm,
-    /// Without the flag, in a shared mapping or a file: by its frame.
-    Frame,
+    /// Without the flag, in a shared mapping or a file: by inode and offset,
+    /// wherever the page is mapped (`FUT_OFF_INODE`).
+    Inode,
 }
 
 /// What identifies a futex.
@@ -99,9 +100,9 @@ pub enum FutexKind {
 pub struct FutexKey {
     /// What the other fields mean.
     pub kind: FutexKind,
-    /// Bits of the mm's id, or the frame's number.
+    /// Bits of the id of the mm or of the inode.
     pub object: u64,
-    /// Address, or offset in the frame.
+    /// Address, or offset in the file.
     pub offset: u64,
 }
 

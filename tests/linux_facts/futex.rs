@@ -80,3 +80,27 @@ fn wake_checks_the_address() {
     assert_eq!(w.err(t, "futex", &[word + 1, WAKE | PRIVATE, 1]), Errno::EINVAL);
     assert_eq!(w.err(t, "futex", &[1 << 47, WAKE | PRIVATE, 1]), Errno::EFAULT);
 }
+
+#[test]
+fn a_word_in_a_file_is_the_same_in_every_page_and_mapping() {
+    let (mut w, t) = world();
+    let file = w.value(t, "open", &[0, 0o102, 0o600], Payload::Text("/tmp/f".into())).unwrap();
+    let file = file as u64;
+    w.ok(t, "ftruncate", &[file, 0x2000]);
+    // A shared mapping of both pages, and of the second page alone: shared,
+    // private and writable, private and read-only.
+    let both = w.ok(t, "mmap", &[0, 0x2000, 3, 1, file, 0]) as u64;
+    let [shared, private, read_only] = [(3, 1), (3, 2), (1, 2)]
+        .map(|(prot, how)| w.ok(t, "mmap", &[0, 0x1000, prot, how, file, 0x1000]) as u64);
+    let child = w.fork(t);
+    w.sleeps(child, "futex", &[both + 0x1000, WAIT, 0]);
+    // Another page now, at the same place of the same file.
+    w.ok(t, "ftruncate", &[file, 0]);
+    w.ok(t, "ftruncate", &[file, 0x2000]);
+    assert_eq!(w.ok(t, "futex", &[both, WAKE, 9]), 0);
+    assert_eq!(w.ok(t, "futex", &[shared, WAKE, 9]), 1);
+    w.sleeps(child, "futex", &[both + 0x1000, WAIT, 0]);
+    // A writable private mapping gets its own copy, by mm and address.
+    assert_eq!(w.ok(t, "futex", &[private, WAKE, 9]), 0);
+    assert_eq!(w.ok(t, "futex", &[read_only, WAKE, 9]), 1);
+}

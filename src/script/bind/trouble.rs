@@ -140,8 +140,8 @@ pub(super) fn waits_for(sys: &System, task: &Task, call: u64) -> String {
         WaitOn::PipeRead(_) => "data in the pipe, or its last writer to close it".into(),
         WaitOn::PipeWrite(_) => "room in the pipe, or its last reader to close it".into(),
         WaitOn::PidExit(_) => "a process to exit".into(),
-        WaitOn::Futex(key) if key.kind == FutexKind::Frame => {
-            format!("a wake-up of the futex at byte {:#x} of frame {:#x}", key.offset, key.object)
+        WaitOn::Futex(key) if key.kind == FutexKind::Inode => {
+            format!("a wake-up of the futex at byte {:#x} of the mapped file", key.offset)
         }
         WaitOn::Futex(key) => format!("a wake-up of the futex at {:#x}", key.offset),
         WaitOn::Signal => "a signal".into(),
