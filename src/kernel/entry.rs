@@ -147,9 +147,19 @@ pub fn syscall(sys: &mut System, task: TaskId, mut call: Call) -> Result<Entered
     r.ax = u64::from(call.nr);
     [r.di, r.si, r.dx, r.r10, r.r8, r.r9] = call.args;
     execute_syscall(sys, task, &call);
+    let serial = call.serial;
     let entered = run(sys, task, call);
     settle(sys);
-    Ok(entered)
+    if entered != Entered::Blocked {
+        return Ok(entered);
+    }
+    // What it slept for may have happened meanwhile: the threads that an
+    // execve had to wait for are dead.
+    let Some(t) = sys.kernel.tasks.get_mut(task).filter(|t| !t.is_dead()) else {
+        return Ok(Entered::Dead);
+    };
+    let ended = t.finished.iter().position(|(of, _)| *of == serial);
+    Ok(ended.map_or(Entered::Blocked, |i| Entered::Done(t.finished.remove(i).1)))
 }
 
 /// The SYSCALL instruction and what entry_SYSCALL_64 does with the registers
