@@ -14,7 +14,7 @@ use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, OptimizationLevel, Position, T
 use super::bind::program;
 use super::control::Control;
 use super::errors::ScriptError;
-use super::{assert, errno, errors, value};
+use super::{assert, caught, errno, errors, value};
 
 /// Words that Rhai reserves for other languages' sake, or that are functions
 /// to it. They are names here: `t.call`, `spawn("main")`, `#{new: 1}`.
@@ -68,6 +68,7 @@ pub fn build(control: &Control) -> Engine {
     set_language(&mut engine);
     set_callbacks(&mut engine, control);
     errors::register(&mut engine);
+    caught::register(&mut engine);
     errno::register(&mut engine, control);
     value::register(&mut engine);
     assert::register(&mut engine, control);

@@ -7,6 +7,7 @@
 
 pub mod assert;
 pub mod bind;
+pub mod caught;
 pub mod check;
 pub mod control;
 pub mod diagnose;
