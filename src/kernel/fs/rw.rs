@@ -40,6 +40,19 @@ impl At {
     }
 }
 
+/// No transfer may reach behind the largest offset there is; directories and
+/// everything without an offset are not asked (`rw_verify_area`).
+///
+/// # Errors
+/// EINVAL.
+fn rw_verify_area(kind: FileKind, pos: u64, count: u64) -> Result<(), SysError> {
+    if matches!(kind, FileKind::Inode(_)) && pos.saturating_add(count) > i64::MAX as u64 {
+        let why = "offset and length together exceed the largest offset of a file";
+        return refuse(Errno::EINVAL, "rw_verify_area", why);
+    }
+    Ok(())
+}
+
 /// Whether the description has an offset (FMODE_LSEEK, FMODE_PREAD).
 fn seekable(sys: &System, file: &File) -> bool {
     let FileKind::Inode(inode) = file.kind else { return false };
@@ -132,6 +145,7 @@ pub fn ksys_read(sys: &mut System, task: TaskId, fd: i32, mut dest: Dest, at: At
                 return Err(SysError::new(Errno::EISDIR, "generic_read_dir", why).into());
             }
             dest.access_ok()?;
+            rw_verify_area(kind, pos, dest.count())?;
             inode_read(sys, task, inode, pos, &mut dest)?
         }
     };
@@ -166,6 +180,10 @@ pub fn ksys_write(
     let id = fdget(sys, task, fd, "ksys_write")?;
     let file = &sys.kernel.filps[id];
     let kind = file.kind;
+    let pos = match at {
+        At::Pos => file.f_pos,
+        At::Offset(n) => n as u64,
+    };
     if at != At::Pos && !seekable(sys, file) && !matches!(kind, FileKind::Pidfd(_)) {
         return Err(espipe("ksys_pwrite64").into());
     }
@@ -184,6 +202,7 @@ pub fn ksys_write(
         }
         FileKind::Inode(inode) => {
             src.access_ok()?;
+            rw_verify_area(kind, pos, src.count())?;
             let n = inode_write(sys, task, id, inode, src, at)?;
             Ok(n as i64)
         }
@@ -223,6 +242,10 @@ pub fn ksys_lseek(
     let base = match whence {
         SEEK_SET => 0,
         SEEK_CUR => file.f_pos as i64,
+        SEEK_END if sys.kernel.inodes[inode].is_dir() => {
+            let why = "a directory in memory has no end to count from";
+            return refuse(Errno::EINVAL, "dcache_dir_lseek", why);
+        }
         SEEK_END => sys.kernel.inodes[inode].size() as i64,
         _ => {
             let why = "SEEK_DATA and SEEK_HOLE are not modelled";

@@ -114,6 +114,13 @@ pub fn get_unmapped_area(
     } else {
         choose(sys, mm, addr, len, flags, vm_flags)?
     };
+    if let Some(errno) = err_value(at) {
+        let why = format!(
+            "the fixed address {at:#x} is taken for -{errno}: Linux hands errors and \
+                           addresses through one variable"
+        );
+        return Err(SysError::with(errno, "__get_unmapped_area", why));
+    }
     if at > size - len {
         return refuse(
             Errno::ENOMEM,
@@ -137,6 +144,14 @@ pub fn get_unmapped_area(
         );
     }
     Ok(at)
+}
+
+/// The error that an address in the last page would be (`IS_ERR_VALUE`).
+/// Numbers that are no errno, or the kernel's own, stay what they are: too high.
+fn err_value(at: u64) -> Option<Errno> {
+    let number = at.wrapping_neg();
+    let errno = i32::try_from(number).ok().and_then(Errno::from_number);
+    errno.filter(|e| number != 0 && !e.is_restart())
 }
 
 fn choose(
