@@ -45,6 +45,7 @@ pub mod task;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod timer;
+pub mod unshare;
 pub mod user;
 pub mod wait;
 pub mod wait_queue;

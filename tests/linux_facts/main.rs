@@ -12,6 +12,7 @@ mod orphans;
 mod raw;
 mod signals;
 mod small;
+mod unshare;
 mod wait;
 
 use forkyard::abi::flags::SaFlags;

@@ -1,7 +1,7 @@
 //! Making, replacing, ending and waiting for tasks: fork, vfork, clone,
-//! clone3, execve, exit, exit_group, wait, and futexes.
+//! clone3, unshare, execve, exit, exit_group, wait, and futexes.
 //!
-//! Left out: `unshare` and `setns`, which the kernel does not model yet.
+//! Left out: `setns`, which the kernel does not model yet.
 
 use rhai::{Array, Dynamic, Map, NativeCallContext};
 
@@ -235,6 +235,12 @@ fn making(book: &mut Book) {
         /// clone3(2) with named arguments: flags, exit_signal, stack,
         /// stack_size, tls, parent_tid, child_tid, pidfd, set_tid, cgroup.
         "clone3(t: Task, args: map) -> Task" => clone3;
+        /// Gives the task things and namespaces of its own (unshare(2)):
+        /// `t.unshare(CLONE_FILES | CLONE_NEWPID)`. A new pid namespace is for
+        /// its next children.
+        "unshare(t: Task, flags: Flags)" => |ctx: Ctx, t: &mut Task, flags: Dynamic| {
+            door::numbers(&ctx, t, nr("unshare"), &[("flags", &flags)], NOTHING)
+        };
         /// Replaces the program (execve(2)).
         "execve(t: Task, path: string)" => |ctx: Ctx, t: &mut Task, path: Dynamic| {
             execve(&ctx, t, &path, None, None)
