@@ -10,6 +10,7 @@ mod kit;
 mod memory;
 mod orphans;
 mod raw;
+mod setns;
 mod signals;
 mod small;
 mod unshare;

@@ -39,7 +39,7 @@ fn situation(n: usize) -> (World, TaskId) {
     if n == 1 {
         become_user(&mut w, t, 1000);
     }
-    let shared = [0, 0, 0x10900, 0x100 | SIGCHLD, 0x200 | SIGCHLD, 0x900 | SIGCHLD][n];
+    let shared = [0, 0, 0x50f00, 0x100 | SIGCHLD, 0x200 | SIGCHLD, 0x900 | SIGCHLD][n];
     if shared != 0 {
         w.clone_with(t, shared);
     }

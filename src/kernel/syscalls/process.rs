@@ -18,6 +18,7 @@ use crate::kernel::futex;
 use crate::kernel::mm::{layout, uaccess};
 use crate::kernel::pid::{self, PidType};
 use crate::kernel::pid_namespace;
+use crate::kernel::setns;
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 use crate::kernel::unshare;
@@ -39,6 +40,8 @@ pub const CALLS: &[Syscall] = &[
     row(247, "waitid", &["which", "upid", "infop", "options", "rusage"], sys_waitid),
     row(272, "unshare", &["flags"], sys_unshare)
         .noting("namespaces other than pid and user isolate nothing here"),
+    row(308, "setns", &["fd", "flags"], sys_setns)
+        .partly("by pidfd; there are no descriptors of namespaces, as there is no /proc"),
     row(435, "clone3", &["cl_args", "size"], sys_clone3)
         .partly("CLONE_INTO_CGROUP finds no cgroup directory; CLONE_PTRACE and CLONE_UNTRACED are accepted and have no effect, as in Linux when the caller is not traced: there is no tracer here"),
 ];
@@ -49,6 +52,12 @@ fn sys_fork(sys: &mut System, current: TaskId, _: &Call) -> SysResult {
 
 fn sys_unshare(sys: &mut System, current: TaskId, call: &Call) -> SysResult {
     traced!(sys, unshare::ksys_unshare(current, call.args[0]))?;
+    Ok(0)
+}
+
+fn sys_setns(sys: &mut System, current: TaskId, call: &Call) -> SysResult {
+    let [fd, flags, ..] = call.args;
+    traced!(sys, setns::setns(current, fd as i32, flags as u32))?;
     Ok(0)
 }
 
