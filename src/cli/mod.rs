@@ -22,6 +22,7 @@ pub mod execute;
 pub mod files;
 pub mod folder;
 pub mod golden;
+pub mod host;
 pub mod interrupt;
 pub mod machine;
 pub mod run;
