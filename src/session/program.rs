@@ -17,6 +17,7 @@
 //! Linux: none; this is user mode. Left out: choosing who goes on (`explore`
 //! does), languages (`script` has one).
 
+pub mod identity;
 mod tape;
 
 pub use tape::{Answer, Child, Entry, Start, Tape, Value, Want, question};
@@ -425,7 +426,7 @@ impl Programs {
     }
 
     /// Instruction and stack pointer of user mode.
-    fn user_regs(&self, task: TaskId) -> (u64, u64) {
+    pub fn user_regs(&self, task: TaskId) -> (u64, u64) {
         let t = self.system.task(task);
         let cpu = &self.system.machine.cpus[t.cpu as usize];
         let runs = self.system.kernel.per_cpu[t.cpu as usize].current_task == task;

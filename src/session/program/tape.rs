@@ -7,6 +7,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use super::identity::extend;
 use crate::base::PVec;
 use crate::kernel::error::SysError;
 use crate::kernel::syscalls::{Call, Out};
@@ -105,26 +106,36 @@ pub struct Entry {
 
 /// Answers in order. Copying one costs what differs afterwards.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Tape(PVec<Option<Entry>, 16>);
+pub struct Tape {
+    entries: PVec<Option<Entry>, 16>,
+    /// Hash of all of them.
+    digest: u64,
+}
 
 impl Tape {
     /// The entry at a place.
     pub fn get(&self, i: usize) -> Option<&Entry> {
-        self.0.get(i).and_then(Option::as_ref)
+        self.entries.get(i).and_then(Option::as_ref)
     }
 
     /// Number of answers.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.entries.len()
     }
 
     /// Whether nothing was asked yet.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.entries.is_empty()
     }
 
     pub(super) fn push(&mut self, question: u64, answer: Answer) {
-        self.0.push(Some(Entry { question, answer }));
+        self.digest = extend(self.digest, question, &answer);
+        self.entries.push(Some(Entry { question, answer }));
+    }
+
+    /// Hash of all answers; see `identity`.
+    pub fn digest(&self) -> u64 {
+        self.digest
     }
 }
 

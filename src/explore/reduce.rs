@@ -1,0 +1,79 @@
+//! Partial-order reduction: orders that nobody can tell apart are not tried.
+//!
+//! In a state, a step may be taken alone (the others wait, no outcome is lost)
+//! when it makes no difference whether it comes before or after anything that
+//! the others do until it is made: a *persistent set* of one step. A step is
+//! taken for such a one only if
+//!
+//! 1. it always succeeds, sleeps for nobody and wakes nobody;
+//! 2. what it answers cannot be changed by anybody, not even by a handler of
+//!    its own process or by its death;
+//! 3. what it changes can be seen by its own program only.
+//!
+//! getpid(2) and gettid(2) are so: a signal may arrive before or after, but its
+//! handler sees nothing of the answer, and who is killed in between has no use
+//! for it. A load or store is so while the process is the only one with its
+//! memory, has one thread and no handler, and the word lies in private memory
+//! that is there already, so that it cannot fault. What is decided by `choose`
+//! is known to nobody else either, so its ways can be gone at once.
+//!
+//! Each of these makes the program's tape longer, so there is no way around in
+//! a circle on which the others would be forgotten.
+//!
+//! Left out: sleep sets. With equal states merged they save steps but no
+//! states. Left out too: pairs of system calls that touch different objects.
+
+use crate::base::PAGE_MASK;
+use crate::kernel::mm::VmFlags;
+use crate::kernel::mm::pgtable::{lookup, pte_present};
+use crate::kernel::task::TaskId;
+use crate::machine::UserOp;
+use crate::session::program::{Programs, TEXT, Want};
+
+/// Whether it is an access to memory, or to the symbol table for one.
+pub fn is_memory(want: &Want) -> bool {
+    matches!(want, Want::Op(_) | Want::Define(..) | Want::Symbol(_))
+}
+
+/// A program whose next step makes no difference to any other, if there is
+/// one. `memory`: loads and stores are steps.
+pub fn nobody_minds(programs: &Programs, wants: &[(TaskId, Want)], memory: bool) -> Option<TaskId> {
+    let alone = |(task, want): &&(TaskId, Want)| match want {
+        Want::Choose(_) => true,
+        Want::Sys(call, _) => matches!(call.nr, NR_GETPID | NR_GETTID),
+        // As a part of the system call that follows it is no step.
+        Want::Op(op) => memory && is_private(programs, *task, op),
+        _ => false,
+    };
+    wants.iter().find(alone).map(|(task, _)| *task)
+}
+
+/// Whether an access goes to memory that nobody else sees, and cannot fault.
+fn is_private(programs: &Programs, task: TaskId, op: &UserOp) -> bool {
+    let sys = &programs.system;
+    let t = sys.task(task);
+    let (Some(mm), Some(signal), Some(sighand)) = (t.mm, t.signal, t.sighand) else { return false };
+    let (addr, bytes, writes) = match op {
+        UserOp::Load { addr, size } => (addr.0, size.bytes() as u64, false),
+        UserOp::Store { addr, size, .. } => (addr.0, size.bytes() as u64, true),
+        _ => return false,
+    };
+    let m = sys.mm(mm);
+    let one = m.mm_users == 1 && sys.kernel.signals[signal].nr_threads == 1;
+    let actions = sys.kernel.sighands[sighand].actions();
+    if !one || actions.iter().any(|a| a.handler >= TEXT) {
+        return false;
+    }
+    let Some(vma) = m.mmap.range(..=addr).next_back().map(|(_, vma)| vma) else { return false };
+    let needs = if writes { VmFlags::WRITE } else { VmFlags::READ };
+    let inside = addr.checked_add(bytes).is_some_and(|end| end <= vma.vm_end);
+    let one_page = (addr & PAGE_MASK) == ((addr + bytes - 1) & PAGE_MASK);
+    inside
+        && one_page
+        && vma.vm_flags.contains(needs)
+        && !vma.vm_flags.contains(VmFlags::SHARED)
+        && lookup(sys, mm, addr).is_some_and(|(_, pte)| pte_present(pte))
+}
+
+const NR_GETPID: u32 = 39;
+const NR_GETTID: u32 = 186;

@@ -1,0 +1,101 @@
+//! Descriptors, open files, pipes and inodes.
+//!
+//! Left out: reference counts; see `state`.
+
+use super::{Canon, Object, lives_in};
+use crate::base::Pfn;
+use crate::kernel::fs::inode::{Inode, InodeKind};
+use crate::kernel::fs::pipe::Pipe;
+use crate::kernel::fs::{Fd, File, FileKind, FilesStruct, FsStruct};
+
+impl Object for FilesStruct {
+    lives_in!(files);
+
+    fn describe(&self, c: &mut Canon<'_>) {
+        let FilesStruct { count: _, fdt } = self;
+        for (number, fd) in fdt.iter().enumerate() {
+            if let Some(Fd { file, cloexec }) = fd {
+                c.put((number, cloexec));
+                c.id(*file);
+            }
+        }
+    }
+}
+
+impl Object for FsStruct {
+    lives_in!(fs);
+
+    fn describe(&self, c: &mut Canon<'_>) {
+        let FsStruct { users: _, umask, root, pwd, in_exec } = self;
+        c.put((umask, root, pwd, in_exec));
+    }
+}
+
+impl Object for File {
+    lives_in!(filps);
+
+    fn describe(&self, c: &mut Canon<'_>) {
+        let File { f_count: _, f_pos, f_flags, kind, path } = self;
+        c.put((f_pos, f_flags.bits(), path, std::mem::discriminant(kind)));
+        match *kind {
+            FileKind::Inode(inode) => c.id(inode),
+            FileKind::PipeRead(pipe) | FileKind::PipeWrite(pipe) => c.id(pipe),
+            FileKind::Pidfd(pid) => c.id(pid),
+        }
+    }
+}
+
+impl Object for Pipe {
+    lives_in!(pipes);
+
+    fn describe(&self, c: &mut Canon<'_>) {
+        let Pipe { buf, bufs, readers, writers, rd_wait, wr_wait } = self;
+        c.put((buf, readers, writers));
+        for buffer in bufs {
+            c.put((buffer.offset, buffer.len));
+        }
+        c.queue(rd_wait);
+        c.queue(wr_wait);
+    }
+}
+
+impl Canon<'_> {
+    /// The words of a frame that are not zero.
+    pub(super) fn frame(&mut self, pfn: Pfn) {
+        let sys = self.sys;
+        if let Ok(frame) = sys.machine.mem.frame(pfn) {
+            frame.for_each_nonzero(|i, word| self.put((i, word)));
+        }
+    }
+}
+
+impl Object for Inode {
+    lives_in!(inodes);
+
+    fn describe(&self, c: &mut Canon<'_>) {
+        let Inode { i_count: _, i_mode, i_uid, i_gid, i_nlink, kind, i_pages } = self;
+        c.put((i_mode, i_uid, i_gid, i_nlink));
+        match kind {
+            InodeKind::Dir(entries) => {
+                c.put(entries.len());
+                for (name, inode) in entries {
+                    c.put(name);
+                    c.id(*inode);
+                }
+            }
+            InodeKind::Reg { size, pages } => {
+                c.put(size);
+                for (index, pfn) in pages {
+                    c.put(index);
+                    c.frame(*pfn);
+                }
+            }
+            InodeKind::Chr(device) => c.print(device),
+            InodeKind::Image(image) => c.print(image),
+        }
+        for (index, pfn) in i_pages {
+            c.put(index);
+            c.frame(*pfn);
+        }
+    }
+}

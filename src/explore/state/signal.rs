@@ -1,0 +1,71 @@
+//! Signals: what is pending, what they do, what a thread group shares.
+//!
+//! Left out: CPU times in siginfo; see `state`.
+
+use super::{Canon, Object, lives_in};
+use crate::kernel::signal::{SigPending, SigQueue, SighandStruct, SignalStruct};
+
+impl Canon<'_> {
+    pub(super) fn pending(&mut self, pending: &SigPending) {
+        let SigPending { signal, list } = pending;
+        self.put((signal, list.len()));
+        for SigQueue { info, user: _ } in list {
+            let mut info = *info;
+            (info.si_utime, info.si_stime) = (0, 0);
+            self.print(&info);
+        }
+    }
+}
+
+impl Object for SighandStruct {
+    lives_in!(sighands);
+
+    fn describe(&self, c: &mut Canon<'_>) {
+        for action in self.actions() {
+            c.put((action.handler, action.flags.bits(), action.restorer, action.mask));
+        }
+    }
+}
+
+impl Object for SignalStruct {
+    lives_in!(signals);
+
+    fn describe(&self, c: &mut Canon<'_>) {
+        let SignalStruct {
+            live,
+            thread_head,
+            wait_chldexit,
+            curr_target,
+            shared_pending,
+            group_exit_code,
+            group_exec_task,
+            notify_count,
+            group_stop_count,
+            flags,
+            is_child_subreaper,
+            has_child_subreaper,
+            pids,
+            leader,
+            rlim,
+            oom_score_adj,
+            // Counts of holders; times.
+            sigcnt: _,
+            nr_threads: _,
+            dead_threads: _,
+            children_usage: _,
+        } = self;
+        c.put((live, group_exit_code, notify_count, group_stop_count, flags.bits()));
+        c.put((is_child_subreaper, has_child_subreaper, leader, oom_score_adj));
+        c.opt(thread_head.first);
+        c.queue(wait_chldexit);
+        c.opt(*curr_target);
+        c.pending(shared_pending);
+        c.opt(*group_exec_task);
+        for pid in pids {
+            c.opt(*pid);
+        }
+        for limit in rlim {
+            c.put((limit.cur, limit.max));
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Tasks, their sleeping calls, and the order of their lists.
+//!
+//! Left out: times, scheduler accounting, processor state; see `state`.
+
+use super::{Canon, Object, lives_in};
+use crate::kernel::syscalls::Call;
+use crate::kernel::task::{Interrupted, Leaving, Resume, TaskStruct};
+use crate::kernel::wait_queue::{Completion, Wait, WaitOn};
+
+impl Object for Completion {
+    lives_in!(completions);
+
+    fn describe(&self, c: &mut Canon<'_>) {
+        let Completion { done, wait } = self;
+        c.put(done);
+        c.queue(wait);
+    }
+}
+
+impl Canon<'_> {
+    fn call(&mut self, call: &Call) {
+        let Call { nr, args, payload, serial: _ } = call;
+        self.put((nr, args));
+        self.print(payload);
+    }
+
+    fn wait(&mut self, wait: &Wait) {
+        let Wait { on, state, exclusive, deadline } = wait;
+        self.put((state.bits(), exclusive, deadline));
+        self.put(std::mem::discriminant(on));
+        match *on {
+            WaitOn::Child(signal) | WaitOn::Dethread(signal) => self.id(signal),
+            WaitOn::Vfork(completion) => self.id(completion),
+            WaitOn::PipeRead(pipe) | WaitOn::PipeWrite(pipe) => self.id(pipe),
+            WaitOn::PidExit(pid) => self.id(pid),
+            // The queues of futexes say who sleeps on which.
+            WaitOn::Futex(_) | WaitOn::Signal | WaitOn::Timeout => {}
+        }
+    }
+
+    fn resume(&mut self, resume: &Resume) {
+        let Resume { call, wait, origin: _, note, file, leaving } = resume;
+        self.call(call);
+        self.wait(wait);
+        self.put(note);
+        self.opt(*file);
+        self.put(leaving.is_some());
+        if let Some(leaving) = leaving {
+            let Leaving { outcome, way } = &**leaving;
+            self.print(&(outcome, way));
+        }
+    }
+}
+
+impl Object for TaskStruct {
+    lives_in!(tasks);
+
+    fn describe(&self, c: &mut Canon<'_>) {
+        let TaskStruct {
+            __state,
+            flags,
+            ptrace,
+            prio,
+            static_prio,
+            normal_prio,
+            rt_priority,
+            policy,
+            sched_reset_on_fork,
+            cpus_mask,
+            mm,
+            exit_state,
+            exit_code,
+            exit_signal,
+            pdeath_signal,
+            jobctl,
+            no_new_privs,
+            pid,
+            tgid,
+            real_parent,
+            parent,
+            children,
+            notable_children,
+            group_leader,
+            links,
+            thread_pid,
+            vfork_done,
+            set_child_tid,
+            clear_child_tid,
+            robust_list,
+            real_cred,
+            cred,
+            comm,
+            fs,
+            files,
+            nsproxy,
+            signal,
+            sighand,
+            blocked,
+            saved_sigmask,
+            sigtimedwait,
+            pending,
+            sigpending,
+            sas_ss_sp,
+            sas_ss_size,
+            sas_ss_flags,
+            parent_exec_id,
+            self_exec_id,
+            sysvsem,
+            io_context,
+            timer_slack_ns,
+            default_timer_slack_ns,
+            orig_ax,
+            resume,
+            interrupted,
+            finished,
+            // Follow from lists and from the holders.
+            usage: _,
+            nr_children: _,
+            nr_clone_children: _,
+            sibling_seq: _,
+            next_child_seq: _,
+            // Where it runs, and what that has cost.
+            stack: _,
+            on_cpu: _,
+            cpu: _,
+            on_rq: _,
+            se: _,
+            active_mm: _,
+            need_resched: _,
+            stack_canary: _,
+            utime: _,
+            stime: _,
+            nvcsw: _,
+            nivcsw: _,
+            start_time: _,
+            start_boottime: _,
+            min_flt: _,
+            maj_flt: _,
+            thread: _,
+            last_siginfo: _,
+            // Of a program, instruction and stack pointer count: `key`.
+            regs: _,
+        } = self;
+        c.put((__state.bits(), flags.bits(), ptrace, prio, static_prio, normal_prio));
+        c.put((rt_priority, policy, sched_reset_on_fork, cpus_mask, no_new_privs));
+        c.put((exit_state.bits(), exit_code, exit_signal, pdeath_signal, jobctl, pid, tgid));
+        c.put((set_child_tid, clear_child_tid, robust_list, comm, blocked, saved_sigmask));
+        c.put((sigpending, sas_ss_sp, sas_ss_size, sas_ss_flags, parent_exec_id, self_exec_id));
+        c.put((sysvsem, io_context, timer_slack_ns, default_timer_slack_ns, orig_ax));
+        c.opt(*mm);
+        c.id(*real_parent);
+        c.id(*parent);
+        c.opt(children.first);
+        c.put(notable_children.len());
+        for child in notable_children.values() {
+            c.id(*child);
+        }
+        c.id(*group_leader);
+        for link in links {
+            c.opt(link.next);
+        }
+        c.opt(*thread_pid);
+        c.opt(*vfork_done);
+        c.id(*real_cred);
+        c.id(*cred);
+        c.opt(*fs);
+        c.opt(*files);
+        c.opt(*nsproxy);
+        c.opt(*signal);
+        c.opt(*sighand);
+        c.print(sigtimedwait);
+        c.pending(pending);
+        c.put(resume.is_some());
+        if let Some(resume) = resume {
+            c.resume(resume);
+        }
+        c.put(interrupted.len());
+        for Interrupted { call, at } in interrupted {
+            c.call(call);
+            c.put(at);
+        }
+        c.put(finished.len());
+        for (_, outcome) in finished {
+            c.print(outcome);
+        }
+    }
+}
