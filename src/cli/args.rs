@@ -21,6 +21,7 @@ Examples:
   forkyard                               explore at a prompt
   forkyard run cow.rhai                  run a script
   forkyard run -e 'print(init.pid)'      run one line
+  forkyard explore race.rhai             find all outcomes of a program
   forkyard exercises                     learn by doing
 
 Exit codes: 0 fine; 1 the script failed; 2 wrong usage or unreadable input;
@@ -33,11 +34,21 @@ Examples:
   forkyard run --trace=copy_mm fork.rhai        what fork does to memory
   generate-script | forkyard run -
   forkyard run --error-format json broken.rhai  one JSON object a line
-  forkyard run --on linux scripts/programs/fork_returns_twice.rhai
 
 A script can set its machine up itself: `//@ boot: cpus=2 ram=64M` in its first
 lines, or `boot(#{cpus: 2})`. Options given here win over the first lines.
 Modules are imported from the script's own folder.";
+
+const EXPLORE_EXAMPLES: &str = "\
+Examples:
+  forkyard explore race.rhai                    all outcomes, with a schedule each
+  forkyard explore --memory threads.rhai        loads and stores in any order too
+  forkyard explore --format json exam.rhai      for an autograder
+  forkyard explore --format dot race.rhai | dot -Tsvg > race.svg
+  forkyard explore --samples 1000 large.rhai    some runs by chance
+
+The file is a program: it defines `fn main()` and starts nothing itself. In a
+script, `explore(function)` does the same.";
 
 const REPL_EXAMPLES: &str = "\
 Examples:
@@ -91,6 +102,9 @@ pub enum Command {
     /// Run a script.
     #[command(after_help = RUN_EXAMPLES)]
     Run(Run),
+    /// Find everything that can come of running a program.
+    #[command(after_help = EXPLORE_EXAMPLES)]
+    Explore(Explore),
     /// Explore at a prompt, with completion and undo.
     #[command(after_help = REPL_EXAMPLES)]
     Repl(Repl),
@@ -118,10 +132,6 @@ pub struct Run {
     /// Run this text instead of a file.
     #[arg(short = 'e', long = "eval", value_name = "CODE")]
     pub code: Option<String>,
-    /// Whose kernel runs it: the emulated one, or this machine's, for scripts
-    /// that are programs (`fn main`).
-    #[arg(long, value_name = "KERNEL", default_value = "model")]
-    pub on: On,
     /// How diagnostics are written.
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub error_format: ErrorFormat,
@@ -136,14 +146,44 @@ pub struct Run {
     pub boot: Boot,
 }
 
-/// Whose kernel runs a program.
+/// `forkyard explore`.
+#[derive(Debug, clap::Args)]
+pub struct Explore {
+    /// The program; `-` reads it from standard input.
+    pub file: PathBuf,
+    /// How the outcomes are written.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: ExploreFormat,
+    /// Let each load and store be a step of its own.
+    #[arg(long)]
+    pub memory: bool,
+    /// Look at no more states than this.
+    #[arg(long, value_name = "N")]
+    pub states: Option<usize>,
+    /// Follow no run for more steps than this.
+    #[arg(long, value_name = "N")]
+    pub depth: Option<usize>,
+    /// Stop a process that could go on no more often than this in one run.
+    #[arg(long, value_name = "N")]
+    pub preemptions: Option<u32>,
+    /// Make so many runs by chance instead.
+    #[arg(long, value_name = "N", conflicts_with_all = ["states", "preemptions"])]
+    pub samples: Option<u64>,
+    /// The machine to start on.
+    #[command(flatten)]
+    pub boot: Boot,
+}
+
+/// How outcomes are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum On {
-    /// The emulated one.
+pub enum ExploreFormat {
+    /// For people.
     #[default]
-    Model,
-    /// The real one of this machine, in namespaces of its own.
-    Linux,
+    Text,
+    /// For programs: one JSON object.
+    Json,
+    /// The graph of states, for Graphviz.
+    Dot,
 }
 
 /// How diagnostics are written.

@@ -3,7 +3,7 @@
 //!
 //! Left out: reading the script and showing the result.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -14,6 +14,7 @@ use super::folder::Folder;
 use super::machine::Machine;
 use super::trace::{Traced, Tracer};
 use super::{FAILED, INTERRUPTED, OK, USAGE};
+use crate::explore::Exploration;
 use crate::script::bind::{World, program};
 use crate::script::control::{Output, Stop};
 use crate::script::diagnostic::{Report, Style};
@@ -37,7 +38,12 @@ pub struct Plan {
     pub interrupt: Arc<AtomicBool>,
     /// How a program is run.
     pub options: program::Options,
+    /// Explore it instead, and print what was found so.
+    pub explore: Option<(program::Exploring, Shown)>,
 }
+
+/// Makes the text that is printed of an exploration.
+pub type Shown = fn(&Exploration) -> String;
 
 /// How a run ended.
 #[derive(Debug)]
@@ -59,6 +65,7 @@ impl Plan {
             trace: Filter::Off,
             interrupt: Arc::default(),
             options: program::Options::default(),
+            explore: None,
         };
         Ok((plan, directives))
     }
@@ -94,7 +101,7 @@ impl Plan {
         show: impl Fn(&str) + 'static,
         then: impl FnOnce(&mut Session, &World, &Finished) -> T,
     ) -> (Finished, T) {
-        let Plan { input, machine, limits, trace, interrupt, options } = self;
+        let Plan { input, machine, limits, trace, interrupt, options, explore } = self;
         let world = match machine.boot() {
             Ok(world) => world,
             Err(report) => {
@@ -112,11 +119,26 @@ impl Plan {
             let _ = tracer.set(tracing);
         }
         let programs = world.clone();
+        let explores = explore.is_some();
+        let explored = Rc::new(Cell::new(false));
+        let was_explored = explored.clone();
         session.main = Some(Box::new(move |engine, control, ast| {
+            if let Some((how, shown)) = &explore {
+                was_explored.set(true);
+                let found = program::explore_main(engine, control, ast, programs.main(), how)?;
+                control.write(&shown(&found));
+                return Ok((i64::from(OK), Vec::new()));
+            }
             let ran = program::run_main(engine, control, ast, programs.main(), options.clone())?;
             Ok((ran.code(), ran.reports()))
         }));
-        let finished = Finished::of(session.run(&input.name, &input.text));
+        let mut finished = Finished::of(session.run(&input.name, &input.text));
+        if explores && !explored.get() && finished.code == OK {
+            let message = format!("`{}` is no program: there is nothing to explore", input.name);
+            let report = Report::error("forkyard::input", message)
+                .help("a program defines `fn main()` and starts nothing itself");
+            finished = Finished { code: USAGE, reports: vec![report] };
+        }
         if let Some(tracer) = tracer.get() {
             tracer.flush();
         }

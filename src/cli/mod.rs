@@ -19,10 +19,10 @@ pub mod console;
 pub mod corpus;
 pub mod directives;
 pub mod execute;
+pub mod explore;
 pub mod files;
 pub mod folder;
 pub mod golden;
-pub mod host;
 pub mod interrupt;
 pub mod machine;
 pub mod run;
@@ -73,6 +73,7 @@ pub fn run_with(args: impl IntoIterator<Item = OsString>) -> u8 {
         None => crate::repl::run(&args::Repl::default(), &console),
         Some(Command::Repl(repl)) => crate::repl::run(&repl, &console),
         Some(Command::Run(run)) => run::run(&run, &console),
+        Some(Command::Explore(args)) => explore::explore(&args, &console),
         Some(Command::Test(test)) => test::test(&test, &console),
         Some(Command::Exercises(exercises)) => crate::exercises::run(&exercises, &console),
         Some(Command::Completions { shell }) => completions(shell),

@@ -15,7 +15,7 @@
 //! Left out: live positions; a long tape is read anew for each question.
 
 mod calls;
-mod live;
+mod exploring;
 mod plain;
 mod run;
 
@@ -39,6 +39,7 @@ use crate::script::value::Addr;
 use crate::session::program::{Body, Child, Interpreter, Programs, Start, Want};
 use crate::trace::Origin;
 
+pub use exploring::{Exploring, explore_main};
 pub use run::{MAIN, Options, Run, run_main};
 
 type Ctx<'a> = NativeCallContext<'a>;
@@ -229,6 +230,7 @@ pub(super) fn register(book: &mut Book, control: &Control, machine: &Machine) {
     memory(book, control);
     stdio(book, control);
     run::register(book, control, machine);
+    exploring::register(book, control, machine);
 }
 
 fn memory(book: &mut Book, control: &Control) {
