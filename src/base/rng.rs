@@ -4,7 +4,7 @@
 //! Linux: `get_random_u64`. Left out: unpredictability, on purpose.
 
 /// SplitMix64 (Steele, Lea, Flood 2014): one word of state, full period.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Rng {
     state: u64,
 }

@@ -30,9 +30,13 @@ use crate::kernel::task::TaskId;
 use crate::machine::UserOp;
 use crate::session::program::{Programs, TEXT, Want};
 
-/// Whether it is an access to memory, or to the symbol table for one.
-pub fn is_memory(want: &Want) -> bool {
-    matches!(want, Want::Op(_) | Want::Define(..) | Want::Symbol(_))
+/// Whether it is only a part of the step that it begins.
+pub fn is_part(want: &Want, memory: bool) -> bool {
+    match want {
+        Want::Symbol(_) => true,
+        Want::Op(_) | Want::Define(..) => !memory,
+        _ => false,
+    }
 }
 
 /// A program whose next step makes no difference to any other, if there is

@@ -10,7 +10,8 @@
 //!
 //! A step is what one process does until it has made one system call. Loads
 //! and stores belong to the call after them, unless they are asked to be steps
-//! of their own (`memory`). The graph of all states is kept without the states
+//! of their own (`memory`). Finding the address of a variable is never a step:
+//! a linker has done it before the program runs. The graph of all states is kept without the states
 //! themselves, so that runs can be counted and each outcome has a schedule
 //! that leads to it.
 //!
@@ -305,7 +306,7 @@ impl<I: Interpreter> Search<'_, I> {
         let mut choices = Vec::new();
         loop {
             let (want, origin) = self.want(programs, task);
-            let glued = !self.options.memory && reduce::is_memory(&want);
+            let glued = reduce::is_part(&want, self.options.memory);
             choices.push(Choice::Process(process));
             if matches!(want, Want::Choose(_)) {
                 choices.push(Choice::Way(way));

@@ -36,7 +36,7 @@ pub const STEPS: &[&str] = &[
 ];
 
 /// One armed failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Armed {
     /// Index into [`STEPS`].
     pub step: usize,
@@ -47,7 +47,7 @@ pub struct Armed {
 }
 
 /// All armed failures.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Inject {
     armed: Vec<Armed>,
 }

@@ -35,7 +35,7 @@ pub struct PerCpu {
 }
 
 /// Settings under /proc/sys/kernel and /proc/sys/vm.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Sysctl {
     /// kernel.threads-max.
     pub threads_max: u32,
@@ -48,7 +48,7 @@ pub struct Sysctl {
 }
 
 /// Deliberate faults in the kernel, for lessons: each leaves out one step.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Bugs {
     /// Write-protecting and unmapping forget the TLB flush.
     pub no_tlb_flush: bool,

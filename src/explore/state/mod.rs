@@ -28,12 +28,15 @@
 
 mod files;
 mod ids;
+mod mixer;
 mod mm;
 mod signal;
 mod task;
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
+
+use mixer::Mixer;
 
 use crate::base::{Arena, Id};
 use crate::kernel::cred::Cred;
@@ -57,14 +60,14 @@ pub struct Key(pub u64);
 
 /// Numbers given to the objects of one kind, in the order they were met.
 struct Names<T> {
-    numbers: HashMap<Id<T>, u32>,
+    numbers: HashMap<Id<T>, u32, BuildHasherDefault<Mixer>>,
     met: Vec<Id<T>>,
     described: usize,
 }
 
 impl<T> Default for Names<T> {
     fn default() -> Self {
-        Names { numbers: HashMap::new(), met: Vec::new(), described: 0 }
+        Names { numbers: HashMap::default(), met: Vec::new(), described: 0 }
     }
 }
 
@@ -134,7 +137,7 @@ use lives_in;
 /// A state being hashed.
 struct Canon<'s> {
     sys: &'s System,
-    hasher: DefaultHasher,
+    hasher: Mixer,
     names: AllNames,
 }
 
@@ -254,7 +257,7 @@ impl Canon<'_> {
         self.id(*init_pid_ns);
         self.id(*root_inode);
         self.put((next_ns_inum, next_identity, console));
-        self.print(&(sysctl, rng, inject, bugs));
+        self.put((sysctl, rng, inject, bugs));
         if bugs.no_tlb_flush {
             // Then a stale entry can be seen.
             self.print(&self.sys.machine.cpus);
@@ -295,7 +298,7 @@ impl Canon<'_> {
 /// The hash of a state.
 pub fn key(programs: &Programs) -> Key {
     let sys = &programs.system;
-    let mut canon = Canon { sys, hasher: DefaultHasher::new(), names: AllNames::default() };
+    let mut canon = Canon { sys, hasher: Mixer::default(), names: AllNames::default() };
     let mut bodies: Vec<_> = programs.bodies().collect();
     bodies.sort_unstable_by_key(|(_, body)| body.number);
     canon.put(bodies.len());

@@ -3,7 +3,7 @@
 //! Left out: CPU times in siginfo; see `state`.
 
 use super::{Canon, Object, lives_in};
-use crate::kernel::signal::{SigPending, SigQueue, SighandStruct, SignalStruct};
+use crate::kernel::signal::{SigAction, SigPending, SigQueue, SighandStruct, SignalStruct};
 
 impl Canon<'_> {
     pub(super) fn pending(&mut self, pending: &SigPending) {
@@ -21,8 +21,11 @@ impl Object for SighandStruct {
     lives_in!(sighands);
 
     fn describe(&self, c: &mut Canon<'_>) {
-        for action in self.actions() {
-            c.put((action.handler, action.flags.bits(), action.restorer, action.mask));
+        for (n, action) in self.actions().iter().enumerate() {
+            if *action == SigAction::default() {
+                continue;
+            }
+            c.put((n, action.handler, action.flags.bits(), action.restorer, action.mask));
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Left out: times, scheduler accounting, processor state; see `state`.
 
 use super::{Canon, Object, lives_in};
-use crate::kernel::syscalls::Call;
+use crate::kernel::syscalls::{Call, Payload};
 use crate::kernel::task::{Interrupted, Leaving, Resume, TaskStruct};
 use crate::kernel::wait_queue::{Completion, Wait, WaitOn};
 
@@ -21,7 +21,9 @@ impl Canon<'_> {
     fn call(&mut self, call: &Call) {
         let Call { nr, args, payload, serial: _ } = call;
         self.put((nr, args));
-        self.print(payload);
+        if *payload != Payload::None {
+            self.print(payload);
+        }
     }
 
     fn wait(&mut self, wait: &Wait) {
