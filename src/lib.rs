@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! cli, repl, exercises   the only code that touches terminal, files, clock
+//! oracle                 the real kernel as judge of the emulated one
 //! script, report         Rhai bindings and diagnostics; pictures and tables
 //! session                a System and its history: snapshot, undo, seed
 //! kernel                 Linux's process core; knows no script
@@ -26,6 +27,7 @@ pub mod exercises;
 pub mod explore;
 pub mod kernel;
 pub mod machine;
+pub mod oracle;
 pub mod repl;
 pub mod report;
 pub mod script;

@@ -34,6 +34,7 @@ Examples:
   forkyard run --trace=copy_mm fork.rhai        what fork does to memory
   generate-script | forkyard run -
   forkyard run --error-format json broken.rhai  one JSON object a line
+  forkyard run --on linux scripts/programs/fork_returns_twice.rhai
 
 A script can set its machine up itself: `//@ boot: cpus=2 ram=64M` in its first
 lines, or `boot(#{cpus: 2})`. Options given here win over the first lines.
@@ -132,6 +133,10 @@ pub struct Run {
     /// Run this text instead of a file.
     #[arg(short = 'e', long = "eval", value_name = "CODE")]
     pub code: Option<String>,
+    /// Whose kernel runs it: the emulated one, or this machine's, for scripts
+    /// that are programs (`fn main`).
+    #[arg(long, value_name = "KERNEL", default_value = "model")]
+    pub on: On,
     /// How diagnostics are written.
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub error_format: ErrorFormat,
@@ -144,6 +149,16 @@ pub struct Run {
     /// The machine to start on.
     #[command(flatten)]
     pub boot: Boot,
+}
+
+/// Whose kernel runs a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum On {
+    /// The emulated one.
+    #[default]
+    Model,
+    /// The real one of this machine, in namespaces of its own.
+    Linux,
 }
 
 /// `forkyard explore`.

@@ -23,6 +23,7 @@ pub mod explore;
 pub mod files;
 pub mod folder;
 pub mod golden;
+pub mod host;
 pub mod interrupt;
 pub mod machine;
 pub mod run;

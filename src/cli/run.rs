@@ -2,11 +2,11 @@
 //!
 //! Left out: the meaning of the run; see `execute`.
 
-use super::args::Run;
+use super::args::{ErrorFormat, On, Run};
 use super::console::Console;
 use super::execute::Plan;
 use super::files::{self, Input};
-use super::{USAGE, interrupt, trace};
+use super::{USAGE, host, interrupt, trace};
 
 /// Runs what the arguments say and gives the exit code.
 pub fn run(args: &Run, console: &Console) -> u8 {
@@ -40,8 +40,26 @@ fn run_input(args: &Run, console: &Console) -> u8 {
         plan.trace = trace::filter(words);
     }
     plan.interrupt = interrupt::flag(console.out());
+    if args.on == On::Linux {
+        return on_linux(plan, console, format);
+    }
     let to = console.clone();
     let finished = plan.run(console.out(), move |text| to.note(text.trim_end()));
+    console.reports(&finished.reports, format);
+    finished.code
+}
+
+/// Runs a program on this machine's kernel.
+fn on_linux(plan: Plan, console: &Console, format: ErrorFormat) -> u8 {
+    let style = console.style;
+    let to = console.clone();
+    let (finished, ran) = host::run(plan, console.out(), move |report| match format {
+        ErrorFormat::Human => report.render(style),
+        ErrorFormat::Json => report.to_json().to_string(),
+    });
+    for crash in ran.iter().flat_map(|run| &run.crashes) {
+        to.note(crash.trim_end());
+    }
     console.reports(&finished.reports, format);
     finished.code
 }

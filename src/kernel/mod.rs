@@ -35,8 +35,10 @@ pub mod nsproxy;
 pub mod pid;
 pub mod pid_namespace;
 pub mod prctl;
+pub mod ptrace;
 pub mod rlimit;
 pub mod sched;
+pub mod setns;
 pub mod signal;
 pub mod sys;
 pub mod syscalls;
@@ -45,6 +47,7 @@ pub mod task;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod timer;
+pub mod unshare;
 pub mod user;
 pub mod wait;
 pub mod wait_queue;

@@ -110,7 +110,7 @@ pub struct UserNamespace {
 }
 
 /// Flags of clone(2) that make namespaces other than a user namespace.
-const NEW_NAMESPACES: CloneFlags = CloneFlags::CLONE_NEWNS
+pub(super) const NEW_NAMESPACES: CloneFlags = CloneFlags::CLONE_NEWNS
     .union(CloneFlags::CLONE_NEWUTS)
     .union(CloneFlags::CLONE_NEWIPC)
     .union(CloneFlags::CLONE_NEWPID)
@@ -154,7 +154,8 @@ pub fn copy_namespaces(
             "CLONE_NEWIPC with CLONE_SYSVSEM: semaphore undo lists cannot be shared across IPC namespaces",
         );
     }
-    let new = create_new_namespaces(sys, flags, current, old, child_cred)?;
+    let user_ns = sys.kernel.creds[child_cred].user_ns;
+    let new = create_new_namespaces(sys, flags, current, old, user_ns)?;
     if !flags.contains(CloneFlags::CLONE_VM) {
         timens_on_fork(sys, new);
     }
@@ -172,14 +173,17 @@ fn timens_on_fork(sys: &mut System, nsp: NsproxyId) {
     }
 }
 
-fn create_new_namespaces(
+/// A copy of `old` in which the kinds that `flags` name are new and owned by
+/// `user_ns`.
+///
+/// Errors: EINVAL, ENOSPC, of a pid namespace.
+pub(super) fn create_new_namespaces(
     sys: &mut System,
     flags: CloneFlags,
     current: TaskId,
     old: NsproxyId,
-    child_cred: CredId,
+    user_ns: UserNsId,
 ) -> Result<NsproxyId, SysError> {
-    let user_ns = sys.kernel.creds[child_cred].user_ns;
     let o = sys.kernel.nsproxies[old].clone();
     // The only step that can fail comes first, so nothing needs undoing.
     let pid_ns_for_children = copy_pid_ns(sys, flags, user_ns, current, o.pid_ns_for_children)?;
@@ -278,6 +282,13 @@ pub fn put_pid_ns(sys: &mut System, ns: PidNsId) {
             put_user_ns(sys, user_ns);
             at = parent;
         }
+    }
+}
+
+/// Puts another nsproxy in place of the task's (`switch_task_namespaces`).
+pub(super) fn switch_task_namespaces(sys: &mut System, task: TaskId, new: NsproxyId) {
+    if let Some(old) = sys.task_mut(task).nsproxy.replace(new) {
+        put_nsproxy(sys, old);
     }
 }
 

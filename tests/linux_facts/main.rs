@@ -10,8 +10,10 @@ mod kit;
 mod memory;
 mod orphans;
 mod raw;
+mod setns;
 mod signals;
 mod small;
+mod unshare;
 mod wait;
 
 use forkyard::abi::flags::SaFlags;

@@ -6,11 +6,11 @@
 //!
 //! Linux: kernel/user_namespace.c (create_user_ns, set_cred_user_ns,
 //! map_id_range_down, from_kuid_munged).
-//! Left out: writing maps through /proc, the counts of ucounts, setns.
+//! Left out: writing maps through /proc, the counts of ucounts.
 
 use crate::abi::numbers::{SECBIT_KEEP_CAPS, SECBIT_NOROOT};
 use crate::abi::{CapSet, Errno};
-use crate::kernel::cred::CredId;
+use crate::kernel::cred::{Cred, CredId};
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::nsproxy::{UidExtent, UserNamespace, UserNsId};
 use crate::kernel::system::System;
@@ -154,7 +154,13 @@ pub fn create_user_ns(sys: &mut System, task: TaskId, new: CredId) -> Result<(),
         gid_map: Vec::new(),
         inum,
     });
-    let c = &mut sys.kernel.creds[new];
+    set_cred_user_ns(&mut sys.kernel.creds[new], ns);
+    Ok(())
+}
+
+/// Makes a user namespace that of credentials, with all capabilities in it
+/// (`set_cred_user_ns`). References are the caller's business.
+pub fn set_cred_user_ns(c: &mut Cred, ns: UserNsId) {
     c.securebits = SECUREBITS_DEFAULT;
     c.cap_inheritable = CapSet::EMPTY;
     c.cap_permitted = CapSet::FULL;
@@ -162,5 +168,4 @@ pub fn create_user_ns(sys: &mut System, task: TaskId, new: CredId) -> Result<(),
     c.cap_ambient = CapSet::EMPTY;
     c.cap_bset = CapSet::FULL;
     c.user_ns = ns;
-    Ok(())
 }

@@ -18,8 +18,10 @@ use crate::kernel::futex;
 use crate::kernel::mm::{layout, uaccess};
 use crate::kernel::pid::{self, PidType};
 use crate::kernel::pid_namespace;
+use crate::kernel::setns;
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
+use crate::kernel::unshare;
 use crate::kernel::wait::{self, Which};
 use crate::traced;
 
@@ -36,12 +38,27 @@ pub const CALLS: &[Syscall] = &[
     row(218, "set_tid_address", &["tidptr"], sys_set_tid_address),
     row(231, "exit_group", &["error_code"], sys_exit_group).noting("ends the whole process"),
     row(247, "waitid", &["which", "upid", "infop", "options", "rusage"], sys_waitid),
+    row(272, "unshare", &["flags"], sys_unshare)
+        .noting("namespaces other than pid and user isolate nothing here"),
+    row(308, "setns", &["fd", "flags"], sys_setns)
+        .partly("by pidfd; there are no descriptors of namespaces, as there is no /proc"),
     row(435, "clone3", &["cl_args", "size"], sys_clone3)
         .partly("CLONE_INTO_CGROUP finds no cgroup directory; CLONE_PTRACE and CLONE_UNTRACED are accepted and have no effect, as in Linux when the caller is not traced: there is no tracer here"),
 ];
 
 fn sys_fork(sys: &mut System, current: TaskId, _: &Call) -> SysResult {
     traced!(sys, fork::kernel_clone(current, &KernelCloneArgs::fork()))
+}
+
+fn sys_unshare(sys: &mut System, current: TaskId, call: &Call) -> SysResult {
+    traced!(sys, unshare::ksys_unshare(current, call.args[0]))?;
+    Ok(0)
+}
+
+fn sys_setns(sys: &mut System, current: TaskId, call: &Call) -> SysResult {
+    let [fd, flags, ..] = call.args;
+    traced!(sys, setns::setns(current, fd as i32, flags as u32))?;
+    Ok(0)
 }
 
 fn sys_vfork(sys: &mut System, current: TaskId, _: &Call) -> SysResult {

@@ -1,7 +1,7 @@
 //! Making, replacing, ending and waiting for tasks: fork, vfork, clone,
-//! clone3, execve, exit, exit_group, wait, and futexes.
+//! clone3, unshare, setns, execve, exit, exit_group, wait, and futexes.
 //!
-//! Left out: `unshare` and `setns`, which the kernel does not model yet.
+//! Left out: calls that the kernel does not model; `syscall` names them.
 
 use rhai::{Array, Dynamic, Map, NativeCallContext};
 
@@ -235,6 +235,19 @@ fn making(book: &mut Book) {
         /// clone3(2) with named arguments: flags, exit_signal, stack,
         /// stack_size, tls, parent_tid, child_tid, pidfd, set_tid, cgroup.
         "clone3(t: Task, args: map) -> Task" => clone3;
+        /// Gives the task things and namespaces of its own (unshare(2)):
+        /// `t.unshare(CLONE_FILES | CLONE_NEWPID)`. A new pid namespace is for
+        /// its next children.
+        "unshare(t: Task, flags: Flags)" => |ctx: Ctx, t: &mut Task, flags: Dynamic| {
+            door::numbers(&ctx, t, nr("unshare"), &[("flags", &flags)], NOTHING)
+        };
+        /// Enters namespaces of the process that a pidfd names (setns(2)):
+        /// `t.setns(t.pidfd_open(other), CLONE_NEWUTS)`.
+        "setns(t: Task, fd: int, flags: Flags)" =>
+            |ctx: Ctx, t: &mut Task, fd: Dynamic, flags: Dynamic| {
+                let given = [("fd", &fd), ("flags", &flags)];
+                door::numbers(&ctx, t, nr("setns"), &given, NOTHING)
+            };
         /// Replaces the program (execve(2)).
         "execve(t: Task, path: string)" => |ctx: Ctx, t: &mut Task, path: Dynamic| {
             execve(&ctx, t, &path, None, None)

@@ -170,6 +170,10 @@ const NUMBERS: &[Row] = numbers! {
     "fcntl(fd: int, cmd: Flags, arg: int) -> int" => "fcntl", NUMBER;
     /// Moves a file's offset (lseek(2)); gives where it is then.
     "lseek(fd: int, offset: int, whence: Flags) -> int" => "lseek", NUMBER;
+    /// Gives the caller things and namespaces of its own (unshare(2)).
+    "unshare(flags: Flags)" => "unshare", NOTHING;
+    /// Enters namespaces of the process that a pidfd names (setns(2)).
+    "setns(fd: int, flags: Flags)" => "setns", NOTHING;
     /// Sets the file creation mask (umask(2)); gives the old one.
     "umask(mask: int) -> int" => "umask", NUMBER;
     /// Does one of many things to the process (prctl(2)).

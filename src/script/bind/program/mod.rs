@@ -16,6 +16,7 @@
 
 mod calls;
 mod exploring;
+mod live;
 mod plain;
 mod run;
 

@@ -1,0 +1,108 @@
+//! Programs on this machine's kernel: a script is read and checked as for the
+//! model, and then its `main` is given to `oracle`.
+//!
+//! Left out: scripts that direct tasks of the model; those are refused.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::execute::{Finished, Plan};
+use super::folder::Folder;
+use super::{FAILED, USAGE};
+use crate::abi::structs::WaitStatus;
+use crate::oracle::{self, End, Run};
+use crate::script::bind::program::Language;
+use crate::script::control::{Buffer, Output};
+use crate::script::diagnostic::Report;
+use crate::script::run::Session;
+use crate::script::stack;
+
+/// How long a program may take.
+const TIME: Duration = Duration::from_secs(10);
+/// How many processes it may have at once.
+const TASKS: u32 = 256;
+
+/// Runs a program; `show` makes text of the error that ends a process.
+pub fn run(
+    plan: Plan,
+    output: impl Output + Send + 'static,
+    show: impl Fn(&Report) -> String + Send + 'static,
+) -> (Finished, Option<Run>) {
+    let on_stack = stack::on_deep_stack(move || run_here(plan, output, show));
+    on_stack.unwrap_or_else(|e| {
+        let reports = vec![Report::error("forkyard::internal", e.to_string())];
+        (Finished { code: FAILED, reports }, None)
+    })
+}
+
+fn run_here(
+    plan: Plan,
+    mut output: impl Output + 'static,
+    show: impl Fn(&Report) -> String + 'static,
+) -> (Finished, Option<Run>) {
+    let world = match plan.machine.boot() {
+        Ok(world) => world,
+        Err(report) => return (Finished { code: USAGE, reports: vec![*report] }, None),
+    };
+    let printed = Buffer::new();
+    let loader = Box::new(Folder::new(plan.input.folder));
+    let interrupt = plan.interrupt.clone();
+    let mut session = Session::new(plan.limits, plan.interrupt, Box::new(printed.clone()), loader);
+    world.register(&mut session.engine, &session.control, &mut session.scope);
+    let ran = Rc::new(RefCell::new(None));
+    let result = ran.clone();
+    session.main = Some(Box::new(move |engine, control, ast| {
+        let language = Language::new(engine, control, ast);
+        let plan = oracle::Plan {
+            time: TIME,
+            tasks: TASKS,
+            interrupt: Arc::clone(&interrupt),
+            show: &show,
+        };
+        let run = oracle::run(&language, &plan)
+            .map_err(|e| Box::new(Report::error("forkyard::host", e.to_string())))?;
+        let code = code(&run);
+        let reports = reports(&run);
+        *result.borrow_mut() = Some(run);
+        Ok((code, reports))
+    }));
+    let mut finished = Finished::of(session.run(&plan.input.name, &plan.input.text));
+    let ran = ran.take();
+    let text = ran.as_ref().map(|run| String::from_utf8_lossy(&run.output).into_owned());
+    // The reader may be gone: there is nobody to tell.
+    let _ = output.write(&(printed.take() + text.as_deref().unwrap_or_default()));
+    if ran.is_none() && finished.reports.is_empty() {
+        let report = Report::error("forkyard::host", "only a program can run on the real kernel")
+            .help("a program defines `fn main()` and starts nothing itself");
+        finished = Finished { code: USAGE, reports: vec![report] };
+    }
+    (finished, ran)
+}
+
+/// The code of the first process as a shell gives it.
+fn code(run: &Run) -> i64 {
+    match run.status.map(WaitStatus::decode) {
+        Some(WaitStatus::Exited(code)) => i64::from(code),
+        Some(WaitStatus::Signaled(sig, _)) => 128 + i64::from(sig),
+        _ => i64::from(FAILED),
+    }
+}
+
+fn reports(run: &Run) -> Vec<Report> {
+    match &run.end {
+        End::Finished => Vec::new(),
+        End::Interrupted => vec![Report::error("forkyard::stopped", "interrupted")],
+        End::Time => {
+            let message = format!("not ended after {} seconds, or too much output", TIME.as_secs());
+            vec![Report::error("forkyard::limit", message).help("does a program loop for ever?")]
+        }
+        End::Stuck(who) => {
+            let message = "everyone sleeps, and nobody is left to wake them";
+            let mut report = Report::error("forkyard::stuck", message);
+            report.notes.clone_from(who);
+            vec![report]
+        }
+    }
+}

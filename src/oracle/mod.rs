@@ -1,0 +1,94 @@
+//! The real kernel as judge: programs run with real processes and real system
+//! calls, and the model is asked whether it could have done the same.
+//!
+//! ```text
+//! script ─► Want ─► session::program ─► the model's kernel      a tape
+//!                └► oracle::host     ─► the host's kernel       no tape
+//! ```
+//!
+//! This is the only part that lets a script reach the host, and only inside
+//! namespaces of its own. On other systems than x86_64 Linux it refuses.
+//!
+//! Left out: threads (they would share the interpreter), machine code.
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod host;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use crate::script::bind::program::Language;
+use crate::script::diagnostic::Report;
+
+/// How a program is run on the host.
+pub struct Plan<'p> {
+    /// How long it may take.
+    pub time: Duration,
+    /// How many processes it may have at once.
+    pub tasks: u32,
+    /// Set to end it.
+    pub interrupt: Arc<AtomicBool>,
+    /// Makes text of the error that ended a process.
+    pub show: &'p dyn Fn(&Report) -> String,
+}
+
+/// How a run on the host ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// All processes have ended.
+    Finished,
+    /// All that are left sleep or are stopped, and nobody is left to wake
+    /// them: each in words.
+    Stuck(Vec<String>),
+    /// It took too long.
+    Time,
+    /// Somebody outside said so.
+    Interrupted,
+}
+
+/// A run on the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// What was written to descriptors 1 and 2 that the first process began
+    /// with.
+    pub output: Vec<u8>,
+    /// How it ended.
+    pub end: End,
+    /// The first process's wait status, if it has ended.
+    pub status: Option<i32>,
+    /// Errors that nobody caught, as text.
+    pub crashes: Vec<String>,
+}
+
+/// Why there is no result.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// This program was built for something else.
+    #[error("real system calls need Linux on x86_64")]
+    Platform,
+    /// The host does not let us make the sandbox.
+    #[error("the host does not permit {0}")]
+    Sandbox(String),
+    /// The script wants what is not done on the host.
+    #[error("not on the real kernel: {0}")]
+    Unsupported(String),
+}
+
+/// Runs `main` on the host's kernel, in namespaces of its own.
+///
+/// # Errors
+/// See [`Refused`]. A program that fails is not an error.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub fn run(language: &Language, plan: &Plan) -> Result<Run, Refused> {
+    host::run(language, plan)
+}
+
+/// Runs `main` on the host's kernel: not on this platform.
+///
+/// # Errors
+/// Always.
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+pub fn run(_: &Language, _: &Plan) -> Result<Run, Refused> {
+    Err(Refused::Platform)
+}

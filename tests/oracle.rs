@@ -1,0 +1,172 @@
+//! The real kernel as judge. Skipped with a message where the host permits no
+//! sandbox.
+#![allow(clippy::print_stderr, reason = "a skipped test says so")]
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+const BIN: &str = env!("CARGO_BIN_EXE_forkyard");
+
+fn script(name: &str, text: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("oracle-{name}.rhai"));
+    fs::write(&path, text).unwrap();
+    path
+}
+
+fn on_linux(path: &Path) -> Output {
+    Command::new(BIN).args(["run", "--on", "linux"]).arg(path).output().unwrap()
+}
+
+/// Runs a program on the host; `None`, with a message, where that is forbidden.
+fn run(name: &str, text: &str) -> Option<(i32, String, String)> {
+    let out = on_linux(&script(name, text));
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    let (stdout, stderr) = (text(out.stdout), text(out.stderr));
+    if stderr.contains("the host does not permit") {
+        eprintln!("{name}: skipped: {stderr}");
+        return None;
+    }
+    Some((out.status.code().unwrap(), stdout, stderr))
+}
+
+/// Pids of processes that have a word in their environment.
+fn with_environment(word: &str) -> Vec<String> {
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let has = |pid: &String| {
+        let environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environ.windows(word.len()).any(|w| w == word.as_bytes())
+    };
+    let pids = entries.map(|e| e.file_name().to_string_lossy().into_owned());
+    pids.filter(|p| p.bytes().all(|b| b.is_ascii_digit())).filter(has).collect()
+}
+
+fn eventually(mut what: impl FnMut() -> bool) -> bool {
+    let end = Instant::now() + Duration::from_secs(20);
+    while Instant::now() < end {
+        if what() {
+            return true;
+        }
+        sleep(Duration::from_millis(20));
+    }
+    false
+}
+
+#[test]
+fn killing_the_supervisor_leaves_nobody() {
+    let path = script(
+        "killed",
+        "fn main() {
+            for i in 0..3 { if fork() == 0 { setsid(); print(`child ${i}`); while true { } } }
+            sigprocmask(SIG_SETMASK, [SIGTERM, SIGHUP]);
+            wait();
+        }",
+    );
+    let word = format!("FORKYARD_ORACLE_TEST={}", std::process::id());
+    let (key, value) = word.split_once('=').unwrap();
+    let mut command = Command::new(BIN);
+    command.args(["run", "--on", "linux"]).arg(&path).env(key, value);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    // The supervisor, process 1, main and three children.
+    let all_there =
+        eventually(|| child.try_wait().unwrap().is_some() || with_environment(&word).len() == 6);
+    if child.try_wait().unwrap().is_some() {
+        let mut line = String::new();
+        let mut errors = BufReader::new(child.stderr.take().unwrap());
+        while errors.read_line(&mut line).unwrap() > 0 {}
+        assert!(line.contains("the host does not permit"), "{line}");
+        eprintln!("skipped: {line}");
+        return;
+    }
+    assert!(all_there, "{:?}", with_environment(&word));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(eventually(|| with_environment(&word).is_empty()), "somebody is left");
+}
+
+#[test]
+fn what_is_not_done_there_is_refused() {
+    for (name, code, said) in [
+        ("threads", "clone(CLONE_VM | SIGCHLD)", "CLONE_VM without CLONE_VFORK"),
+        ("address", "syscall(1, [1, 0x401000, 8])", "EFAULT"),
+        ("reboot", "syscall(169, [])", "reboot is not made there"),
+        ("ptrace", "syscall(101, [0])", "ptrace is not made there"),
+        ("exec", "execve(\"/bin/true\")", "execve is not made there"),
+        ("director", "init.fork()", "program"),
+    ] {
+        let text = format!("fn main() {{ {code}; print(\"went on\"); }}");
+        let Some((status, stdout, stderr)) = run(name, &text) else { return };
+        // Long lines are broken.
+        let words: Vec<&str> = stderr.split_whitespace().filter(|w| *w != "│").collect();
+        assert!(words.join(" ").contains(said), "{name}: {stderr}");
+        assert_eq!(stdout, "", "{name}");
+        assert_ne!(status, 0, "{name}");
+    }
+}
+
+#[test]
+fn a_script_reaches_nothing_of_the_host() {
+    let text = "fn main() {
+        print(try_open(\"/etc/shadow\"));
+        print(try_open(\"/etc/hostname\"));
+        print(try_kill(-1, SIGKILL));
+        print(getppid());
+        print(try_write(1000, \"{}\"));
+    }";
+    let Some((status, stdout, _)) = run("reach", text) else { return };
+    // ESRCH: it is alone in its namespace, and process 1 is spared.
+    assert_eq!((status, &*stdout), (0, "-2\n-2\n-3\n1\n-9\n"));
+}
+
+#[test]
+fn an_endless_program_is_ended_and_a_fork_bomb_is_limited() {
+    let Some((status, _, stderr)) = run("bomb", "fn main() { while true { fork(); } }") else {
+        return;
+    };
+    assert_ne!(status, 0);
+    assert!(stderr.contains("EAGAIN") || stderr.contains("not ended after"), "{stderr}");
+}
+
+#[test]
+fn handlers_run_inside_the_call_they_interrupt() {
+    let text = "
+        fn on_usr1(sig) { print(`in: ${sigpending()}`); raise(SIGUSR2); print(\"blocked\"); }
+        fn on_usr2(sig) { print(\"usr2\"); }
+        fn main() {
+            sigaction_with(SIGUSR1, #{handler: on_usr1, mask: [SIGUSR2]});
+            sigaction(SIGUSR2, on_usr2);
+            sigprocmask(SIG_BLOCK, [SIGUSR1]);
+            raise(SIGUSR1);
+            print(`pending: ${sigpending()}`);
+            sigsuspend([]);
+            print(`after: ${sigpending()}`);
+        }";
+    let Some((status, stdout, stderr)) = run("handlers", text) else { return };
+    let wanted = "pending: {SIGUSR1}\nin: {}\nblocked\nusr2\nafter: {}\n";
+    assert_eq!((status, &*stdout), (0, wanted), "{stderr}");
+}
+
+#[test]
+fn vfork_shares_variables_and_fork_copies_them() {
+    let text = "fn main() {
+        define(\"a\", 1);
+        if vfork() == 0 {
+            vars.a = 2;
+            if fork() == 0 { vars.a = 3; _exit(vars.a); }
+            wait();
+            if vfork() == 0 { vars.a = vars.a + 10; _exit(0); }
+            wait();
+            _exit(vars.a);
+        }
+        print(`${wait().exit_status} ${vars.a}`);
+        if fork() == 0 { vars.a = 5; exit(0); }
+        wait();
+        print(vars.a);
+    }";
+    let Some((status, stdout, stderr)) = run("vfork", text) else { return };
+    assert_eq!((status, &*stdout), (0, "12 12\n12\n"), "{stderr}");
+}
