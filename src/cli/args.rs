@@ -75,6 +75,15 @@ in the first lines of a script:
   //@ boot: cpus=2 ram=64M  the machine it starts on
   //@ limits: ops=10000     smaller limits, to test hitting them";
 
+const COMPARE_EXAMPLES: &str = "\
+Examples:
+  forkyard compare scripts/programs/fork_returns_twice.rhai
+  forkyard compare --runs 100 race.rhai
+
+Exit codes: 0 what Linux did is among the model's outcomes; 1 it is not;
+2 there is nothing to compare: the script is wrong or no program, or the
+program or this machine does not permit it.";
+
 const EXERCISES_EXAMPLES: &str = "\
 Examples:
   forkyard exercises                   what there is, and how far you are
@@ -109,6 +118,9 @@ pub enum Command {
     /// Explore at a prompt, with completion and undo.
     #[command(after_help = REPL_EXAMPLES)]
     Repl(Repl),
+    /// Run a program on the model and on this machine's kernel, and compare.
+    #[command(after_help = COMPARE_EXAMPLES)]
+    Compare(Compare),
     /// Run scripts and compare what they print with what they should.
     #[command(after_help = TEST_EXAMPLES)]
     Test(Test),
@@ -209,6 +221,20 @@ pub enum ErrorFormat {
     Human,
     /// For programs: one JSON object a line.
     Json,
+}
+
+/// `forkyard compare`.
+#[derive(Debug, clap::Args)]
+pub struct Compare {
+    /// The program; `-` reads it from standard input.
+    pub file: PathBuf,
+    /// How often it runs on this machine's kernel.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub runs: u32,
+    /// Under how many random schedules it runs on the model; ten times as many
+    /// before the two are said to differ.
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub seeds: u64,
 }
 
 /// `forkyard repl`.

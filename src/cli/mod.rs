@@ -15,6 +15,7 @@
 //! `NO_COLOR`, `XDG_STATE_HOME` and `HOME`.
 
 pub mod args;
+pub mod compare;
 pub mod console;
 pub mod corpus;
 pub mod directives;
@@ -75,6 +76,7 @@ pub fn run_with(args: impl IntoIterator<Item = OsString>) -> u8 {
         Some(Command::Repl(repl)) => crate::repl::run(&repl, &console),
         Some(Command::Run(run)) => run::run(&run, &console),
         Some(Command::Explore(args)) => explore::explore(&args, &console),
+        Some(Command::Compare(args)) => compare::run(&args, &console),
         Some(Command::Test(test)) => test::test(&test, &console),
         Some(Command::Exercises(exercises)) => crate::exercises::run(&exercises, &console),
         Some(Command::Completions { shell }) => completions(shell),

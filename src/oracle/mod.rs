@@ -11,6 +11,7 @@
 //!
 //! Left out: threads (they would share the interpreter), machine code.
 
+pub mod compare;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod host;
 
@@ -20,6 +21,9 @@ use std::time::Duration;
 
 use crate::script::bind::program::Language;
 use crate::script::diagnostic::Report;
+
+/// Pid of the first process of a program, here and there.
+pub const FIRST_PID: i32 = 3;
 
 /// How a program is run on the host.
 pub struct Plan<'p> {
@@ -59,6 +63,8 @@ pub struct Run {
     pub status: Option<i32>,
     /// Errors that nobody caught, as text.
     pub crashes: Vec<String>,
+    /// All processes that there were.
+    pub pids: Vec<i32>,
 }
 
 /// Why there is no result.

@@ -122,9 +122,6 @@ fn set_callbacks(engine: &mut Engine, control: &Control) {
         if index != 0 || !names.is_defined(name) || ctx.scope().contains(name) {
             return Ok(None);
         }
-        if names.tape().is_active() && matches!(name, "init" | "machine") {
-            return Err(directors_only(name).into());
-        }
         names.provided(name)
     });
     let ticker = control.clone();
@@ -160,15 +157,6 @@ fn set_callbacks(engine: &mut Engine, control: &Control) {
     });
     engine.register_fn("sleep", |_: i64| no_clock());
     engine.register_fn("sleep", |_: f64| no_clock());
-}
-
-/// A program sees what a process sees: what a director knows of the machine is
-/// no answer on its tape, and not there at all on a real kernel.
-pub(super) fn directors_only(name: &str) -> ScriptError {
-    ScriptError::Usage {
-        message: format!("`{name}` is for directors: a program acts on its own process only"),
-        help: Some("system calls are free functions here: `fork()`, `getppid()`".into()),
-    }
 }
 
 /// Ends the script; no `catch` stops that.

@@ -212,6 +212,9 @@ fn fork(host: &Host, call: &Call, child: Child) -> Answer {
     if let Err(e) = done {
         return failed(e);
     }
+    if ret > 0 {
+        Host::tell(&serde_json::json!({ "pid": ret }));
+    }
     match child {
         Child::Starts(start) if ret == 0 => host.run(&start),
         _ => answer(ret, Out::None),

@@ -16,7 +16,7 @@ use serde_json::Value as Json;
 
 use super::init::{self, Setup};
 use super::sys;
-use crate::oracle::{End, Plan, Refused, Run};
+use crate::oracle::{End, FIRST_PID, Plan, Refused, Run};
 use crate::script::bind::program::Language;
 
 /// Where the ids of the sandbox begin on the host, if we may choose.
@@ -142,8 +142,13 @@ impl Streams {
 
 /// What the reports say.
 fn verdict(output: Vec<u8>, told: &str, ended: Option<End>) -> Result<Run, Refused> {
-    let mut run =
-        Run { output, end: ended.clone().unwrap_or(End::Time), status: None, crashes: Vec::new() };
+    let mut run = Run {
+        output,
+        end: ended.clone().unwrap_or(End::Time),
+        status: None,
+        crashes: Vec::new(),
+        pids: vec![FIRST_PID],
+    };
     let mut said = false;
     for line in told.lines().filter_map(|l| serde_json::from_str::<Json>(l).ok()) {
         let text = |key: &str| line.get(key).and_then(Json::as_str).map(str::to_string);
@@ -154,6 +159,7 @@ fn verdict(output: Vec<u8>, told: &str, ended: Option<End>) -> Result<Run, Refus
             return Err(Refused::Sandbox(what));
         }
         run.crashes.extend(text("crash"));
+        run.pids.extend(line.get("pid").and_then(Json::as_i64).map(|n| n as i32));
         let Some(end) = text("end") else { continue };
         said = true;
         run.status = line.get("status").and_then(Json::as_i64).map(|n| n as i32);

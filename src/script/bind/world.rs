@@ -258,16 +258,6 @@ impl Machine {
         control.map(|c| c.sources().main_name()).unwrap_or_default()
     }
 
-    /// Refuses what a running program cannot ask.
-    pub(super) fn directors_only(&self, name: &str) -> Result<(), ScriptError> {
-        match self.0.shared.control.get() {
-            Some(control) if control.tape().is_active() => {
-                Err(crate::script::engine::directors_only(name))
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// Refuses one task more than a script may have.
     pub(super) fn check_task_limit(&self) -> Result<(), ScriptError> {
         let Some(limit) = self.0.shared.control.get().map(|c| c.limits().tasks) else {

@@ -41,7 +41,7 @@ use crate::session::program::{Body, Child, Interpreter, Programs, Start, Want};
 use crate::trace::Origin;
 
 pub use exploring::{Exploring, explore_main};
-pub use run::{MAIN, Options, Run, run_main};
+pub use run::{MAIN, Options, Run, run_main, try_main};
 
 type Ctx<'a> = NativeCallContext<'a>;
 

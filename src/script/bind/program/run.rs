@@ -14,6 +14,7 @@ use super::{Language, plain};
 use crate::abi::structs::WaitStatus;
 use crate::explore::run::RunError;
 use crate::explore::{self, Ending, Policy, Schedule};
+use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 use crate::script::bind::args::{self, Named};
 use crate::script::bind::registry::{Book, Raised, functions, getters};
@@ -68,6 +69,26 @@ impl Run {
             Some(WaitStatus::Signaled(sig, _)) => 128 + i64::from(sig),
             _ => 1,
         }
+    }
+
+    /// What was written to the console.
+    pub fn output(&self) -> &str {
+        &self.output
+    }
+
+    /// How it ended.
+    pub fn ending(&self) -> &Ending {
+        &self.ending
+    }
+
+    /// The choices made.
+    pub fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
+    /// The first process's wait status, if it has ended.
+    pub fn status(&self) -> Option<i32> {
+        self.status
     }
 
     /// What went wrong, in order.
@@ -132,7 +153,7 @@ fn run(
     start: Start,
     options: Options,
     mut show: impl FnMut(&str),
-) -> Result<Run, ScriptError> {
+) -> Result<(Run, System), ScriptError> {
     let broken = |e: RunError| match e {
         RunError::Program(crate::session::program::ProgramError::Oops(oops)) => {
             ScriptError::Oops(Box::new(oops))
@@ -175,7 +196,7 @@ fn run(
         let report = language.report(&c.message);
         report.note(format!("process {} (pid {}) ended by SIGABRT", c.body.number, c.body.pid))
     });
-    let result = Run {
+    let run = Run {
         output,
         stuck,
         crashes: crashes.collect(),
@@ -183,8 +204,7 @@ fn run(
         ending: ran.ending,
         schedule: ran.schedule,
     };
-    machine.write(|sys| *sys = programs.system);
-    Ok(result)
+    Ok((run, programs.system))
 }
 
 /// Runs `main` of a file that starts nothing itself; prints go to the output.
@@ -200,12 +220,32 @@ pub fn run_main(
 ) -> Result<Run, Box<Report>> {
     let show = |text: &str| control.write(text);
     let start = Start::new(MAIN);
-    run(engine, control, ast, machine, start, options, show).map_err(|e| {
-        let context =
-            crate::script::diagnose::Context { engine, control, ast: Some(ast), scope: None };
-        let error: Box<rhai::EvalAltResult> = e.into();
-        Box::new(crate::script::diagnose::explain(context, &error))
-    })
+    let ran = run(engine, control, ast, machine, start, options, show);
+    let (run, system) = ran.map_err(|e| report(engine, control, ast, e))?;
+    machine.write(|sys| *sys = system);
+    Ok(run)
+}
+
+/// The same, without printing, and without a change of the machine.
+///
+/// # Errors
+/// As [`run_main`].
+pub fn try_main(
+    engine: &Engine,
+    control: &Control,
+    ast: &AST,
+    machine: &Machine,
+    options: Options,
+) -> Result<Run, Box<Report>> {
+    let start = Start::new(MAIN);
+    let ran = run(engine, control, ast, machine, start, options, |_| ());
+    ran.map(|(run, _)| run).map_err(|e| report(engine, control, ast, e))
+}
+
+fn report(engine: &Engine, control: &Control, ast: &AST, e: ScriptError) -> Box<Report> {
+    let context = crate::script::diagnose::Context { engine, control, ast: Some(ast), scope: None };
+    let error: Box<rhai::EvalAltResult> = e.into();
+    Box::new(crate::script::diagnose::explain(context, &error))
 }
 
 /// Options from a map: #{policy, seed, schedule, steps}.
@@ -237,7 +277,10 @@ pub(super) fn register(book: &mut Book, control: &Control, machine: &Machine) {
         };
         control.set_started();
         let start = plain::start("run: function", what)?;
-        Ok(run(ctx.engine(), &control, &ast, &machine, start, options(map)?, |_| ())?)
+        let options = options(map)?;
+        let (run, system) = run(ctx.engine(), &control, &ast, &machine, start, options, |_| ())?;
+        machine.write(|sys| *sys = system);
+        Ok(run)
     };
     let with_map = go.clone();
     functions! { book;

@@ -1,0 +1,153 @@
+//! `forkyard compare`: is what this machine's kernel does with a program among
+//! what the model does with it?
+//!
+//! The model is run under many schedules. If the host then does something else,
+//! more schedules are tried before it is called a difference.
+//!
+//! Left out: all schedules; two runs that agree may differ in what the program
+//! does not print.
+
+use std::fmt::Write;
+
+use super::args::{Compare, ErrorFormat};
+use super::console::Console;
+use super::execute::Plan;
+use super::files;
+use super::host;
+use super::{FAILED, OK, USAGE, interrupt};
+use crate::explore::Policy;
+use crate::oracle::compare::{Outcome, Seen};
+use crate::oracle::{self, End};
+use crate::script::bind::program::{self, Language, Options};
+use crate::script::control::Buffer;
+use crate::script::diagnostic::{Report, Style};
+
+/// How many times as many schedules are tried before two kernels are said to
+/// differ.
+const MORE: u64 = 10;
+/// Longest text of one outcome, in characters.
+const SHOWN: usize = 300;
+
+/// What a comparison found.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    /// What the model did.
+    pub model: Seen,
+    /// What the host did.
+    pub host: Seen,
+}
+
+impl Found {
+    /// Outcomes of the host that the model does not have.
+    pub fn differences(&self) -> impl Iterator<Item = &Outcome> {
+        let all = self.host.outcomes.iter().map(|(outcome, _, _)| outcome);
+        all.filter(|outcome| self.model.find(outcome).is_none())
+    }
+
+    /// Whether all that the host did is among what the model did.
+    pub fn is_equal(&self) -> bool {
+        self.differences().next().is_none()
+    }
+
+    /// In words.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        let short = |outcome: &Outcome| {
+            let all = outcome.to_string();
+            let short: String = all.chars().take(SHOWN).collect();
+            if short.len() < all.len() { short + "…" } else { short }
+        };
+        let (model, host) = (&self.model, &self.host);
+        let many = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+        let heading = |seen: &Seen| {
+            format!("{} in {}", many(seen.outcomes.len(), "outcome"), many(seen.runs(), "run"))
+        };
+        let _ = writeln!(text, "model: {}", heading(model));
+        for (i, (outcome, n, schedule)) in model.outcomes.iter().enumerate() {
+            let schedule = schedule.as_deref().unwrap_or_default();
+            let _ =
+                writeln!(text, "  {}. {n} × {}\n     schedule {schedule}", i + 1, short(outcome));
+        }
+        let _ = writeln!(text, "linux: {}", heading(host));
+        for (outcome, n, _) in &host.outcomes {
+            let _ = match model.find(outcome) {
+                Some(i) => writeln!(text, "  {n} × outcome {}", i + 1),
+                None => writeln!(text, "  {n} × none of these: {}", short(outcome)),
+            };
+        }
+        text.push_str(match self.is_equal() {
+            true => "equal: what Linux did is among the model's outcomes\n",
+            false => "different: Linux did what the model did under none of these schedules\n",
+        });
+        text
+    }
+}
+
+/// Compares what the arguments say and gives the exit code.
+pub fn run(args: &Compare, console: &Console) -> u8 {
+    let format = ErrorFormat::Human;
+    let plan = files::read(&args.file).map_err(|e| Box::new(e.report())).and_then(Plan::new);
+    let code = match plan {
+        Err(report) => {
+            console.report(&report, format);
+            USAGE
+        }
+        Ok((mut plan, _)) => {
+            plan.interrupt = interrupt::flag(console.out());
+            match compare(plan, args.runs, args.seeds) {
+                Ok(found) => {
+                    console.print(&found.text());
+                    if found.is_equal() { OK } else { FAILED }
+                }
+                Err(reports) => {
+                    console.reports(&reports, format);
+                    USAGE
+                }
+            }
+        }
+    };
+    console.close(code)
+}
+
+/// Runs a program on both kernels.
+///
+/// # Errors
+/// The script is wrong, it is no program, or the host refuses.
+pub fn compare(plan: Plan, runs: u32, seeds: u64) -> Result<Found, Vec<Report>> {
+    let interrupt = plan.interrupt.clone();
+    let (finished, found) =
+        host::with_main(plan, Buffer::new(), move |engine, control, ast, world| {
+            let mut found = Found::default();
+            let model = |found: &mut Found, policy| {
+                let options = Options { policy, ..Options::default() };
+                let run = program::try_main(engine, control, ast, world.main(), options)?;
+                found.model.add(Outcome::of_model(&run), || Some(run.schedule().to_string()));
+                Ok::<(), Box<Report>>(())
+            };
+            model(&mut found, Policy::Fifo)?;
+            model(&mut found, Policy::RoundRobin)?;
+            for seed in 0..seeds {
+                model(&mut found, Policy::random(seed))?;
+            }
+            let language = Language::new(engine, control, ast);
+            let show = |report: &Report| report.render(Style::Plain);
+            let plan = host::plan(&interrupt, &show);
+            for _ in 0..runs {
+                let run = oracle::run(&language, &plan).map_err(|e| host::refused(&e))?;
+                if run.end == End::Interrupted {
+                    return Err(Box::new(Report::error("forkyard::stopped", "interrupted")));
+                }
+                found.host.add(Outcome::of_host(&run), || None);
+            }
+            let mut seed = seeds;
+            while !found.is_equal() && seed < seeds.saturating_mul(MORE) {
+                model(&mut found, Policy::random(seed))?;
+                seed += 1;
+            }
+            Ok((0, Vec::new(), found))
+        });
+    match found {
+        Some(found) if finished.reports.is_empty() => Ok(found),
+        _ => Err(finished.reports),
+    }
+}
