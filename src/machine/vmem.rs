@@ -10,7 +10,7 @@
 
 use super::exception::Exception;
 use super::mmu::{Access, translate};
-use super::regs::Ring;
+use super::regs::{Cr0, Ring};
 use super::{Cpu, Machine, PhysMem};
 use crate::base::{PAGE_SIZE, PhysAddr, VirtAddr};
 
@@ -74,12 +74,16 @@ fn place(
     access: Access,
     ring: Ring,
 ) -> Result<Place, Exception> {
-    let first = translate(cpu, mem, va, access, ring)?;
     let room = (PAGE_SIZE - va.offset()) as usize;
     if size.bytes() <= room {
-        return Ok((first, None));
+        return Ok((translate(cpu, mem, va, access, ring)?, None));
     }
     let next = VirtAddr(va.0.wrapping_add(room as u64));
+    // Every byte's address is looked at before any table is.
+    if cpu.cr0.contains(Cr0::PG) && !cpu.is_canonical(next.0) {
+        return Err(Exception::GP);
+    }
+    let first = translate(cpu, mem, va, access, ring)?;
     let second = translate(cpu, mem, next, access, ring)?;
     Ok((first, Some((room, second))))
 }
@@ -241,6 +245,12 @@ mod tests {
         let mut s = Space::new(PagingLevels::Four);
         let top = VirtAddr(u64::MAX - 3);
         assert!(s.m.load(0, top, Size::Qword, Ring::User).is_err());
+        // An access that runs out of the canonical half is no page fault,
+        // even though its first page is not mapped; one byte lower it is.
+        let [last, beyond] = [0x7fff_ffff_fff8, 0x7fff_ffff_fff9].map(VirtAddr);
+        let fault = s.m.load(0, last, Size::Qword, Ring::User).unwrap_err();
+        assert!(matches!(fault, Exception::PageFault { .. }), "{fault:?}");
+        assert_eq!(s.m.load(0, beyond, Size::Qword, Ring::User), Err(Exception::GP));
         let p = s.m.load_bytes(0, VirtAddr(0x7fff_ffff_f000), &mut [0; 9000], Ring::User);
         assert_eq!(p.unwrap_err().done, 0);
     }
