@@ -150,6 +150,11 @@ impl Exploration {
     pub fn complete(&self) -> bool {
         self.hit.is_empty()
     }
+
+    /// The choices that first led to a state.
+    pub fn schedule_to(&self, node: usize) -> Schedule {
+        schedule_to(&self.graph, node)
+    }
 }
 
 /// Why there is no result.
@@ -194,8 +199,8 @@ struct Search<'i, I> {
 }
 
 /// Finds all outcomes of programs that have been started; `first` is the pid
-/// of the one whose exit counts. `watch` is asked before each state and may
-/// end the search.
+/// of the one whose exit counts. `watch` is shown each state, with its index in
+/// the graph, and may end the search.
 ///
 /// # Errors
 /// The kernel is broken, or the machine has no memory management unit.
@@ -204,7 +209,7 @@ pub fn explore(
     first: i32,
     interpreter: &impl Interpreter,
     options: &Options,
-    mut watch: impl FnMut(&Programs) -> ControlFlow<()>,
+    mut watch: impl FnMut(&Programs, usize) -> ControlFlow<()>,
 ) -> Result<Exploration, ExploreError> {
     if !programs.system.machine.config.mmu {
         return Err(ExploreError::NoMmu);
@@ -223,7 +228,7 @@ pub fn explore(
     search.known.insert((state::key(&programs), 0, 0), 0);
     let mut open = vec![Open { node: 0, programs, last: 0, preempted: 0 }];
     while let Some(at) = open.pop() {
-        if watch(&at.programs).is_break() {
+        if watch(&at.programs, at.node).is_break() {
             search.hit.insert(Bound::Stopped);
             break;
         }

@@ -166,7 +166,7 @@ fn started() -> (Programs, i32) {
 
 fn search(mini: &Mini, options: &Options) -> Exploration {
     let (programs, first) = started();
-    explore(programs, first, mini, options, |_| ControlFlow::Continue(())).unwrap()
+    explore(programs, first, mini, options, |_, _| ControlFlow::Continue(())).unwrap()
 }
 
 fn outcomes(found: &Exploration) -> Vec<&Outcome> {

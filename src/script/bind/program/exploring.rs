@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use rhai::{AST, Array, Dynamic, Engine, Map, NativeCallContext};
 
+use super::claims::{self, Checked, Claim, Verdict};
 use super::{Language, MAIN, plain};
 use crate::explore::sample::sample;
 use crate::explore::search::Found;
@@ -35,7 +36,7 @@ pub struct Exploring {
 
 /// What was found, as scripts hold it.
 #[derive(Clone)]
-struct Explored(Rc<Exploration>);
+struct Explored(Rc<Exploration>, Rc<[Verdict]>);
 
 /// One outcome, as scripts hold it.
 #[derive(Clone)]
@@ -49,7 +50,9 @@ impl Way {
 
 impl fmt::Display for Explored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(show::text(&self.0).trim_end())
+        f.write_str(show::text(&self.0).trim_end())?;
+        let mut verdicts = self.1.iter();
+        verdicts.try_for_each(|v| write!(f, "\n\n{}", v.text(&self.0)))
     }
 }
 
@@ -68,6 +71,7 @@ fn explore(
     machine: &Machine,
     start: Start,
     how: &Exploring,
+    look: &mut dyn FnMut(&Programs, usize) -> ControlFlow<()>,
 ) -> Result<Exploration, ScriptError> {
     let language = Language::new(engine, control, ast);
     let mut programs = language.programs(machine.read(Clone::clone));
@@ -76,13 +80,17 @@ fn explore(
     options.bounds.tasks = control.limits().tasks;
     let started = programs.start(start).map_err(|e| broken(e.into()))?;
     let first = programs.system.task(started).pid;
-    let watch = |_: &Programs| match control.stopped() {
+    let watch = |programs: &Programs, node| match control.stopped() {
         Some(_) => ControlFlow::Break(()),
-        None => ControlFlow::Continue(()),
+        None => look(programs, node),
     };
     let bounds = (options.bounds.depth, options.bounds.tasks);
     let found = match how.samples {
-        Some(n) => sample(&programs, first, &language, (n, how.seed), bounds, watch),
+        Some(n) => {
+            let mut watch = watch;
+            let watch = |programs: &Programs| watch(programs, 0);
+            sample(&programs, first, &language, (n, how.seed), bounds, watch)
+        }
         None => explore::explore(programs, first, &language, &options, watch),
     };
     found.map_err(broken)
@@ -106,7 +114,9 @@ pub fn explore_main(
     machine: &Machine,
     how: &Exploring,
 ) -> Result<Exploration, Box<Report>> {
-    explore(engine, control, ast, machine, Start::new(MAIN), how).map_err(|e| {
+    let start = Start::new(MAIN);
+    let look = &mut |_: &Programs, _| ControlFlow::Continue(());
+    explore(engine, control, ast, machine, start, how, look).map_err(|e| {
         let context =
             crate::script::diagnose::Context { engine, control, ast: Some(ast), scope: None };
         let error: Box<rhai::EvalAltResult> = e.into();
@@ -115,7 +125,7 @@ pub fn explore_main(
 }
 
 /// Options from a map.
-fn how(map: &Map) -> Result<Exploring, ScriptError> {
+fn how(map: &Map) -> Result<(Exploring, Vec<Claim>), ScriptError> {
     let mut named = Named::new("explore", map);
     let mut how = Exploring::default();
     let yes = |named: &mut Named, name: &'static str, default: bool| match named.get(name) {
@@ -138,8 +148,16 @@ fn how(map: &Map) -> Result<Exploring, ScriptError> {
     how.seed = named.word("seed", 0)?;
     how.options.memory = yes(&mut named, "memory", false)?;
     how.options.reduce = yes(&mut named, "reduce", true)?;
+    let claims = claims::claims(&mut named)?;
     named.finish()?;
-    Ok(how)
+    if !claims.is_empty() {
+        if how.samples.is_some() {
+            return Err(ScriptError::usage("explore: claims are about all states, not samples"));
+        }
+        // Orders that outcomes do not show pass through states that claims do.
+        how.options.reduce = false;
+    }
+    Ok((how, claims))
 }
 
 /// Registers `explore` and its result.
@@ -155,8 +173,12 @@ pub(super) fn register(book: &mut Book, control: &Control, machine: &Machine) {
         };
         control.set_started();
         let start = plain::start("explore: function", what)?;
-        let found = explore(ctx.engine(), &control, &ast, &machine, start, &how(map)?)?;
-        Ok(Explored(Rc::new(found)))
+        let (how, claims) = how(map)?;
+        let mut checked = Checked::new(ctx, &machine, claims);
+        let look = &mut |programs: &Programs, node| checked.look(programs, node);
+        let found = explore(ctx.engine(), &control, &ast, &machine, start, &how, look);
+        let verdicts = checked.finish()?;
+        Ok(Explored(Rc::new(found?), verdicts.into()))
     };
     let with_map = go.clone();
     functions! { book;
@@ -166,7 +188,9 @@ pub(super) fn register(book: &mut Book, control: &Control, machine: &Machine) {
             move |ctx: NativeCallContext, f: Dynamic| go(&ctx, &f, &Map::new());
         /// The same with #{memory: each load and store is a step, states,
         /// depth, preemptions: bounds, reduce: leave out orders that nobody
-        /// can tell apart, samples, seed: make some runs by chance instead}.
+        /// can tell apart, samples, seed: make some runs by chance instead,
+        /// always, never, exists: claims about each state, functions of the
+        /// machine in that state}.
         "explore(function: function|string, options: map) -> Explored" =>
             move |ctx: NativeCallContext, f: Dynamic, map: Map| with_map(&ctx, &f, &map);
     }
@@ -186,6 +210,11 @@ pub(super) fn register(book: &mut Book, control: &Control, machine: &Machine) {
         "outcomes: array" => |e: &mut Explored| {
             let way = |i| Dynamic::from(Way(e.0.clone(), i));
             (0..e.0.outcomes.len()).map(way).collect::<Array>()
+        };
+        /// What was claimed, in the order always, never, exists: a map each of
+        /// claim, holds, and the schedule to a state that shows it, or ().
+        "claims: array" => |e: &mut Explored| {
+            e.1.iter().map(|v| Dynamic::from(v.map(&e.0))).collect::<Array>()
         };
         /// All of it as a JSON text.
         "json: string" => |e: &mut Explored| show::json(&e.0).to_string();

@@ -15,6 +15,7 @@
 //! Left out: live positions; a long tape is read anew for each question.
 
 mod calls;
+mod claims;
 mod exploring;
 mod live;
 mod plain;
