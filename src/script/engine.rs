@@ -12,6 +12,7 @@ use rhai::packages::{
 use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, OptimizationLevel, Position, Token};
 
 use super::bind::program;
+use super::caught::CatchNames;
 use super::control::Control;
 use super::errors::ScriptError;
 use super::{assert, caught, errno, errors, value};
@@ -65,8 +66,9 @@ pub fn build(control: &Control) -> Engine {
     engine.set_max_strings_interned(1024);
     engine.set_optimization_level(OptimizationLevel::None);
     set_limits(&mut engine, control);
-    set_language(&mut engine);
-    set_callbacks(&mut engine, control);
+    let caught = CatchNames::default();
+    set_language(&mut engine, &caught);
+    set_callbacks(&mut engine, control, caught);
     errors::register(&mut engine);
     caught::register(&mut engine);
     errno::register(&mut engine, control);
@@ -90,7 +92,7 @@ fn set_limits(engine: &mut Engine, control: &Control) {
         .set_max_modules(limits.modules);
 }
 
-fn set_language(engine: &mut Engine) {
+fn set_language(engine: &mut Engine, caught: &CatchNames) {
     engine.disable_symbol("eval");
     // `f = f.curry(f)` doubles a value that no limit counts.
     engine.disable_symbol("curry");
@@ -98,10 +100,15 @@ fn set_language(engine: &mut Engine) {
     // Unknown names are found by `check`, which knows our constants.
     engine.set_strict_variables(false);
     engine.set_fail_on_invalid_map_property(true);
+    let caught = caught.clone();
     #[allow(deprecated, reason = "volatile, not deprecated: rhai is pinned")]
-    engine.on_parse_token(|token, _, _| match token {
-        Token::Reserved(word) if FREED.contains(&word.as_str()) => Token::Identifier(word),
-        token => token,
+    engine.on_parse_token(move |token, _, _| {
+        let token = match token {
+            Token::Reserved(word) if FREED.contains(&word.as_str()) => Token::Identifier(word),
+            token => token,
+        };
+        caught.parsed(&token);
+        token
     });
     // Closures print without the name Rhai made up for them.
     let name = |f: &mut FnPtr| match f.is_anonymous() {
@@ -113,11 +120,16 @@ fn set_language(engine: &mut Engine) {
     engine.register_fn("to_debug", |c: char| format!("{c:?}"));
 }
 
-fn set_callbacks(engine: &mut Engine, control: &Control) {
+fn set_callbacks(engine: &mut Engine, control: &Control, caught: CatchNames) {
     let names = control.clone();
     #[allow(deprecated, reason = "volatile, not deprecated: rhai is pinned")]
     engine.on_var(move |name, index, ctx| {
         names.used_variable(ctx.scope());
+        if caught.contains(name)
+            && let Some(error) = ctx.scope().get(name).and_then(caught::as_error)
+        {
+            return Ok(Some(Dynamic::from(error)));
+        }
         // An index means that the parser saw the script define the name.
         if index != 0 || !names.is_defined(name) || ctx.scope().contains(name) {
             return Ok(None);

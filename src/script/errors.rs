@@ -3,7 +3,7 @@
 //! `.task`, `.why`; uncaught, `diagnose` turns it into a report.
 //!
 //! Left out: errors of the language itself (unknown names, wrong types), which
-//! Rhai raises with types of its own.
+//! Rhai raises with types of its own, until a script has caught them (`caught`).
 
 use std::ops::Range;
 
@@ -56,6 +56,14 @@ pub enum ScriptError {
         message: String,
         /// What to do.
         help: Option<String>,
+    },
+    /// An error of the language that the script has caught.
+    #[error("{message}")]
+    Language {
+        /// A word for the kind: "arithmetic".
+        kind: &'static str,
+        /// What is wrong, in a sentence.
+        message: String,
     },
     /// A limit of ours was hit: tasks, snapshots.
     #[error("limit reached: {message}")]
@@ -165,6 +173,7 @@ impl ScriptError {
             ScriptError::Import { .. } => "import",
             ScriptError::Unsupported { .. } => "unsupported",
             ScriptError::Usage { .. } => "usage",
+            ScriptError::Language { kind, .. } => kind,
             ScriptError::Limit { .. } => "limit",
         }
     }

@@ -54,6 +54,9 @@ fn raised(place: &Place, error: &ScriptError) -> Report {
             with_help("forkyard::unsupported", &error.to_string(), help)
         }
         ScriptError::Usage { message, help } => with_help("forkyard::usage", message, help),
+        ScriptError::Language { message, .. } => {
+            place.report("forkyard::thrown", message, Extent::Statement, "thrown here")
+        }
         ScriptError::Limit { help, .. } => with_help("forkyard::limit", &error.to_string(), help),
     }
 }
