@@ -1,6 +1,6 @@
 //! One run: choose, perform, until nobody can go on.
 //!
-//! Left out: time. When everyone sleeps, nothing wakes them.
+//! Left out: time; it passes by itself when everyone sleeps.
 
 use std::ops::ControlFlow;
 

@@ -11,6 +11,7 @@ use crate::kernel::error::{Stop, SysError, SysResult, refuse};
 use crate::kernel::mm::filemap::file_inode;
 use crate::kernel::mm::populate::faultin_page;
 use crate::kernel::mm::{VmFlags, layout, pgtable, uaccess, vma};
+use crate::kernel::nanosleep::RestartBlock;
 use crate::kernel::sched::core::wake_up_process;
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
@@ -82,18 +83,25 @@ fn get_futex_key(
 
 /// FUTEX_WAIT: sleeps if the word still has the expected value.
 ///
-/// Errors: EAGAIN (another value), EINVAL, EFAULT, ERESTARTSYS.
+/// Sleeps until `deadline` at the latest, in ns on the monotonic clock.
+///
+/// Errors: EAGAIN (another value), ETIMEDOUT, EINVAL, EFAULT, ERESTARTSYS,
+/// with a deadline ERESTART_RESTARTBLOCK.
 pub fn futex_wait(
     sys: &mut System,
     task: TaskId,
     addr: u64,
     scope: Scope,
     expected: u32,
+    deadline: Option<u64>,
 ) -> SysResult {
+    const F: &str = "futex_wait";
     let resume = sys.task(task).resume.as_deref();
     if resume.is_some_and(|r| r.note == WOKEN) {
         return Ok(0);
     }
+    // A relative timeout was counted from the first time.
+    let deadline = resume.map_or(deadline, |r| r.wait.deadline);
     // What it sleeps on is settled; the memory may be gone meanwhile.
     let queue = resume.and_then(|r| match r.wait.on {
         WaitOn::Futex(key) => Some(key),
@@ -104,8 +112,18 @@ pub fn futex_wait(
         Some(key) => key,
         None => get_futex_key(sys, task, addr, scope)?,
     };
+    if slept && deadline.is_some_and(|d| d <= sys.machine.clock.now()) {
+        let why = "the timeout passed and nobody woke the sleeper";
+        return Err(SysError::new(Errno::ETIMEDOUT, F, why).into());
+    }
     if slept && sys.task(task).sigpending {
-        return Err(SysError::new(Errno::ERESTARTSYS, "futex_wait", "a signal came first").into());
+        let Some(expires) = deadline else {
+            return Err(SysError::new(Errno::ERESTARTSYS, F, "a signal came first").into());
+        };
+        let block = RestartBlock::Futex { addr, scope, expected, expires };
+        sys.task_mut(task).restart_block = block;
+        let why = "a signal came first; the wait goes on unless a handler runs";
+        return Err(SysError::new(Errno::ERESTART_RESTARTBLOCK, F, why).into());
     }
     if !slept && uaccess::get_user_u32(sys, task, addr)? != expected {
         return Err(SysError::new(
@@ -115,7 +133,11 @@ pub fn futex_wait(
         )
         .into());
     }
-    Err(Stop::Block(Wait::interruptible(WaitOn::Futex(key))))
+    if deadline.is_some_and(|d| d <= sys.machine.clock.now()) {
+        let why = "the timeout has passed already";
+        return Err(SysError::new(Errno::ETIMEDOUT, F, why).into());
+    }
+    Err(Stop::Block(Wait { deadline, ..Wait::interruptible(WaitOn::Futex(key)) }))
 }
 
 /// FUTEX_WAKE: wakes up to `n` sleepers, longest first, but one even when `n`

@@ -14,6 +14,7 @@ use crate::kernel::cred::{Cred, UserStruct};
 use crate::kernel::fs::{self, FsStruct};
 use crate::kernel::inject::Inject;
 use crate::kernel::list;
+use crate::kernel::nanosleep::RestartBlock;
 use crate::kernel::nsproxy::{Namespace, NsKind, Nsproxy, UidExtent, UserNamespace, next_inum};
 use crate::kernel::pid_namespace::{PID_MAX_DEFAULT, PidNamespace};
 use crate::kernel::sched::SchedEntity;
@@ -223,6 +224,7 @@ pub(super) fn static_system(config: &BootConfig) -> System {
         io_context: None,
         timer_slack_ns: 50_000,
         default_timer_slack_ns: 50_000,
+        restart_block: RestartBlock::None,
         sigtimedwait: None,
         thread: ThreadStruct::default(),
         regs: Regs::default(),

@@ -31,6 +31,7 @@ mod init_task;
 pub mod inject;
 pub mod list;
 pub mod mm;
+pub mod nanosleep;
 pub mod nsproxy;
 pub mod pid;
 pub mod pid_namespace;

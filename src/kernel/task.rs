@@ -23,6 +23,7 @@ use crate::base::{Id, Pfn, VirtAddr};
 use crate::kernel::cred::CredId;
 use crate::kernel::fs::{FileId, FilesId, FsId};
 use crate::kernel::mm::MmId;
+use crate::kernel::nanosleep::RestartBlock;
 use crate::kernel::nsproxy::NsproxyId;
 use crate::kernel::pid::PidId;
 use crate::kernel::sched::SchedEntity;
@@ -354,6 +355,8 @@ pub struct TaskStruct {
     pub blocked: SigSet,
     /// Mask to restore after sigsuspend and the like.
     pub saved_sigmask: Option<SigSet>,
+    /// What restart_syscall(2) would go on with.
+    pub restart_block: RestartBlock,
     /// Set while it sleeps in rt_sigtimedwait(2).
     pub sigtimedwait: Option<Box<SigTimedWait>>,
     /// Signals for this thread alone.

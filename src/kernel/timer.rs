@@ -39,6 +39,11 @@ pub fn run_expired(sys: &mut System) -> bool {
     any
 }
 
+/// When the next sleep ends, in ns.
+pub fn next(sys: &System) -> Option<u64> {
+    sys.kernel.timers.first().map(|&(deadline, _)| deadline)
+}
+
 /// Lets `ns` pass. Each timer fires at its own time, and what it wakes runs
 /// before the next one.
 pub fn advance(sys: &mut System, ns: u64) {

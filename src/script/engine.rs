@@ -9,7 +9,9 @@ use rhai::packages::{
     BasicArrayPackage, BasicBlobPackage, BasicMapPackage, BasicMathPackage, BitFieldPackage,
     CorePackage, LogicPackage, MoreStringPackage, Package,
 };
-use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, OptimizationLevel, Position, Token};
+use rhai::{
+    Dynamic, Engine, EvalAltResult, FnPtr, NativeCallContext, OptimizationLevel, Position, Token,
+};
 
 use super::bind::program;
 use super::caught::CatchNames;
@@ -167,22 +169,21 @@ fn set_callbacks(engine: &mut Engine, control: &Control, caught: CatchNames) {
         true => program::exit(&ending, 0),
         false => end_with(&ending, 0),
     });
-    engine.register_fn("sleep", |_: i64| no_clock());
-    engine.register_fn("sleep", |_: f64| no_clock());
+    // Rhai's own would sleep on the wall clock.
+    let sleeping = control.clone();
+    engine.register_fn("sleep", move |ctx: NativeCallContext, seconds: i64| {
+        program::sleep(&sleeping, &ctx, seconds.into())
+    });
+    let sleeping = control.clone();
+    engine.register_fn("sleep", move |ctx: NativeCallContext, seconds: f64| {
+        program::sleep(&sleeping, &ctx, seconds.into())
+    });
 }
 
 /// Ends the script; no `catch` stops that.
 fn end_with(control: &Control, code: i64) -> Result<Dynamic, Box<EvalAltResult>> {
     control.set_exit(code);
     Err(EvalAltResult::Exit(Dynamic::UNIT, Position::NONE).into())
-}
-
-fn no_clock() -> Result<(), Box<EvalAltResult>> {
-    Err(ScriptError::Unsupported {
-        what: "`sleep` on the wall clock".into(),
-        help: Some("time in the machine is virtual: it passes by running tasks".into()),
-    }
-    .into())
 }
 
 /// An engine with default limits and no way out for its prints.

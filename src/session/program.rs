@@ -37,6 +37,7 @@ use crate::kernel::signal::send::force_sig;
 use crate::kernel::syscalls::{Call, Out};
 use crate::kernel::system::System;
 use crate::kernel::task::{TaskId, TaskState};
+use crate::kernel::timer;
 use crate::machine::{Ring, Size, UserOp};
 use crate::trace::Origin;
 
@@ -445,6 +446,22 @@ impl Programs {
     /// Whatever follows: calls that have returned, handlers that begin, the
     /// dead, and init waiting for its children.
     fn settle(&mut self, interpreter: &impl Interpreter) -> Result<(), ProgramError> {
+        self.follow(interpreter)?;
+        // Everyone sleeps: time passes, until the first sleep with an end is
+        // over.
+        while !self.bodies.is_empty()
+            && self.runnable().is_empty()
+            && let Some(end) = timer::next(&self.system)
+        {
+            let now = self.system.machine.clock.now();
+            timer::advance(&mut self.system, end.saturating_sub(now));
+            self.system.still_sound()?;
+            self.follow(interpreter)?;
+        }
+        Ok(())
+    }
+
+    fn follow(&mut self, interpreter: &impl Interpreter) -> Result<(), ProgramError> {
         let tasks: Vec<TaskId> = self.bodies.keys().copied().collect();
         for task in tasks {
             self.collect(interpreter, task)?;

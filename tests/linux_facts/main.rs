@@ -13,6 +13,7 @@ mod raw;
 mod setns;
 mod signals;
 mod small;
+mod time;
 mod unshare;
 mod wait;
 

@@ -99,6 +99,7 @@ impl Object for TaskStruct {
             sighand,
             blocked,
             saved_sigmask,
+            restart_block,
             sigtimedwait,
             pending,
             sigpending,
@@ -170,6 +171,7 @@ impl Object for TaskStruct {
         c.opt(*nsproxy);
         c.opt(*signal);
         c.opt(*sighand);
+        c.print(restart_block);
         c.print(sigtimedwait);
         c.pending(pending);
         c.put(resume.is_some());

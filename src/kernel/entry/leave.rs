@@ -33,6 +33,9 @@ use crate::trace::EventKind;
 /// Number of rt_sigreturn(2).
 const NR_RT_SIGRETURN: u32 = 15;
 
+/// Number of restart_syscall(2).
+const NR_RESTART_SYSCALL: u32 = 219;
+
 /// A call has a result: leave the kernel.
 pub(super) fn finish(
     sys: &mut System,
@@ -77,7 +80,14 @@ pub(super) fn leave(
     }
     match way.fate {
         // The instruction pointer was set back: SYSCALL executes again.
-        CallFate::Again(..) if !way.handler => restart(sys, task, call),
+        CallFate::Again(..) if !way.handler => {
+            let nr = sys.task(task).regs.ax as u32;
+            match nr == NR_RESTART_SYSCALL {
+                // The call goes on where it was.
+                true => restart(sys, task, Call { serial: call.serial, ..Call::new(nr, &[]) }),
+                false => restart(sys, task, call),
+            }
+        }
         CallFate::Again(ip, sp) => {
             let calls = &mut sys.task_mut(task).interrupted;
             // A handler that was left without sigreturn has left its call.

@@ -13,6 +13,7 @@ use crate::kernel::error::{SysError, refuse};
 use crate::kernel::fs::{self, FileId, FilesId, FsId};
 use crate::kernel::inject::should_fail;
 use crate::kernel::mm::{MmId, fork::dup_mm, layout, lifetime, uaccess, vmalloc};
+use crate::kernel::nanosleep::RestartBlock;
 use crate::kernel::pid::PidId;
 use crate::kernel::sched::core::text;
 use crate::kernel::signal::{
@@ -132,6 +133,7 @@ pub fn dup_task_struct(
         timer_slack_ns: o.timer_slack_ns,
         // A child measures by what its creator had set.
         default_timer_slack_ns: o.timer_slack_ns,
+        restart_block: RestartBlock::None,
         sigtimedwait: None,
         thread: ThreadStruct { ret_from_fork: true, ..o.thread },
         regs: o.regs,

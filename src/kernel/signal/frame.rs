@@ -25,6 +25,7 @@ use crate::abi::structs::SigInfo;
 use crate::abi::{SigSet, Signal};
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::mm::uaccess::{copy_from_user, copy_to_user};
+use crate::kernel::nanosleep::RestartBlock;
 use crate::kernel::signal::send::force_sig;
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
@@ -181,6 +182,8 @@ pub fn rt_sigreturn(sys: &mut System, task: TaskId) -> i64 {
         return 0;
     }
     set_current_blocked(sys, task, SigSet(get(&frame, OFFSET_SIGMASK)));
+    // The call before the handler is not to be gone on with (restore_sigcontext).
+    sys.task_mut(task).restart_block = RestartBlock::None;
     let w: [u64; 18] = std::array::from_fn(|i| get(&frame, OFFSET_CONTEXT + i * 8));
     let segments = get(&frame, OFFSET_CONTEXT + 144);
     let t = sys.task_mut(task);

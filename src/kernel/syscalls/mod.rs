@@ -18,6 +18,7 @@ pub mod misc;
 pub mod process;
 pub mod signals;
 pub mod table;
+pub mod time;
 
 use crate::abi::structs::{CloneArgs, Rusage, SigInfo};
 use crate::abi::{CapSet, SigSet};
@@ -43,6 +44,8 @@ pub enum Payload {
     Exec(Box<(String, Vec<String>, Vec<String>)>),
     /// sigaction.
     SigAction(SigAction),
+    /// A timespec: seconds and nanoseconds.
+    Timespec(i64, i64),
     /// A signal set.
     SigSet(SigSet),
     /// A siginfo.

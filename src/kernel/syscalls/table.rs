@@ -72,6 +72,7 @@ pub const AREAS: &[&[Syscall]] = &[
     super::signals::CALLS,
     super::files::CALLS,
     super::misc::CALLS,
+    super::time::CALLS,
 ];
 
 const SLOTS: usize = 512;

@@ -44,6 +44,8 @@ const KINDS: &[&FlagKind] = &[
     &kinds::CAP,
     &kinds::SI_CODE,
     &kinds::FUTEX,
+    &kinds::CLOCK,
+    &kinds::TIMER,
 ];
 
 /// Second names, and names for combinations.

@@ -242,6 +242,26 @@ pub(super) static FUTEX: FlagKind = kind(
     Style::Bits,
 );
 
+/// CLOCK_*.
+pub(super) static CLOCK: FlagKind = kind(
+    "clocks",
+    &[
+        ("CLOCK_REALTIME", 0),
+        ("CLOCK_MONOTONIC", 1),
+        ("CLOCK_PROCESS_CPUTIME_ID", 2),
+        ("CLOCK_THREAD_CPUTIME_ID", 3),
+        ("CLOCK_MONOTONIC_RAW", 4),
+        ("CLOCK_REALTIME_COARSE", 5),
+        ("CLOCK_MONOTONIC_COARSE", 6),
+        ("CLOCK_BOOTTIME", 7),
+        ("CLOCK_TAI", 11),
+    ],
+    Style::Value,
+);
+/// TIMER_*.
+pub(super) static TIMER: FlagKind =
+    kind("flags of clock_nanosleep", &[("TIMER_ABSTIME", 1)], Style::Bits);
+
 /// A signal number as a value.
 pub(super) fn signal(number: i32) -> Flags {
     Flags { bits: number as u64, kind: &SIGNAL }

@@ -34,6 +34,7 @@ mod signals;
 mod sysctl;
 mod task;
 mod task_fields;
+mod time;
 mod trouble;
 mod user_mode;
 mod vars;
@@ -68,6 +69,7 @@ impl World {
         memory::register(book);
         identity::register(book);
         resources::register(book);
+        time::register(book);
         signals::register(book);
         files::register(book);
         user_mode::register(book);

@@ -9,8 +9,8 @@
 
 use rhai::{Array, Dynamic, NativeCallContext};
 
-use super::plain;
 use super::{NotRefused, origin};
+use super::{plain, time};
 use crate::abi::flags::SaFlags;
 use crate::abi::{Errno, SigSet};
 use crate::kernel::signal::SigAction;
@@ -27,24 +27,24 @@ use crate::session::program::{Answer, Child, Start, Value, Want, text_address};
 
 type Ctx<'a> = NativeCallContext<'a>;
 /// Makes a call of the arguments.
-type Make = fn(&Control, &str, &[Dynamic]) -> Result<(Call, Child), ScriptError>;
+pub(super) type Make = fn(&Control, &str, &[Dynamic]) -> Result<(Call, Child), ScriptError>;
 /// Makes a value of what it returned.
-type Give = fn(i64, Out) -> Dynamic;
+pub(super) type Give = fn(i64, Out) -> Dynamic;
 
 /// sizeof(sigset_t) as the kernel wants it.
 const SIGSETSIZE: u64 = 8;
 
 /// A call as programs have it.
-struct Row {
+pub(super) struct Row {
     /// `name(param: type, …) -> type`.
-    signature: &'static str,
-    docs: &'static [&'static str],
-    make: Make,
-    give: Give,
+    pub(super) signature: &'static str,
+    pub(super) docs: &'static [&'static str],
+    pub(super) make: Make,
+    pub(super) give: Give,
 }
 
-const NUMBER: Give = |ret, _| ret.into();
-const NOTHING: Give = |_, _| Dynamic::UNIT;
+pub(super) const NUMBER: Give = |ret, _| ret.into();
+pub(super) const NOTHING: Give = |_, _| Dynamic::UNIT;
 const ADDR: Give = |ret, _| Dynamic::from(Addr(ret as u64));
 const DATA: Give = |ret, out| match out {
     Out::Bytes(bytes) => match String::from_utf8(bytes) {
@@ -67,7 +67,11 @@ const IDS: Give = |ret, out| match out {
 };
 
 /// A call whose arguments are numbers, in order.
-fn plain_call(number: u32, name: &str, args: &[Dynamic]) -> Result<(Call, Child), ScriptError> {
+pub(super) fn plain_call(
+    number: u32,
+    name: &str,
+    args: &[Dynamic],
+) -> Result<(Call, Child), ScriptError> {
     let mut words = [0; 6];
     for (i, (word, value)) in words.iter_mut().zip(args).enumerate() {
         *word = match value.is_string() {
@@ -103,9 +107,16 @@ macro_rules! numbers {
 /// Rows of calls with a body of their own.
 macro_rules! rows {
     ($($(#[doc = $doc:literal])+ $sig:literal => $give:expr, $make:expr;)*) => {
-        &[$(Row { signature: $sig, docs: &[$($doc),+], make: $make, give: $give }),*]
+        &[$($crate::script::bind::program::calls::Row {
+            signature: $sig,
+            docs: &[$($doc),+],
+            make: $make,
+            give: $give,
+        }),*]
     };
 }
+
+pub(super) use rows;
 
 const NUMBERS: &[Row] = numbers! {
     /// The process id of the caller (getpid(2)).
@@ -438,7 +449,7 @@ pub(super) fn ask(
     }
 }
 
-fn call(control: &Control, ctx: &Ctx, row: &Row, args: &[Dynamic]) -> Raised<Dynamic> {
+pub(super) fn call(control: &Control, ctx: &Ctx, row: &Row, args: &[Dynamic]) -> Raised<Dynamic> {
     let name = ctx.fn_name().to_string();
     let (plain, tries) = match name.strip_prefix("try_") {
         Some(plain) => (plain, true),
@@ -479,7 +490,7 @@ fn params(signature: &str) -> impl Iterator<Item = (&str, &str)> {
 
 /// Registers all of them, each under both names.
 pub(super) fn register(book: &mut Book, control: &Control) {
-    for row in NUMBERS.iter().chain(OTHERS) {
+    for row in NUMBERS.iter().chain(OTHERS).chain(time::SLEEPS).chain(time::ROWS) {
         add(book, control, row, row.signature, row.docs);
         let signature = format!("try_{}", row.signature);
         add(book, control, row, &signature, &[" The same; gives the negated errno when refused."]);

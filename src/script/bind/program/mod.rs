@@ -20,6 +20,7 @@ mod exploring;
 mod live;
 mod plain;
 mod run;
+mod time;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -43,6 +44,7 @@ use crate::trace::Origin;
 
 pub use exploring::{Exploring, explore_main};
 pub use run::{MAIN, Options, Run, run_main, try_main};
+pub(in crate::script) use time::sleep;
 
 type Ctx<'a> = NativeCallContext<'a>;
 

@@ -1,7 +1,7 @@
 //! Starting programs: `run("main")` in a script, and a file that only defines
 //! `main`.
 //!
-//! Left out: exploring all schedules; time for those who sleep.
+//! Left out: exploring all schedules.
 
 use std::cell::RefCell;
 use std::fmt;
