@@ -240,3 +240,19 @@ fn pids_may_be_the_other_way_round() {
     assert_eq!(status, 0, "{stdout}{stderr}");
     assert!(stdout.contains("model: 2 outcomes"), "{stdout}");
 }
+
+#[test]
+fn random_programs_do_what_linux_does() {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("oracle-fuzz");
+    let mut command = Command::new(BIN);
+    command.args(["fuzz", "--count", "150", "--seed", "1", "--dir"]).arg(&dir);
+    let out = command.output().unwrap();
+    let (stdout, stderr) =
+        (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    if stderr.contains("the host does not permit") {
+        eprintln!("skipped: {stderr}");
+        return;
+    }
+    assert_eq!(stdout, "150 programs compared, 0 differ\n", "{stderr}");
+    assert_eq!(out.status.code(), Some(0));
+}

@@ -84,6 +84,13 @@ Exit codes: 0 what Linux did is among the model's outcomes; 1 it is not;
 2 there is nothing to compare: the script is wrong or no program, or the
 program or this machine does not permit it.";
 
+const FUZZ_EXAMPLES: &str = "\
+Examples:
+  forkyard fuzz --count 1000 --seed 1
+  forkyard compare fuzz/fuzz-17.rhai       what differs in a program that was saved
+
+Exit codes: 0 no program differs; 1 some do; 2 this machine does not permit it.";
+
 const EXERCISES_EXAMPLES: &str = "\
 Examples:
   forkyard exercises                   what there is, and how far you are
@@ -121,6 +128,9 @@ pub enum Command {
     /// Run a program on the model and on this machine's kernel, and compare.
     #[command(after_help = COMPARE_EXAMPLES)]
     Compare(Compare),
+    /// Compare random programs on the model and on this machine's kernel.
+    #[command(after_help = FUZZ_EXAMPLES)]
+    Fuzz(Fuzz),
     /// Run scripts and compare what they print with what they should.
     #[command(after_help = TEST_EXAMPLES)]
     Test(Test),
@@ -235,6 +245,20 @@ pub struct Compare {
     /// before the two are said to differ.
     #[arg(long, value_name = "N", default_value_t = 200)]
     pub seeds: u64,
+}
+
+/// `forkyard fuzz`.
+#[derive(Debug, clap::Args)]
+pub struct Fuzz {
+    /// How many programs.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub count: u64,
+    /// The first program's seed; the others count up from it.
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub seed: u64,
+    /// Where programs that differ are saved.
+    #[arg(long, value_name = "DIR", default_value = "fuzz")]
+    pub dir: PathBuf,
 }
 
 /// `forkyard repl`.

@@ -23,6 +23,7 @@ pub mod execute;
 pub mod explore;
 pub mod files;
 pub mod folder;
+pub mod fuzz;
 pub mod golden;
 pub mod host;
 pub mod interrupt;
@@ -77,6 +78,7 @@ pub fn run_with(args: impl IntoIterator<Item = OsString>) -> u8 {
         Some(Command::Run(run)) => run::run(&run, &console),
         Some(Command::Explore(args)) => explore::explore(&args, &console),
         Some(Command::Compare(args)) => compare::run(&args, &console),
+        Some(Command::Fuzz(args)) => fuzz::run(&args, &console),
         Some(Command::Test(test)) => test::test(&test, &console),
         Some(Command::Exercises(exercises)) => crate::exercises::run(&exercises, &console),
         Some(Command::Completions { shell }) => completions(shell),

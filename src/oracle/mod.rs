@@ -12,6 +12,7 @@
 //! Left out: threads (they would share the interpreter), machine code.
 
 pub mod compare;
+pub mod fuzz;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod host;
 
