@@ -183,6 +183,12 @@ impl Session {
         let ast = self.compile(name, text).map_err(|report| fail(report, &self.control))?;
         self.control.set_script(&ast);
         let result = self.engine.eval_ast_with_scope::<Dynamic>(&mut self.scope, &ast);
+        if let Some(params) = main_with_parameters(&ast) {
+            let message = format!("`main` takes no arguments, and this one has {params}");
+            let report = Report::error("forkyard::program", message)
+                .help("a program that is executed gets its arguments: `fn child(argv)` by `execve`");
+            return Err(fail(Box::new(report), &self.control));
+        }
         let mut outcome =
             self.finish(&ast, result).map_err(|report| fail(report, &self.control))?;
         if outcome.exit.is_none()
@@ -225,6 +231,16 @@ impl Session {
 fn is_program(control: &Control, ast: &AST) -> bool {
     let main = ast.iter_functions().any(|f| f.name == MAIN && f.params.is_empty());
     main && !control.has_started() && !calls(ast, MAIN)
+}
+
+/// The number of parameters of a `main` that can only be meant as a program's:
+/// the file has no statements of its own.
+fn main_with_parameters(ast: &AST) -> Option<usize> {
+    let mains = || ast.iter_functions().filter(|f| f.name == MAIN);
+    if !ast.statements().is_empty() || mains().any(|f| f.params.is_empty()) {
+        return None;
+    }
+    mains().map(|f| f.params.len()).next()
 }
 
 /// Whether a script's own statements call a function.
