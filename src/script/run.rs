@@ -185,8 +185,9 @@ impl Session {
         let result = self.engine.eval_ast_with_scope::<Dynamic>(&mut self.scope, &ast);
         if let Some(params) = main_with_parameters(&ast) {
             let message = format!("`main` takes no arguments, and this one has {params}");
-            let report = Report::error("forkyard::program", message)
-                .help("a program that is executed gets its arguments: `fn child(argv)` by `execve`");
+            let report = Report::error("forkyard::program", message).help(
+                "a program that is executed gets its arguments: `fn child(argv)` by `execve`",
+            );
             return Err(fail(Box::new(report), &self.control));
         }
         let mut outcome =

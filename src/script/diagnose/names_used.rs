@@ -84,6 +84,12 @@ pub(super) fn unknown_function(place: &Place, text: &str) -> Report {
     let count = call.types.len();
     let fitting: Vec<&Signature> =
         same.iter().filter(|s| s.params.len() == count).copied().collect();
+    if call.name == "print" && count > 1 {
+        let message = format!("`print` takes one value, not {count}");
+        return place
+            .report(ARGUMENT, message, Extent::Operand, format!("{count} given"))
+            .help("put them into one text: print(`${a} ${b}`)");
+    }
     let mut report = match fitting.is_empty() {
         true => wrong_count(place, &call, &same),
         false => wrong_type(place, &call, &fitting),
@@ -213,7 +219,11 @@ fn wrong_type(place: &Place, call: &Call, fitting: &[&Signature]) -> Report {
     let wanted = wanted.join(" or ");
     if call.as_method && i == 0 {
         let message = format!("{found} has no function `{}`", call.name);
-        return place.report(FUNCTION, message, Extent::Token, format!("works on {wanted}"));
+        let report = place.report(FUNCTION, message, Extent::Token, format!("works on {wanted}"));
+        return match fitting.iter().any(|s| s.takes(0, "string")) {
+            true => report.help(format!("on its text: `.to_string().{}(…)`", call.name)),
+            false => report,
+        };
     }
     let nth = i + 1 - call.shift();
     let message = format!("argument {nth} of `{}` must be {wanted}, not {found}", call.name);
