@@ -22,7 +22,7 @@ mod plain;
 mod run;
 mod time;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use rhai::{AST, Array, CallFnOptions, Dynamic, Engine, EvalAltResult, NativeCallContext, Scope};
@@ -88,6 +88,8 @@ pub struct Language<'e> {
     ast: &'e AST,
     /// Errors that nobody caught, by their text.
     crashes: RefCell<BTreeMap<Box<str>, Report>>,
+    /// Operations that all runs of functions together have taken.
+    spent: Cell<u64>,
 }
 
 impl<'e> Language<'e> {
@@ -95,7 +97,7 @@ impl<'e> Language<'e> {
     pub fn new(engine: &'e Engine, control: &'e Control, ast: &'e AST) -> Language<'e> {
         let names = ast.iter_functions().map(|f| f.name.to_string());
         control.set_functions(names.collect());
-        Language { engine, control, ast, crashes: RefCell::default() }
+        Language { engine, control, ast, crashes: RefCell::default(), spent: Cell::new(0) }
     }
 
     /// A system with the script's functions as programs: /bin/NAME each.
@@ -104,6 +106,12 @@ impl<'e> Language<'e> {
         let named = |name: &&str| !name.starts_with("anon$");
         programs.install(self.ast.iter_functions().map(|f| f.name).filter(named));
         programs
+    }
+
+    /// Operations that running functions has taken so far, those for reading
+    /// tapes again included.
+    fn spent(&self) -> u64 {
+        self.spent.get()
     }
 
     /// The report of an error that ended a program.
@@ -179,6 +187,7 @@ impl Interpreter for Language<'_> {
             reader.flush();
         }
         let end = reader.end();
+        self.spent.set(self.spent.get() + (self.control.ops() - ops));
         self.control.forget_ops(ops);
         if let Some(why) = end.divergence {
             let message =

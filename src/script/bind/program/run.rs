@@ -168,6 +168,7 @@ fn run(
     let mut policy = options.policy;
     let tasks = control.limits().tasks;
     let mut too_many = false;
+    let ops = control.limits().ops;
     let ran = explore::run(&mut programs, &language, &mut policy, options.steps, |programs| {
         let bytes = std::mem::take(&mut programs.system.kernel.console);
         if !bytes.is_empty() {
@@ -176,12 +177,22 @@ fn run(
             output.push_str(&text);
         }
         too_many = programs.system.kernel.tasks.len() > tasks;
-        match control.stopped().is_some() || too_many {
+        match control.stopped().is_some() || too_many || language.spent() > ops {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         }
     });
     let ran = ran.map_err(broken)?;
+    if language.spent() > ops {
+        return Err(ScriptError::Limit {
+            message: format!("more than {ops} operations in one run"),
+            help: Some(
+                "does a program loop for ever? Its function is run anew for each system call, so \
+                 a loop of n calls costs n times n; `//@ limits: ops=…` allows more"
+                    .into(),
+            ),
+        });
+    }
     if too_many {
         return Err(ScriptError::Limit {
             message: format!("{tasks} tasks at once in one machine"),
