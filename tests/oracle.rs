@@ -189,6 +189,8 @@ fn compare(path: &Path) -> Option<(i32, String, String)> {
 const REFUSED: &[(&str, &str)] = &[
     ("exec_", "execve is not made there"),
     ("schedules", "only a program"),
+    ("pipes_and_zombies", "nanosleep is not made there"),
+    ("sleep", "clock_gettime is not made there"),
     ("thread", "CLONE_VM without CLONE_VFORK"),
     ("pthread", "CLONE_VM without CLONE_VFORK"),
 ];
@@ -208,6 +210,11 @@ fn the_programs_of_the_corpus_do_what_linux_does() {
             let known = REFUSED.iter().find(|(n, why)| name.starts_with(n) && stderr.contains(why));
             let director = stderr.contains("only a program");
             assert!(known.is_some() || director, "{name}: {stderr}");
+            continue;
+        }
+        if name == "endless" {
+            // It meets the model's limit before the host is asked.
+            assert!(stderr.contains("forkyard::limit"), "{name}: {stderr}");
             continue;
         }
         assert_eq!(status, 0, "{name}: {stdout}{stderr}");
