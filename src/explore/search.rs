@@ -334,10 +334,13 @@ impl<I: Interpreter> Search<'_, I> {
         &mut self,
         from: usize,
         choices: Vec<Choice>,
-        programs: Programs,
+        mut programs: Programs,
         last: u32,
         preempted: u32,
     ) -> Option<Open> {
+        if self.options.merge {
+            programs.arrive(|body| self.interpreter.place(body));
+        }
         let bounded = self.options.bounds.preemptions.is_some();
         let of_run = if bounded { (last, preempted) } else { (0, 0) };
         let key = (state::key(&programs), of_run.0, of_run.1);

@@ -29,6 +29,7 @@ pub mod span;
 pub mod stack;
 pub mod tape;
 pub mod value;
+mod vm;
 
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use crate::kernel::syscalls::{Call, Payload};
-use crate::session::program::{Answer, Child, Tape, Want, question};
+use crate::session::program::{Answer, Child, Entry, Want, question};
 use crate::trace::Origin;
 
 /// What a question got.
@@ -50,7 +50,8 @@ pub struct Reader {
 
 #[derive(Debug, Default)]
 struct State {
-    tape: Tape,
+    /// The answers, from where reading has begun.
+    answers: Vec<Entry>,
     at: usize,
     origin: Origin,
     want: Option<Want>,
@@ -70,19 +71,40 @@ pub struct End {
 }
 
 impl Reader {
-    /// Begins to read a tape.
-    pub fn begin(&self, tape: Tape) {
-        *self.state.borrow_mut() = State { tape, ..State::default() };
+    /// Begins to read answers; `kept` is what `printf` keeps by then.
+    pub fn begin(&self, answers: Vec<Entry>, kept: String) {
+        *self.state.borrow_mut() = State { answers, buffer: kept, ..State::default() };
         self.active.set(true);
         self.over.set(false);
+    }
+
+    /// How many answers have been read.
+    pub fn read(&self) -> usize {
+        self.state.borrow().at
+    }
+
+    /// What `printf` keeps.
+    pub fn kept(&self) -> String {
+        self.state.borrow().buffer.clone()
+    }
+
+    /// Goes back to where so many answers had been read and `printf` kept this.
+    pub fn read_again(&self, read: usize, kept: String) {
+        let mut state = self.state.borrow_mut();
+        (state.at, state.buffer) = (read, kept);
+    }
+
+    /// The answers from an index on, which were given to `begin`.
+    pub fn answers_from(&self, index: usize) -> Vec<Entry> {
+        self.state.borrow().answers.get(index..).unwrap_or_default().to_vec()
     }
 
     /// Ends it.
     pub fn end(&self) -> End {
         self.active.set(false);
         let state = self.state.take();
-        let unread = state.want.is_none() && state.at < state.tape.len();
-        let left = || format!("the function ended with {} answers unread", state.tape.len());
+        let unread = state.want.is_none() && state.at < state.answers.len();
+        let left = || format!("the function ended with {} answers unread", state.answers.len());
         let divergence = state.divergence.or_else(|| unread.then(left));
         End { want: state.want, origin: state.origin, divergence }
     }
@@ -126,7 +148,7 @@ impl Reader {
         if let Some(origin) = origin {
             state.origin = origin;
         }
-        let Some(entry) = state.tape.get(state.at) else {
+        let Some(entry) = state.answers.get(state.at) else {
             state.want = Some(want);
             self.over.set(true);
             return Asked::Unanswered;

@@ -69,8 +69,9 @@ pub struct Frame {
 }
 
 impl Frame {
-    fn new(start: Start, handler_sp: Option<u64>) -> Frame {
-        Frame { start, tape: Tape::default(), handler_sp, waits: None }
+    fn new(start: Start, handler_sp: Option<u64>, pid: i32) -> Frame {
+        let tape = Tape::begin(&start, handler_sp.is_some(), pid);
+        Frame { start, tape, handler_sp, waits: None }
     }
 
     /// Whether it is a signal handler.
@@ -104,6 +105,13 @@ pub trait Interpreter {
     /// What a body wants next, and from which line. The same body always wants
     /// the same.
     fn next(&self, body: &Body) -> (Want, Origin);
+
+    /// Where the function of a body's top frame is, if that is known: bodies
+    /// at the same place want the same, now and ever after.
+    fn place(&self, body: &Body) -> Option<u64> {
+        let _ = body;
+        None
+    }
 
     /// The function that an executable file stands for, if it stands for one.
     /// Without one, a function is started that is named by the path.
@@ -211,7 +219,8 @@ impl Programs {
             Err(e) => return Err(self.trouble(init, e)),
         }
         let (task, _) = self.system.new_task().expect("fork makes a task");
-        self.add(task, vec![Frame::new(start, None)], false);
+        let pid = self.system.task(task).pid;
+        self.add(task, vec![Frame::new(start, None, pid)], false);
         Ok(task)
     }
 
@@ -332,6 +341,7 @@ impl Programs {
         if self.bodies.contains_key(&new) || is_over(&self.system, new) {
             return;
         }
+        let pid = self.system.task(new).pid;
         let (frames, thread) = match child {
             Child::Returns => {
                 let body = &self.bodies[&creator];
@@ -339,11 +349,12 @@ impl Programs {
                 let top = frames.last_mut().expect("a body has a frame");
                 top.tape.push(question, Answer::Returned(0, Out::None));
                 top.waits = None;
+                frames.iter_mut().for_each(|f| f.tape.belongs_to(pid));
                 (frames, body.thread)
             }
             Child::Starts(start) => {
                 let leads = self.system.task(new).is_group_leader();
-                (vec![Frame::new(start.clone(), None)], !leads)
+                (vec![Frame::new(start.clone(), None, pid)], !leads)
             }
         };
         self.add(new, frames, thread);
@@ -363,7 +374,7 @@ impl Programs {
         let body = self.bodies.get_mut(&task).expect("it made the call");
         // A thread that execs has become the leader.
         (body.thread, body.pid) = (false, pid);
-        body.frames = vec![Frame::new(start, None)];
+        body.frames = vec![Frame::new(start, None, pid)];
         Ok(())
     }
 
@@ -479,7 +490,8 @@ impl Programs {
             if let Some(mut start) = start {
                 let signo = self.system.task(task).regs.di as i64;
                 start.args.push(Value::Int(signo));
-                let frame = Frame::new(start, Some(sp));
+                let pid = self.system.task(task).pid;
+                let frame = Frame::new(start, Some(sp), pid);
                 self.bodies.get_mut(&task).expect("it is alive").frames.push(frame);
             }
         }

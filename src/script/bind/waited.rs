@@ -74,6 +74,13 @@ impl fmt::Display for Waited {
 }
 
 impl Waited {
+    /// All that programs are told apart by: not times.
+    pub(super) fn identity(&self) -> String {
+        let WaitInfo { task: _, global_pid: _, pid, status, si_code, si_status, uid, rusage: _ } =
+            &self.info;
+        format!("{pid} {status} {si_code} {si_status} {uid}")
+    }
+
     fn status(&self) -> WaitStatus {
         WaitStatus::decode(self.info.status)
     }

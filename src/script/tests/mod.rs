@@ -1,6 +1,7 @@
 //! Tests of whole scripts: rendered reports, hostile inputs, sessions.
 
 mod hostile;
+mod places;
 mod reports;
 mod sessions;
 

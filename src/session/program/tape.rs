@@ -108,8 +108,12 @@ pub struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tape {
     entries: PVec<Option<Entry>, 16>,
-    /// Hash of all of them.
+    /// Stands for what runs and all that it was told.
     digest: u64,
+    /// The same before the last answer.
+    before: u64,
+    /// Whether `digest` is a place in a function; see [`Tape::arrives`].
+    placed: bool,
 }
 
 impl Tape {
@@ -128,14 +132,57 @@ impl Tape {
         self.entries.is_empty()
     }
 
+    /// The empty tape of a function that begins in a process.
+    pub(super) fn begin(start: &Start, handler: bool, pid: i32) -> Tape {
+        let mut h = DefaultHasher::new();
+        (start, handler, pid).hash(&mut h);
+        Tape { digest: h.finish(), ..Tape::default() }
+    }
+
     pub(super) fn push(&mut self, question: u64, answer: Answer) {
+        self.before = self.digest;
         self.digest = extend(self.digest, question, &answer);
+        self.placed = false;
         self.entries.push(Some(Entry { question, answer }));
     }
 
-    /// Hash of all answers; see `identity`.
+    /// From now on it is the tape of another process, which goes on where the
+    /// last answer was given.
+    pub(super) fn belongs_to(&mut self, pid: i32) {
+        let mut h = DefaultHasher::new();
+        (self.digest, pid).hash(&mut h);
+        self.digest = h.finish();
+    }
+
+    /// All answers, from an index on.
+    pub fn answers_from(&self, index: usize) -> Vec<Entry> {
+        (index..self.len()).filter_map(|i| self.get(i).cloned()).collect()
+    }
+
+    /// Stands for the function and all answers: whoever has the same asks the
+    /// same. See `identity`.
     pub fn digest(&self) -> u64 {
         self.digest
+    }
+
+    /// The digest before the last answer.
+    pub fn digest_before(&self) -> u64 {
+        self.before
+    }
+
+    /// Whether it is known where the function is by now.
+    pub fn is_placed(&self) -> bool {
+        self.placed
+    }
+
+    /// The interpreter knows where the function is by now, and that is all
+    /// that matters for what it will do: tapes that lead to the same place
+    /// have the same digest from here on.
+    pub(super) fn arrives(&mut self, place: Option<u64>) {
+        self.placed = true;
+        if let Some(place) = place {
+            self.digest = place;
+        }
     }
 }
 

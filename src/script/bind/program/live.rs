@@ -5,7 +5,7 @@
 use std::rc::Rc;
 
 use super::Language;
-use crate::script::diagnose::{self, Context};
+use super::language::code;
 use crate::script::diagnostic::Report;
 use crate::script::tape::Kernel;
 use crate::session::program::{Interpreter, Start};
@@ -27,17 +27,9 @@ impl Language<'_> {
                 if !handler {
                     self.control.tape().flush();
                 }
-                Ok(value.as_int().unwrap_or(0) as i32)
+                Ok(code(&value))
             }
-            Err(e) => {
-                let context = Context {
-                    engine: self.engine,
-                    control: self.control,
-                    ast: Some(self.ast),
-                    scope: None,
-                };
-                Err(Box::new(diagnose::explain(context, &e)))
-            }
+            Err(e) => Err(Box::new(self.uncaught(&e))),
         }
     }
 

@@ -12,37 +12,36 @@
 //! has asked before is answered from the tape (`script::tape`). So it must ask
 //! the same each time: everything that could differ is a question.
 //!
-//! Left out: live positions; a long tape is read anew for each question.
+//! Reading a long tape for each question would take long, so `language` keeps
+//! the places at which functions have asked (`script::vm`) and goes on from
+//! there. The tape stays the truth.
 
 mod calls;
 mod claims;
 mod exploring;
+mod language;
 mod live;
 mod plain;
 mod run;
 mod time;
 
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
-
-use rhai::{AST, Array, CallFnOptions, Dynamic, Engine, EvalAltResult, NativeCallContext, Scope};
+use rhai::{Array, Dynamic, EvalAltResult, NativeCallContext};
 
 use super::args;
 use super::registry::{Book, Raised, Spec, What, functions};
 use super::world::Machine;
 use crate::base::VirtAddr;
 use crate::kernel::syscalls::{Call, Out};
-use crate::kernel::system::System;
 use crate::machine::{Size, UserOp};
 use crate::script::control::Control;
-use crate::script::diagnose::{self, Context};
-use crate::script::diagnostic::Report;
 use crate::script::errors::ScriptError;
 use crate::script::value::Addr;
-use crate::session::program::{Body, Child, Interpreter, Programs, Start, Want};
+use crate::session::program::{Child, Want};
 use crate::trace::Origin;
 
 pub use exploring::{Exploring, explore_main};
+pub use language::Language;
+pub(in crate::script) use plain::known as known_value;
 pub use run::{MAIN, Options, Run, run_main, try_main};
 pub(in crate::script) use time::sleep;
 
@@ -78,146 +77,6 @@ fn origin(control: &Control, ctx: &Ctx) -> Origin {
         source: u32::from(ctx.call_source().is_some_and(|s| !s.is_empty() && s != main)),
         line: pos.line().unwrap_or(0) as u32,
         column: pos.position().unwrap_or(0) as u32,
-    }
-}
-
-/// The functions of a script as the user mode of processes.
-pub struct Language<'e> {
-    engine: &'e Engine,
-    control: &'e Control,
-    ast: &'e AST,
-    /// Errors that nobody caught, by their text.
-    crashes: RefCell<BTreeMap<Box<str>, Report>>,
-    /// Operations that all runs of functions together have taken.
-    spent: Cell<u64>,
-}
-
-impl<'e> Language<'e> {
-    /// The functions of a script.
-    pub fn new(engine: &'e Engine, control: &'e Control, ast: &'e AST) -> Language<'e> {
-        let names = ast.iter_functions().map(|f| f.name.to_string());
-        control.set_functions(names.collect());
-        Language { engine, control, ast, crashes: RefCell::default(), spent: Cell::new(0) }
-    }
-
-    /// A system with the script's functions as programs: /bin/NAME each.
-    pub fn programs(&self, system: System) -> Programs {
-        let mut programs = Programs::new(system);
-        let named = |name: &&str| !name.starts_with("anon$");
-        programs.install(self.ast.iter_functions().map(|f| f.name).filter(named));
-        programs
-    }
-
-    /// Operations that running functions has taken so far, those for reading
-    /// tapes again included.
-    fn spent(&self) -> u64 {
-        self.spent.get()
-    }
-
-    /// The report of an error that ended a program.
-    pub fn report(&self, message: &str) -> Report {
-        let found = self.crashes.borrow().get(message).cloned();
-        found.unwrap_or_else(|| Report::error("forkyard::program", message.to_string()))
-    }
-
-    fn call(&self, start: &Start, handler: bool) -> Result<Dynamic, Box<EvalAltResult>> {
-        let mut given: Vec<Dynamic> = start.args.iter().map(plain::dynamic).collect();
-        let function = self.ast.iter_functions().find(|f| f.name == &*start.function);
-        let Some(function) = function else {
-            let message = format!("there is no function `{}`", start.function);
-            return Err(ScriptError::usage(message).into());
-        };
-        let params = function.params.len();
-        if handler && let Some(number) = start.args.last() {
-            given = vec![calls::signal(number)];
-        }
-        // A function may leave out what it does not look at.
-        given.truncate(params);
-        if given.len() < params {
-            let message = format!(
-                "`{}` is started with {} arguments and takes {params}",
-                start.function,
-                given.len()
-            );
-            return Err(ScriptError::usage(message).into());
-        }
-        let options = CallFnOptions::new().eval_ast(false).rewind_scope(true);
-        let mut scope = Scope::new();
-        self.engine.call_fn_with_options(options, &mut scope, self.ast, &*start.function, given)
-    }
-
-    /// What a program does that is not a function of the script.
-    fn without_function(&self, path: &str) -> Want {
-        match path {
-            "/bin/true" => Want::Return(0),
-            "/bin/false" => Want::Return(1),
-            path => {
-                let message = format!("{path} is a file without a program in it");
-                let help = match path.strip_prefix("/bin/") {
-                    Some(name) => format!("`fn {name}(argv) {{ … }}` in the script is its program"),
-                    None => "the programs that can run are functions of the script, as /bin/NAME, \
-                             and /bin/true and /bin/false"
-                        .to_string(),
-                };
-                self.crash(Report::error("forkyard::program", message).help(help))
-            }
-        }
-    }
-
-    fn crash(&self, report: Report) -> Want {
-        let message: Box<str> = report.message.clone().into();
-        self.crashes.borrow_mut().insert(message.clone(), report);
-        Want::Crash(message)
-    }
-}
-
-impl Interpreter for Language<'_> {
-    fn next(&self, body: &Body) -> (Want, Origin) {
-        let frame = body.top();
-        if frame.start.function.starts_with('/') {
-            return (self.without_function(&frame.start.function), Origin::default());
-        }
-        let reader = self.control.tape();
-        let ops = self.control.ops();
-        self.control.set_program_pid(body.pid);
-        reader.begin(frame.tape.clone());
-        let result = self.call(&frame.start, frame.is_handler());
-        let ended = result.is_ok() && !frame.is_handler() && !reader.is_over();
-        if ended {
-            reader.flush();
-        }
-        let end = reader.end();
-        self.spent.set(self.spent.get() + (self.control.ops() - ops));
-        self.control.forget_ops(ops);
-        if let Some(why) = end.divergence {
-            let message =
-                format!("process {} does not ask the same when it is run again: {why}", body.pid);
-            return (self.crash(Report::error("forkyard::divergence", message)), end.origin);
-        }
-        if let Some(want) = end.want {
-            return (want, end.origin);
-        }
-        match result {
-            Ok(value) => (Want::Return(value.as_int().unwrap_or(0) as i32), end.origin),
-            Err(e) => {
-                let context = Context {
-                    engine: self.engine,
-                    control: self.control,
-                    ast: Some(self.ast),
-                    scope: None,
-                };
-                (self.crash(diagnose::explain(context, &e)), end.origin)
-            }
-        }
-    }
-
-    fn image(&self, path: &str) -> Option<Start> {
-        let name = path.strip_prefix("/bin/")?;
-        self.control.function_index(name).map(|_| Start::new(name))
-    }
-
-    fn function_at(&self, index: u32) -> Option<Start> {
-        self.control.function_named(index).map(|name| Start::new(&name))
     }
 }
 

@@ -5,7 +5,9 @@
 
 use rhai::{Array, Dynamic, FnPtr, Map};
 
+use super::OwnVars;
 use crate::script::bind::args::type_of;
+use crate::script::bind::waited::Waited;
 use crate::script::errors::ScriptError;
 use crate::script::value::Addr;
 use crate::session::program::{Start, Value};
@@ -64,6 +66,18 @@ pub(super) fn dynamic(v: &Value) -> Dynamic {
             items.iter().map(|(k, v)| ((&**k).into(), dynamic(v))).collect::<Map>().into()
         }
     }
+}
+
+/// Text by which a value of one of our types is told apart from others, if
+/// programs hold such values.
+pub(in crate::script) fn known(v: &Dynamic) -> Option<String> {
+    if let Some(waited) = v.read_lock::<Waited>() {
+        return Some(waited.identity());
+    }
+    if let Some(error) = v.read_lock::<ScriptError>() {
+        return Some(format!("{error:?}"));
+    }
+    v.is::<OwnVars>().then(String::new)
 }
 
 /// A function to start, with what it has captured.

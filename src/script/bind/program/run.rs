@@ -37,11 +37,14 @@ pub struct Options {
     pub policy: Policy,
     /// Most steps.
     pub steps: usize,
+    /// Whether functions go on from places. Without, each tape is read from
+    /// its start for each question; it is there to check the places.
+    pub places: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { policy: Policy::Fifo, steps: STEPS }
+        Options { policy: Policy::Fifo, steps: STEPS, places: true }
     }
 }
 
@@ -160,7 +163,8 @@ fn run(
         }
         other => ScriptError::usage(other.to_string()),
     };
-    let language = Language::new(engine, control, ast);
+    let mut language = Language::new(engine, control, ast);
+    language.set_places(options.places);
     let mut programs = language.programs(machine.read(Clone::clone));
     let first = programs.start(start).map_err(|e| broken(e.into()))?;
     let pid = programs.system.task(first).pid;
@@ -186,11 +190,7 @@ fn run(
     if language.spent() > ops {
         return Err(ScriptError::Limit {
             message: format!("more than {ops} operations in one run"),
-            help: Some(
-                "does a program loop for ever? Its function is run anew for each system call, so \
-                 a loop of n calls costs n times n; `//@ limits: ops=…` allows more"
-                    .into(),
-            ),
+            help: Some("does a program loop for ever? `//@ limits: ops=…` allows more".into()),
         });
     }
     if too_many {
@@ -272,7 +272,8 @@ fn options(map: &Map) -> Result<Options, ScriptError> {
     };
     named.finish()?;
     let policy = Policy::parse(&text, seed).map_err(|e| ScriptError::usage(e.to_string()))?;
-    Ok(Options { policy, steps: usize::try_from(steps).unwrap_or(usize::MAX) })
+    let steps = usize::try_from(steps).unwrap_or(usize::MAX);
+    Ok(Options { policy, steps, ..Options::default() })
 }
 
 /// Registers `run` and its result.
