@@ -16,6 +16,7 @@
 
 mod calls;
 mod claims;
+mod copies;
 mod exploring;
 mod live;
 mod plain;
@@ -42,7 +43,7 @@ use crate::script::value::Addr;
 use crate::session::program::{Body, Child, Interpreter, Programs, Start, Want};
 use crate::trace::Origin;
 
-pub use exploring::{Exploring, explore_main};
+pub use exploring::{Exploring, MOST_JOBS, explore_main};
 pub use run::{MAIN, Options, Run, run_main, try_main};
 pub(in crate::script) use time::sleep;
 
