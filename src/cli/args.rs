@@ -9,6 +9,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand, ValueEnum};
 
 use super::machine::{self, Machine};
+use crate::explore::shard::Shard;
+use crate::script::bind::program::MOST_JOBS;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -47,9 +49,14 @@ Examples:
   forkyard explore --format json exam.rhai      for an autograder
   forkyard explore --format dot race.rhai | dot -Tsvg > race.svg
   forkyard explore --samples 1000 large.rhai    some runs by chance
+  forkyard explore --samples 1000 --pct 3 large.rhai
+  forkyard explore --shard 1/8 large.rhai > 1.jsonl
+  forkyard explore --merge *.jsonl
 
 The file is a program: it defines `fn main()` and starts nothing itself. In a
-script, `explore(function)` does the same.";
+script, `explore(function)` does the same.
+
+Ctrl-C prints what was found until then; the exit code is 130.";
 
 const REPL_EXAMPLES: &str = "\
 Examples:
@@ -187,13 +194,33 @@ pub enum On {
 #[derive(Debug, clap::Args)]
 pub struct Explore {
     /// The program; `-` reads it from standard input.
-    pub file: PathBuf,
+    #[arg(required_unless_present = "merge", conflicts_with = "merge")]
+    pub file: Option<PathBuf>,
     /// How the outcomes are written.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: ExploreFormat,
     /// Let each load and store be a step of its own.
     #[arg(long)]
     pub memory: bool,
+    /// Threads; without it, one for each processor and at most 2. What is found
+    /// does not depend on it.
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MOST_JOBS))]
+    pub jobs: Option<u64>,
+    /// The machine to start on.
+    #[command(flatten)]
+    pub boot: Boot,
+    /// How far to look.
+    #[command(flatten)]
+    pub bounds: ExploreBounds,
+    /// Sharing the work.
+    #[command(flatten)]
+    pub sharing: ExploreSharing,
+}
+
+/// How far to look.
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "Bounds")]
+pub struct ExploreBounds {
     /// Look at no more states than this.
     #[arg(long, value_name = "N")]
     pub states: Option<usize>,
@@ -204,11 +231,25 @@ pub struct Explore {
     #[arg(long, value_name = "N")]
     pub preemptions: Option<u32>,
     /// Make so many runs by chance instead.
-    #[arg(long, value_name = "N", conflicts_with_all = ["states", "preemptions"])]
+    #[arg(long, value_name = "N", conflicts_with_all = ["states", "preemptions", "shard"])]
     pub samples: Option<u64>,
-    /// The machine to start on.
-    #[command(flatten)]
-    pub boot: Boot,
+    /// Make them by priorities that change D-1 times (PCT): for bugs that need
+    /// D orders between steps to show.
+    #[arg(long, value_name = "D", requires = "samples")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub pct: Option<u32>,
+}
+
+/// Sharing the work among machines.
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "Sharing the work")]
+pub struct ExploreSharing {
+    /// Do part I of N, counted from 1, and write lines of JSON for `--merge`.
+    #[arg(long, value_name = "I/N", conflicts_with_all = ["merge", "format"])]
+    pub shard: Option<Shard>,
+    /// Put together what shards wrote to these files; `-` is standard input.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub merge: Vec<PathBuf>,
 }
 
 /// How outcomes are written.

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::directives::Directives;
+use super::explore::Shown;
 use super::files::Input;
 use super::folder::Folder;
 use super::machine::Machine;
 use super::trace::{Traced, Tracer};
 use super::{FAILED, INTERRUPTED, OK, USAGE};
-use crate::explore::Exploration;
+use crate::explore::search::Bound;
 use crate::script::bind::{World, program};
 use crate::script::control::{Output, Stop};
 use crate::script::diagnostic::{Report, Style};
@@ -41,9 +42,6 @@ pub struct Plan {
     /// Explore it instead, and print what was found so.
     pub explore: Option<(program::Exploring, Shown)>,
 }
-
-/// Makes the text that is printed of an exploration.
-pub type Shown = fn(&Exploration) -> String;
 
 /// How a run ended.
 #[derive(Debug)]
@@ -126,8 +124,13 @@ impl Plan {
             if let Some((how, shown)) = &explore {
                 was_explored.set(true);
                 let found = program::explore_main(engine, control, ast, programs.main(), how)?;
-                control.write(&shown(&found));
-                return Ok((i64::from(OK), Vec::new()));
+                let stopped = control.is_interrupted() && found.hit.contains(&Bound::Stopped);
+                if stopped {
+                    control.forget_interruption();
+                }
+                control.write(&shown.text(&found));
+                let code = if stopped { INTERRUPTED } else { OK };
+                return Ok((code.into(), Vec::new()));
             }
             let ran = program::run_main(engine, control, ast, programs.main(), options.clone())?;
             Ok((ran.code(), ran.reports()))

@@ -69,8 +69,20 @@ pub enum InputError {
 
 /// Reads a script from a file, or for `-`, from standard input.
 pub fn read(path: &Path) -> Result<Input, InputError> {
+    read_within(path, limit())
+}
+
+/// The longest result of a shard, in bytes.
+const RESULT_BYTES: usize = 1 << 30;
+
+/// Reads what a shard has written, as [`read`].
+pub fn read_result(path: &Path) -> Result<Input, InputError> {
+    read_within(path, RESULT_BYTES)
+}
+
+fn read_within(path: &Path, limit: usize) -> Result<Input, InputError> {
     if path == Path::new("-") {
-        let text = text_of("<stdin>", io::stdin().lock())?;
+        let text = text_of("<stdin>", io::stdin().lock(), limit)?;
         return Ok(Input { name: "<stdin>".into(), text, folder: ".".into() });
     }
     let name = path.display().to_string();
@@ -85,7 +97,7 @@ pub fn read(path: &Path) -> Result<Input, InputError> {
     if file.metadata().map_err(io_error)?.is_dir() {
         return Err(InputError::Directory { name: path.into() });
     }
-    let text = text_of(&name, file)?;
+    let text = text_of(&name, file, limit)?;
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
     Ok(Input { folder: folder.unwrap_or(Path::new(".")).into(), name, text })
 }
@@ -95,13 +107,13 @@ fn limit() -> usize {
     Limits::default().source_bytes
 }
 
-/// Reads text to its end, but not much more than a script may have.
-fn text_of(name: &str, from: impl Read) -> Result<String, InputError> {
+/// Reads text to its end, but not much more than it may have.
+fn text_of(name: &str, from: impl Read, limit: usize) -> Result<String, InputError> {
     let mut bytes = Vec::new();
-    let result = from.take(limit() as u64 + 1).read_to_end(&mut bytes);
+    let result = from.take(limit as u64 + 1).read_to_end(&mut bytes);
     result.map_err(|error| InputError::Io { name: name.into(), error })?;
-    if bytes.len() > limit() {
-        return Err(InputError::TooLong { name: name.into(), limit: limit() });
+    if bytes.len() > limit {
+        return Err(InputError::TooLong { name: name.into(), limit });
     }
     let mut text = String::from_utf8(bytes).map_err(|e| {
         let at = e.utf8_error().valid_up_to();

@@ -28,6 +28,7 @@ pub mod golden;
 pub mod host;
 pub mod interrupt;
 pub mod machine;
+pub mod progress;
 pub mod run;
 pub mod test;
 pub mod test_runner;

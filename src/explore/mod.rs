@@ -6,25 +6,32 @@
 //!
 //! `run` makes one run. `search` makes all of them, and `outcome` says in what
 //! they differ; `state` knows a state again, `reduce` leaves out orders that
-//! nobody can tell apart, and `sample` makes some runs by chance where all are
-//! too many.
+//! nobody can tell apart, `crew` shares the work among threads and `shard`
+//! among machines, and `sample` makes some runs by chance where all are too
+//! many. `graph` keeps what was found, `found` says what came of it.
 //!
 //! Linux: the scheduler, seen from outside. Left out: the classes of the
-//! kernel's own scheduler; several threads of the host.
+//! kernel's own scheduler.
 
+pub mod crew;
+pub mod found;
 pub mod graph;
+pub mod lines;
+pub mod meter;
 pub mod outcome;
 pub mod reduce;
 pub mod run;
 pub mod sample;
 pub mod schedule;
 pub mod search;
+pub mod shard;
 pub mod show;
 pub mod state;
+mod step;
 #[cfg(test)]
 mod tests;
 
 pub use outcome::{End, Outcome};
 pub use run::{Ending, Ran, run};
 pub use schedule::{Choice, Policy, Schedule, ScheduleError};
-pub use search::{Bounds, Exploration, ExploreError, Options, explore};
+pub use search::{Bounds, Exploration, ExploreError, Means, Options, Subject, explore};

@@ -41,8 +41,12 @@ pub fn is_part(want: &Want, memory: bool) -> bool {
 
 /// A program whose next step makes no difference to any other, if there is
 /// one. `memory`: loads and stores are steps.
-pub fn nobody_minds(programs: &Programs, wants: &[(TaskId, Want)], memory: bool) -> Option<TaskId> {
-    let alone = |(task, want): &&(TaskId, Want)| match want {
+pub fn nobody_minds(
+    programs: &Programs,
+    wants: &[(TaskId, &Want)],
+    memory: bool,
+) -> Option<TaskId> {
+    let alone = |(task, want): &&(TaskId, &Want)| match want {
         Want::Choose(_) => true,
         Want::Sys(call, _) => matches!(call.nr, NR_GETPID | NR_GETTID),
         // As a part of the system call that follows it is no step.

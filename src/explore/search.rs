@@ -11,23 +11,38 @@
 //! A step is what one process does until it has made one system call. Loads
 //! and stores belong to the call after them, unless they are asked to be steps
 //! of their own (`memory`). Finding the address of a variable is never a step:
-//! a linker has done it before the program runs. The graph of all states is kept without the states
-//! themselves, so that runs can be counted and each outcome has a schedule
-//! that leads to it.
+//! a linker has done it before the program runs. The graph of all states is
+//! kept without the states themselves, so that runs can be counted and each
+//! outcome has a schedule that leads to it.
 //!
-//! Left out: looking at a state again when it is met with fewer preemptions
-//! behind it (they are part of what makes a state then).
+//! Which states there are and what is shown of them does not depend on the
+//! number of threads, nor on who finds a state first. Only where a bound on
+//! states ends the search, or somebody outside, it is the order of looking that
+//! decides what was found until then; with one thread that is always the same.
+//!
+//! Under a bound on preemptions the same state counts anew for each number of
+//! preemptions behind it, so that no run within the bound is missed and runs
+//! are counted right.
+//!
+//! Left out: looking at one state once for all numbers of preemptions.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
+use std::sync::{Mutex, PoisonError};
 
+use super::crew::{Crew, Known, Met, OnPanic, Open, Shared, locked};
+use super::found::{self, Start};
+use super::graph::{Edge, Graph, Part};
+use super::meter::Meter;
 use super::outcome::{End, Outcome};
-use super::reduce;
-use super::schedule::{Choice, Schedule};
-use super::state::{self, Key};
+use super::run::run;
+use super::schedule::{Choice, Policy, Schedule};
+use super::step::{Ready, Stepper};
+use super::{reduce, state};
 use crate::kernel::task::TaskId;
 use crate::session::program::{Interpreter, ProgramError, Programs, Want};
-use crate::trace::Origin;
+
+pub use super::found::{Bound, Exploration, Found};
 
 /// How far to look.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,100 +75,13 @@ pub struct Options {
     /// Whether a state is looked at once only. Without it the search goes
     /// through all runs one by one; it is there to check this very search.
     pub merge: bool,
+    /// Most threads.
+    pub jobs: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { bounds: Bounds::default(), memory: false, reduce: true, merge: true }
-    }
-}
-
-/// A bound that was hit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Bound {
-    /// [`Bounds::states`].
-    States,
-    /// [`Bounds::depth`].
-    Depth,
-    /// [`Bounds::preemptions`].
-    Preemptions,
-    /// [`Bounds::tasks`].
-    Tasks,
-    /// Some runs only were made, by chance.
-    Samples,
-    /// Somebody outside said so.
-    Stopped,
-}
-
-impl Bound {
-    /// Its name among the options.
-    pub fn name(self) -> &'static str {
-        match self {
-            Bound::States => "states",
-            Bound::Depth => "depth",
-            Bound::Preemptions => "preemptions",
-            Bound::Tasks => "tasks",
-            Bound::Samples => "samples",
-            Bound::Stopped => "stopped",
-        }
-    }
-}
-
-/// An outcome and how it comes about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    /// The outcome.
-    pub outcome: Outcome,
-    /// Runs that lead to it; `None` when there is no end of them.
-    pub count: Option<u64>,
-    /// One of these runs.
-    pub schedule: Schedule,
-}
-
-/// A step from one state to another.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Edge {
-    /// The choices made.
-    pub choices: Vec<Choice>,
-    /// Index of the state it leads to.
-    pub to: usize,
-}
-
-/// What is kept of a state.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Node {
-    /// The state it was first reached from, and by which of its edges.
-    parent: Option<(usize, usize)>,
-    /// Steps from the start, the way it was first reached.
-    depth: usize,
-    /// Where one gets from here.
-    pub edges: Vec<Edge>,
-    /// What came of it, when nobody can go on here.
-    pub outcome: Option<usize>,
-}
-
-/// All that was found.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Exploration {
-    /// Different outcomes, in order.
-    pub outcomes: Vec<Found>,
-    /// The bounds that were hit: without any, there are no other outcomes.
-    pub hit: Vec<Bound>,
-    /// The states, the first one first. Empty when runs were sampled.
-    pub graph: Vec<Node>,
-    /// Steps made.
-    pub steps: u64,
-}
-
-impl Exploration {
-    /// Whether there are no other outcomes.
-    pub fn complete(&self) -> bool {
-        self.hit.is_empty()
-    }
-
-    /// The choices that first led to a state.
-    pub fn schedule_to(&self, node: usize) -> Schedule {
-        schedule_to(&self.graph, node)
+        Options { bounds: Bounds::default(), memory: false, reduce: true, merge: true, jobs: 1 }
     }
 }
 
@@ -171,279 +99,424 @@ pub enum ExploreError {
     NoMmu,
 }
 
-/// A state to go on from.
-struct Open {
-    node: usize,
-    programs: Programs,
-    /// Who made the last step.
-    last: u32,
-    preempted: u32,
+/// Programs that have been started, to be explored.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// They.
+    pub programs: Programs,
+    /// Pid of the one whose exit counts.
+    pub first: i32,
 }
 
-/// What a state is known by: its hash, and under a bound on preemptions who
-/// ran last and how many there were.
-type Known = (Key, u32, u32);
-
-/// What programs want, by what they are: asking means running a function.
-type Wants = HashMap<u64, (Want, Origin)>;
-
-struct Search<'i, I> {
-    interpreter: &'i I,
-    options: &'i Options,
-    first: i32,
-    wants: Wants,
-    known: HashMap<Known, usize>,
-    found: Exploration,
-    outcomes: BTreeMap<Outcome, usize>,
-    hit: HashSet<Bound>,
+impl Subject {
+    /// Whether states of its machine can be compared.
+    pub(super) fn can_be_explored(&self) -> Result<(), ExploreError> {
+        match self.programs.system.machine.config.mmu {
+            true => Ok(()),
+            false => Err(ExploreError::NoMmu),
+        }
+    }
 }
 
-/// Finds all outcomes of programs that have been started; `first` is the pid
-/// of the one whose exit counts. `watch` is shown each state, with its index in
-/// the graph, and may end the search.
+/// Who helps, and who watches from outside.
+#[derive(Clone, Copy)]
+pub struct Means<'m> {
+    /// Makes further threads work.
+    pub crew: &'m dyn Crew,
+    /// Counts.
+    pub meter: &'m Meter,
+}
+
+/// A look at each state, with its number; may end the search. Only the first
+/// thread shows its states, so with several it does not see all.
+pub type Watch<'w> = &'w mut dyn FnMut(&Programs, usize) -> ControlFlow<()>;
+
+/// Finds all outcomes of programs.
 ///
 /// # Errors
 /// The kernel is broken, or the machine has no memory management unit.
 pub fn explore(
-    programs: Programs,
-    first: i32,
+    subject: &Subject,
     interpreter: &impl Interpreter,
     options: &Options,
-    mut watch: impl FnMut(&Programs, usize) -> ControlFlow<()>,
+    means: Means<'_>,
+    watch: Watch<'_>,
 ) -> Result<Exploration, ExploreError> {
-    if !programs.system.machine.config.mmu {
-        return Err(ExploreError::NoMmu);
-    }
-    let mut search = Search {
-        interpreter,
-        options,
-        first,
-        wants: Wants::new(),
-        known: HashMap::new(),
-        found: Exploration::default(),
-        outcomes: BTreeMap::new(),
-        hit: HashSet::new(),
-    };
-    search.found.graph.push(Node::default());
-    search.known.insert((state::key(&programs), 0, 0), 0);
-    let mut open = vec![Open { node: 0, programs, last: 0, preempted: 0 }];
-    while let Some(at) = open.pop() {
-        if watch(&at.programs, at.node).is_break() {
-            search.hit.insert(Bound::Stopped);
-            break;
-        }
-        search.expand(at, &mut open)?;
-    }
-    Ok(search.finish())
+    subject.can_be_explored()?;
+    let ground = Ground::from_the_start(subject);
+    ground.search(subject.first, interpreter, options, means, watch)
 }
 
-impl<I: Interpreter> Search<'_, I> {
-    /// What a program wants next, and from which line.
-    fn want(&mut self, programs: &Programs, task: TaskId) -> (Want, Origin) {
-        let body = programs.body(task).expect("it is ready");
-        let ask = || self.interpreter.next(body);
-        self.wants.entry(body.digest()).or_insert_with(ask).clone()
+/// Where a search begins.
+pub(super) struct Ground {
+    /// The states, all of them as many steps from the start.
+    pub open: Vec<Open>,
+    /// How one gets there.
+    pub starts: Vec<Start>,
+}
+
+impl Ground {
+    /// A search from the start.
+    pub(super) fn from_the_start(subject: &Subject) -> Ground {
+        let programs = subject.programs.clone();
+        let open = Open { node: 0, programs, last: 0, preempted: 0, depth: 0 };
+        Ground { open: vec![open], starts: vec![Start { runs: Some(1), ..Start::default() }] }
     }
 
-    fn expand(&mut self, at: Open, open: &mut Vec<Open>) -> Result<(), ExploreError> {
-        let Open { node, programs, last, preempted } = at;
-        let ready = programs.runnable();
+    /// Searches on from here.
+    pub(super) fn search(
+        mut self,
+        first: i32,
+        interpreter: &impl Interpreter,
+        options: &Options,
+        means: Means<'_>,
+        watch: Watch<'_>,
+    ) -> Result<Exploration, ExploreError> {
+        let shared = Shared::new(options, first, means.meter);
+        let most = options.bounds.states;
+        if self.open.len() > most {
+            shared.hit([Bound::States]);
+            self.open.truncate(most);
+            self.starts.truncate(most);
+        }
+        for at in &mut self.open {
+            at.node = shared.begin_at(known(options, &at.programs, at.last, at.preempted));
+        }
+        let mut parts = Vec::new();
+        let mut open = self.open.clone();
+        while !open.is_empty() {
+            round(&shared, open, interpreter, means, watch, &mut parts);
+            open = self.not_too_deep(&mut parts, &shared, interpreter)?;
+            shared.go_on();
+        }
+        let states = shared.len();
+        let mut hit = shared.finish()?;
+        if parts.iter().any(|p| !p.cut.is_empty()) {
+            hit.insert(Bound::Depth);
+        }
+        let (outcomes, built) = found::outcomes(&parts, states, &self.starts);
+        Ok(Exploration {
+            outcomes,
+            hit: hit.into_iter().collect(),
+            states: u64::from(states),
+            graph: built.graph,
+            steps: parts.iter().map(|p| p.steps).sum(),
+            numbers: built.numbers,
+        })
+    }
+
+    /// The states that were cut because the way to them was too long, although
+    /// there is one that is not.
+    fn not_too_deep(
+        &self,
+        parts: &mut [Part],
+        shared: &Shared<'_>,
+        interpreter: &impl Interpreter,
+    ) -> Result<Vec<Open>, ExploreError> {
+        if shared.has_ended() || parts.iter().all(|p| p.cut.is_empty()) {
+            return Ok(Vec::new());
+        }
+        let starts: Vec<u32> = (0..self.open.len() as u32).collect();
+        let built = Graph::build(parts, shared.len(), &starts, |_, _| 0);
+        let levels = built.graph.levels();
+        let mut open = Vec::new();
+        for part in parts {
+            let mut failed = None;
+            part.cut.retain(|(node, last, preempted)| {
+                let number = built.numbers[*node as usize] as usize;
+                let depth = self.open[0].depth + levels[number];
+                if depth as usize >= shared.options.bounds.depth {
+                    return true;
+                }
+                let (start, _, way) = built.graph.way_to(number);
+                let mut programs = self.open[start].programs.clone();
+                match replay(&mut programs, interpreter, way) {
+                    Ok(()) => {
+                        let (node, last, preempted) = (*node, *last, *preempted);
+                        open.push(Open { node, programs, last, preempted, depth });
+                    }
+                    Err(e) => failed = Some(e),
+                }
+                false
+            });
+            failed.map_or(Ok(()), Err)?;
+        }
+        Ok(open)
+    }
+}
+
+/// The states at some distance from the start.
+pub(super) struct Spread {
+    /// What ends nearer than they.
+    pub found: Exploration,
+    /// They.
+    pub ground: Ground,
+}
+
+impl Spread {
+    /// Looks level by level until there are `wanted` states at one distance,
+    /// or none.
+    pub(super) fn new(
+        subject: &Subject,
+        interpreter: &impl Interpreter,
+        options: &Options,
+        wanted: usize,
+        watch: Watch<'_>,
+    ) -> Result<Spread, ExploreError> {
+        subject.can_be_explored()?;
+        let meter = Meter::default();
+        let shared = Shared::new(options, subject.first, &meter);
+        let mut worker = Worker::new(&shared, interpreter);
+        let Ground { open: mut level, starts } = Ground::from_the_start(subject);
+        for at in &mut level {
+            at.node = shared.begin_at(known(options, &at.programs, at.last, at.preempted));
+        }
+        'levels: while !level.is_empty() && level.len() < wanted {
+            for at in std::mem::take(&mut level) {
+                if watch(&at.programs, at.node as usize).is_break() {
+                    worker.hit.insert(Bound::Stopped);
+                    break 'levels;
+                }
+                worker.expand(at)?;
+                level.extend(worker.open.drain(..).rev());
+            }
+        }
+        let mut hit = std::mem::take(&mut worker.hit);
+        let parts = [worker.finish()];
+        if !parts[0].cut.is_empty() {
+            hit.insert(Bound::Depth);
+        }
+        let (outcomes, built) = found::outcomes(&parts, shared.len(), &starts);
+        let paths = built.graph.paths(&[Some(1)]);
+        let start = |at: &Open| {
+            let number = built.numbers[at.node as usize] as usize;
+            let (_, steps, schedule) = built.graph.way_to(number);
+            Start { runs: paths[number], steps, schedule }
+        };
+        let found = Exploration {
+            outcomes,
+            hit: hit.into_iter().collect(),
+            states: u64::from(shared.len()) - level.len() as u64,
+            steps: parts[0].steps,
+            ..Exploration::default()
+        };
+        let starts = level.iter().map(start).collect();
+        Ok(Spread { found, ground: Ground { open: level, starts } })
+    }
+}
+
+/// Makes the choices of a schedule.
+fn replay(
+    programs: &mut Programs,
+    interpreter: &impl Interpreter,
+    way: Schedule,
+) -> Result<(), ExploreError> {
+    let steps = way.0.iter().filter(|c| matches!(c, Choice::Process(_))).count();
+    let mut policy = Policy::Replay(way, 0);
+    run(programs, interpreter, &mut policy, steps, |_| ControlFlow::Continue(()))?;
+    Ok(())
+}
+
+/// Lets workers go on from states until there is nothing left to look at.
+fn round(
+    shared: &Shared<'_>,
+    mut open: Vec<Open>,
+    interpreter: &impl Interpreter,
+    means: Means<'_>,
+    watch: Watch<'_>,
+    parts: &mut Vec<Part>,
+) {
+    let done = Mutex::new(std::mem::take(parts));
+    // The first is to be looked at first.
+    open.reverse();
+    std::thread::scope(|scope| {
+        let help = || {
+            means.crew.help(&|interpreter, stops| {
+                let watch = &mut |_: &Programs, _| match stops() {
+                    true => ControlFlow::Break(()),
+                    false => ControlFlow::Continue(()),
+                };
+                let part = Worker::new(shared, &interpreter).work(watch, &mut || ());
+                locked(&done).push(part);
+            });
+        };
+        let hire = &mut || {
+            for _ in 1..shared.options.jobs {
+                scope.spawn(help);
+            }
+        };
+        let mut worker = Worker::new(shared, interpreter);
+        worker.open = open;
+        let part = worker.work(watch, hire);
+        locked(&done).push(part);
+    });
+    *parts = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+}
+
+/// What a state is known by.
+fn known(options: &Options, programs: &Programs, last: u32, preempted: u32) -> Known {
+    let bounded = options.bounds.preemptions.is_some();
+    let (last, preempted) = if bounded { (last, preempted) } else { (0, 0) };
+    Known::new(state::key(programs), last, preempted)
+}
+
+/// One thread's part of a search.
+struct Worker<'w, 's, I> {
+    shared: &'w Shared<'s>,
+    stepper: Stepper<'w, I>,
+    open: Vec<Open>,
+    part: Part,
+    outcomes: BTreeMap<Outcome, u32>,
+    hit: BTreeSet<Bound>,
+}
+
+impl<'w, 's, I: Interpreter> Worker<'w, 's, I> {
+    fn new(shared: &'w Shared<'s>, interpreter: &'w I) -> Worker<'w, 's, I> {
+        Worker {
+            shared,
+            stepper: Stepper::new(interpreter, shared.options.memory),
+            open: Vec::new(),
+            part: Part::default(),
+            outcomes: BTreeMap::new(),
+            hit: BTreeSet::new(),
+        }
+    }
+
+    /// Looks at states until there are none, or it is enough. `hire` is called
+    /// when the work is worth more threads.
+    fn work(mut self, watch: Watch<'_>, hire: &mut dyn FnMut()) -> Part {
+        let _guard = OnPanic(self.shared);
+        self.shared.join();
+        while let Some(at) = self.open.pop().or_else(|| self.shared.take()) {
+            if self.shared.is_over() {
+                break;
+            }
+            if watch(&at.programs, at.node as usize).is_break() {
+                self.shared.stop();
+                break;
+            }
+            if let Err(e) = self.expand(at) {
+                self.shared.fail(e);
+                break;
+            }
+            if self.part.looked() == HIRE_AT {
+                hire();
+            }
+            if self.open.len() > 1 && self.shared.somebody_idles() {
+                let half = self.open.len() / 2;
+                self.shared.give(self.open.drain(..half));
+            }
+        }
+        self.shared.hit(std::mem::take(&mut self.hit));
+        self.finish()
+    }
+
+    /// What it has found.
+    fn finish(mut self) -> Part {
+        self.part.steps = self.stepper.steps;
+        let mut outcomes: Vec<(Outcome, u32)> =
+            std::mem::take(&mut self.outcomes).into_iter().collect();
+        outcomes.sort_unstable_by_key(|(_, index)| *index);
+        self.part.outcomes = outcomes.into_iter().map(|(outcome, _)| outcome).collect();
+        self.part
+    }
+
+    fn expand(&mut self, at: Open) -> Result<(), ExploreError> {
+        let Open { node, programs, last, preempted, depth } = at;
+        let mut ready = self.stepper.ready(&programs);
         if ready.is_empty() {
             let end = match programs.bodies().next() {
                 None => End::Finished,
                 Some(_) => End::Stuck,
             };
-            self.ends(node, Outcome::of(&programs, self.first, end));
+            self.ends(node, Outcome::of(&programs, self.shared.first, end));
             return Ok(());
         }
-        let bounds = &self.options.bounds;
-        let cut = [
-            (Bound::Depth, self.found.graph[node].depth >= bounds.depth),
-            (Bound::Tasks, programs.system.kernel.tasks.len() > bounds.tasks),
-        ];
-        if let Some((bound, _)) = cut.iter().find(|(_, hit)| *hit) {
-            self.hit.insert(*bound);
+        let bounds = &self.shared.options.bounds;
+        if depth as usize >= bounds.depth {
+            self.part.cut.push((node, last, preempted));
             return Ok(());
         }
-        let number = |task: &TaskId| programs.body(*task).map_or(0, |b| b.number);
-        let goes_on = ready.iter().any(|task| number(task) == last);
-        let mut chosen = ready.clone();
-        if self.options.reduce {
-            let wants: Vec<(TaskId, Want)> =
-                ready.iter().map(|task| (*task, self.want(&programs, *task).0)).collect();
-            if let Some(task) = reduce::nobody_minds(&programs, &wants, self.options.memory) {
-                chosen = vec![task];
+        self.shared.meter.looked();
+        self.part.look(node);
+        if programs.system.kernel.tasks.len() > bounds.tasks {
+            self.hit.insert(Bound::Tasks);
+            return Ok(());
+        }
+        let goes_on = ready.iter().any(|r| r.number == last);
+        if self.shared.options.reduce {
+            let wants: Vec<(TaskId, &Want)> = ready.iter().map(|r| (r.task, r.want())).collect();
+            if let Some(task) = reduce::nobody_minds(&programs, &wants, self.shared.options.memory)
+            {
+                ready.retain(|r| r.task == task);
             }
         }
-        // The first of the list is to be looked at first: the stack turns
-        // the order around.
-        let mut next = Vec::new();
-        for task in chosen {
-            let process = number(&task);
-            let preempts = u32::from(goes_on && process != last);
-            if bounds.preemptions.is_some_and(|most| preempted + preempts > most) {
-                self.hit.insert(Bound::Preemptions);
-                continue;
-            }
-            let ways = match self.want(&programs, task).0 {
-                Want::Choose(n) => n,
-                _ => 1,
-            };
-            for way in 0..ways {
-                let mut programs = programs.clone();
-                let choices = self.step(&mut programs, task, process, way)?;
-                let preempted = preempted + preempts;
-                next.extend(self.reach(node, choices, programs, process, preempted));
+        let most = bounds.preemptions;
+        let preempts = |r: &Ready| preempted + u32::from(goes_on && r.number != last);
+        let before = ready.len();
+        ready.retain(|r| most.is_none_or(|most| preempts(r) <= most));
+        if ready.len() < before {
+            self.hit.insert(Bound::Preemptions);
+        }
+        let first = self.open.len();
+        let mut programs = Some(programs);
+        for (i, r) in ready.iter().enumerate() {
+            for way in 0..r.ways() {
+                // The last one needs no copy.
+                let is_last = i + 1 == ready.len() && way + 1 == r.ways();
+                let given = if is_last { programs.take() } else { programs.clone() };
+                let mut programs = given.expect("only the last takes it");
+                let edge = self.stepper.step(&mut programs, r, way)?;
+                self.reach(
+                    edge,
+                    Open {
+                        node: 0,
+                        programs,
+                        last: r.number,
+                        preempted: preempts(r),
+                        depth: depth + 1,
+                    },
+                );
             }
         }
-        open.extend(next.into_iter().rev());
+        // The first is to be looked at first.
+        self.open[first..].reverse();
         Ok(())
     }
 
-    /// Lets a program do one step.
-    fn step(
-        &mut self,
-        programs: &mut Programs,
-        task: TaskId,
-        process: u32,
-        way: u32,
-    ) -> Result<Vec<Choice>, ExploreError> {
-        let mut choices = Vec::new();
-        loop {
-            let (want, origin) = self.want(programs, task);
-            let glued = reduce::is_part(&want, self.options.memory);
-            choices.push(Choice::Process(process));
-            if matches!(want, Want::Choose(_)) {
-                choices.push(Choice::Way(way));
+    /// Notes a step to a state, which is to be looked at if it is a new one.
+    fn reach(&mut self, edge: Edge, mut to: Open) {
+        let options = self.shared.options;
+        if options.merge {
+            to.programs.arrive(|body| self.stepper.place(body));
+        }
+        let known = match options.merge {
+            true => Some(known(options, &to.programs, to.last, to.preempted)),
+            false => None,
+        };
+        match self.shared.meet(known) {
+            Met::New(node) => {
+                self.part.edge(edge, node);
+                self.open.push(Open { node, ..to });
             }
-            programs.system.log.origin = origin;
-            programs.perform(self.interpreter, task, want, way)?;
-            self.found.steps += 1;
-            if !glued || choices.len() >= GLUED || !programs.runnable().contains(&task) {
-                return Ok(choices);
-            }
-            // Each of its ways is a step of its own.
-            if matches!(self.want(programs, task).0, Want::Choose(_)) {
-                return Ok(choices);
+            Met::Again(node) => self.part.edge(edge, node),
+            Met::TooMany => {
+                self.hit.insert(Bound::States);
             }
         }
     }
 
-    /// Notes a step to a state; gives the state if it is a new one.
-    fn reach(
-        &mut self,
-        from: usize,
-        choices: Vec<Choice>,
-        mut programs: Programs,
-        last: u32,
-        preempted: u32,
-    ) -> Option<Open> {
-        if self.options.merge {
-            programs.arrive(|body| self.interpreter.place(body));
-        }
-        let bounded = self.options.bounds.preemptions.is_some();
-        let of_run = if bounded { (last, preempted) } else { (0, 0) };
-        let key = (state::key(&programs), of_run.0, of_run.1);
-        let next = self.found.graph.len();
-        let old = self.known.get(&key).copied().filter(|_| self.options.merge);
-        if old.is_none() && next >= self.options.bounds.states {
-            self.hit.insert(Bound::States);
-            return None;
-        }
-        let to = old.unwrap_or(next);
-        let node = &mut self.found.graph[from];
-        let (edge, depth) = (node.edges.len(), node.depth + choices.len());
-        node.edges.push(Edge { choices, to });
-        if old.is_some() {
-            return None;
-        }
-        self.known.insert(key, to);
-        let parent = Some((from, edge));
-        self.found.graph.push(Node { parent, depth, ..Node::default() });
-        Some(Open { node: to, programs, last, preempted })
-    }
-
-    fn ends(&mut self, node: usize, outcome: Outcome) {
-        let next = self.found.outcomes.len();
-        let index = *self.outcomes.entry(outcome.clone()).or_insert(next);
+    fn ends(&mut self, node: u32, outcome: Outcome) {
+        self.shared.meter.looked();
+        let next = self.outcomes.len() as u32;
+        let index = *self.outcomes.entry(outcome).or_insert(next);
         if index == next {
-            let schedule = schedule_to(&self.found.graph, node);
-            self.found.outcomes.push(Found { outcome, count: Some(0), schedule });
+            self.shared.meter.ended();
         }
-        self.found.graph[node].outcome = Some(index);
-    }
-
-    /// Counts runs, and puts the outcomes in order.
-    fn finish(mut self) -> Exploration {
-        let paths = paths(&self.found.graph);
-        for (node, paths) in self.found.graph.iter().zip(&paths) {
-            if let Some(index) = node.outcome {
-                let count = &mut self.found.outcomes[index].count;
-                *count = count.zip(*paths).map(|(sum, n)| sum.saturating_add(n));
-            }
-        }
-        let places: Vec<usize> = self.outcomes.into_values().collect();
-        let mut found = self.found;
-        let mut sorted: Vec<Found> = places.iter().map(|i| found.outcomes[*i].clone()).collect();
-        std::mem::swap(&mut found.outcomes, &mut sorted);
-        for node in &mut found.graph {
-            node.outcome =
-                node.outcome.map(|i| places.iter().position(|p| *p == i).expect("it is listed"));
-        }
-        if let Some(node) = paths.iter().position(Option::is_none) {
-            let outcome = Outcome {
-                output: String::new(),
-                status: None,
-                end: End::Endless,
-                left: Vec::new(),
-                crashes: Vec::new(),
-            };
-            let schedule = schedule_to(&found.graph, node);
-            found.outcomes.push(Found { outcome, count: None, schedule });
-        }
-        found.hit = self.hit.into_iter().collect();
-        found.hit.sort_unstable();
-        found
+        self.part.ends.push((node, index));
     }
 }
 
-/// Most loads and stores in one step: a program that spins on a variable must
-/// let the others go on.
-const GLUED: usize = 1_000;
-
-/// The choices that first led to a state.
-fn schedule_to(graph: &[Node], node: usize) -> Schedule {
-    let mut parts = Vec::new();
-    let mut at = node;
-    while let Some((from, edge)) = graph[at].parent {
-        parts.push(&graph[from].edges[edge].choices);
-        at = from;
-    }
-    Schedule(parts.into_iter().rev().flatten().copied().collect())
-}
-
-/// How many ways lead to each state; `None` when there is no end of them.
-/// In topological order, so a state that can be reached from itself never has
-/// its turn.
-fn paths(graph: &[Node]) -> Vec<Option<u64>> {
-    let mut missing = vec![0usize; graph.len()];
-    graph.iter().flat_map(|n| &n.edges).for_each(|e| missing[e.to] += 1);
-    let mut ways = vec![0u64; graph.len()];
-    let mut done = vec![false; graph.len()];
-    let mut turn: Vec<usize> = Vec::new();
-    if missing.first() == Some(&0) {
-        ways[0] = 1;
-        turn.push(0);
-    }
-    while let Some(node) = turn.pop() {
-        done[node] = true;
-        for edge in &graph[node].edges {
-            ways[edge.to] = ways[edge.to].saturating_add(ways[node]);
-            missing[edge.to] -= 1;
-            if missing[edge.to] == 0 {
-                turn.push(edge.to);
-            }
-        }
-    }
-    done.iter().zip(ways).map(|(done, n)| done.then_some(n)).collect()
-}
+/// States after which further threads are worth what they cost: each makes its
+/// own interpreter.
+const HIRE_AT: usize = 2_000;

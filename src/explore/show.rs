@@ -19,8 +19,8 @@ fn count(n: impl TryInto<u64>, what: &str) -> String {
 /// The first line: how much there is, and whether it is all.
 pub fn summary(found: &Exploration) -> String {
     let mut line = count(found.outcomes.len(), "outcome");
-    if !found.graph.is_empty() {
-        line += &format!(", {}", count(found.graph.len(), "state"));
+    if found.states > 0 {
+        line += &format!(", {}", count(found.states, "state"));
     }
     if !found.complete() {
         let bounds: Vec<&str> = found.hit.iter().map(|b| b.name()).collect();
@@ -76,7 +76,7 @@ pub fn json(found: &Exploration) -> Value {
     };
     json!({
         "complete": found.complete(),
-        "states": found.graph.len(),
+        "states": found.states,
         "bounds_hit": found.hit.iter().map(|b| b.name()).collect::<Vec<_>>(),
         "outcomes": found.outcomes.iter().map(outcome).collect::<Vec<_>>(),
     })

@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use super::crew::{Alone, Crew, Work};
+use super::meter::Meter;
 use super::outcome::{End, Outcome};
 use super::run::{Ending, run};
 use super::schedule::Policy;
-use super::search::{Bounds, Exploration, Options, explore};
+use super::search::{Bounds, Exploration, Means, Options, Subject, explore};
 use crate::abi::flags::SaFlags;
 use crate::abi::{SigSet, Signal};
 use crate::base::{Rng, VirtAddr};
@@ -166,7 +168,15 @@ fn started() -> (Programs, i32) {
 
 fn search(mini: &Mini, options: &Options) -> Exploration {
     let (programs, first) = started();
-    explore(programs, first, mini, options, |_, _| ControlFlow::Continue(())).unwrap()
+    let subject = Subject { programs, first };
+    let means = Means { crew: mini, meter: &Meter::default() };
+    explore(&subject, mini, options, means, &mut |_, _| ControlFlow::Continue(())).unwrap()
+}
+
+impl Crew for Mini {
+    fn help(&self, work: Work<'_>) {
+        work(self, &|| false);
+    }
 }
 
 fn outcomes(found: &Exploration) -> Vec<&Outcome> {
@@ -180,7 +190,7 @@ fn counts(found: &Exploration) -> BTreeMap<&Outcome, Option<u64>> {
 /// Searches in three ways. `false`: the program is too large to compare.
 fn compare(mini: &Mini, memory: bool) -> bool {
     let bounds = Bounds { states: 700, ..Bounds::default() };
-    let all = Options { bounds, memory, reduce: false, merge: false };
+    let all = Options { bounds, memory, reduce: false, merge: false, jobs: 1 };
     let every_run = search(mini, &all);
     if !every_run.complete() {
         return false;

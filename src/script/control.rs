@@ -123,8 +123,10 @@ struct Inner {
     functions: RefCell<Vec<String>>,
     /// Pid of the process whose function runs, for messages.
     program_pid: Cell<i32>,
-    /// The script that runs, and whether it has started a program itself.
+    /// The script that runs, its text, and whether it has started a program
+    /// itself.
     script: RefCell<Option<AST>>,
+    text: RefCell<Arc<str>>,
     started: Cell<bool>,
 }
 
@@ -148,6 +150,7 @@ impl Control {
             functions: RefCell::new(Vec::new()),
             program_pid: Cell::new(0),
             script: RefCell::new(None),
+            text: RefCell::new("".into()),
             started: Cell::new(false),
         }))
     }
@@ -182,8 +185,9 @@ impl Control {
 
     /// Sets the script that runs. Its functions are values by their names, to
     /// be passed on.
-    pub(super) fn set_script(&self, ast: &AST) {
+    pub(super) fn set_script(&self, ast: &AST, text: &str) {
         *self.0.script.borrow_mut() = Some(ast.clone());
+        *self.0.text.borrow_mut() = text.into();
         self.0.started.set(false);
         for f in ast.iter_functions().filter(|f| !f.name.starts_with("anon$")) {
             if !self.is_defined(f.name)
@@ -197,6 +201,27 @@ impl Control {
     /// The script that runs.
     pub(super) fn script(&self) -> Option<AST> {
         self.0.script.borrow().clone()
+    }
+
+    /// The text of the script that runs.
+    pub(super) fn script_text(&self) -> Arc<str> {
+        self.0.text.borrow().clone()
+    }
+
+    /// The flag that is set from elsewhere to stop it.
+    pub(super) fn interrupt(&self) -> Arc<AtomicBool> {
+        self.0.interrupt.clone()
+    }
+
+    /// Whether Ctrl-C was pressed, or whatever sets the flag.
+    pub fn is_interrupted(&self) -> bool {
+        self.0.interrupt.load(Ordering::Relaxed)
+    }
+
+    /// The interruption was obeyed: what was done until then can be shown.
+    pub fn forget_interruption(&self) {
+        self.0.interrupt.store(false, Ordering::Relaxed);
+        self.0.stop.borrow_mut().take_if(|stop| *stop == Stop::Interrupted);
     }
 
     /// The script has started a program.

@@ -181,7 +181,7 @@ impl Session {
                 .filter(|s| matches!(s, Stop::Interrupted | Stop::OutputClosed)),
         };
         let ast = self.compile(name, text).map_err(|report| fail(report, &self.control))?;
-        self.control.set_script(&ast);
+        self.control.set_script(&ast, text);
         let result = self.engine.eval_ast_with_scope::<Dynamic>(&mut self.scope, &ast);
         if let Some(params) = main_with_parameters(&ast) {
             let message = format!("`main` takes no arguments, and this one has {params}");

@@ -121,6 +121,20 @@ pub trait Interpreter {
     fn function_at(&self, index: u32) -> Option<Start>;
 }
 
+impl<I: Interpreter + ?Sized> Interpreter for &I {
+    fn next(&self, body: &Body) -> (Want, Origin) {
+        (**self).next(body)
+    }
+
+    fn image(&self, path: &str) -> Option<Start> {
+        (**self).image(path)
+    }
+
+    fn function_at(&self, index: u32) -> Option<Start> {
+        (**self).function_at(index)
+    }
+}
+
 /// The address that stands for function number `index`.
 pub fn text_address(index: u32) -> u64 {
     TEXT + u64::from(index) * TEXT_STEP
@@ -240,12 +254,16 @@ impl Programs {
         self.bodies.get(&task)
     }
 
+    /// Whether a task has a program that can go on.
+    pub fn is_runnable(&self, task: TaskId) -> bool {
+        let waits = |body: &Body| body.top().waits.is_some();
+        self.body(task).is_some_and(|body| !waits(body))
+            && self.system.task(task).__state == TaskState::RUNNING
+    }
+
     /// Those who can go on, in order of creation.
     pub fn runnable(&self) -> Vec<TaskId> {
-        let can = |(task, body): &(TaskId, &Body)| {
-            let t = &self.system.kernel.tasks[*task];
-            t.__state == TaskState::RUNNING && body.top().waits.is_none()
-        };
+        let can = |(task, _): &(TaskId, &Body)| self.is_runnable(*task);
         let mut found: Vec<_> = self.bodies().filter(can).collect();
         found.sort_unstable_by_key(|(_, body)| body.number);
         found.into_iter().map(|(task, _)| task).collect()

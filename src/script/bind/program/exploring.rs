@@ -7,14 +7,19 @@ use std::cell::RefCell;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use rhai::{AST, Array, Dynamic, Engine, Map, NativeCallContext};
 
 use super::claims::{self, Checked, Claim, Verdict};
+use super::copies::Copies;
 use super::{Language, MAIN, plain};
-use crate::explore::sample::sample;
+use crate::explore::crew::{Alone, Crew};
+use crate::explore::meter::Meter;
+use crate::explore::sample::{Samples, sample};
 use crate::explore::search::Found;
-use crate::explore::{self, Exploration, ExploreError, graph, show};
+use crate::explore::shard::Shard;
+use crate::explore::{self, Exploration, ExploreError, Means, Subject, graph, show};
 use crate::script::bind::args::Named;
 use crate::script::bind::registry::{Book, Raised, functions, getters};
 use crate::script::bind::world::Machine;
@@ -24,14 +29,16 @@ use crate::script::errors::ScriptError;
 use crate::session::program::{ProgramError, Programs, Start};
 
 /// How to explore.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Exploring {
     /// The search.
     pub options: explore::Options,
-    /// Make so many runs by chance instead.
-    pub samples: Option<u64>,
-    /// Seed of the first of them.
-    pub seed: u64,
+    /// Make some runs by chance instead.
+    pub samples: Option<Samples>,
+    /// Only a part of the work.
+    pub shard: Option<Shard>,
+    /// Counts meanwhile.
+    pub meter: Arc<Meter>,
 }
 
 /// What was found, as scripts hold it.
@@ -80,19 +87,22 @@ fn explore(
     options.bounds.tasks = control.limits().tasks;
     let started = programs.start(start).map_err(|e| broken(e.into()))?;
     let first = programs.system.task(started).pid;
-    let watch = |programs: &Programs, node| match control.stopped() {
-        Some(_) => ControlFlow::Break(()),
-        None => look(programs, node),
+    let subject = Subject { programs, first };
+    let watch = &mut |programs: &Programs, node| match control.stopped() {
+        None if !control.is_interrupted() => look(programs, node),
+        _ => ControlFlow::Break(()),
     };
-    let bounds = (options.bounds.depth, options.bounds.tasks);
-    let found = match how.samples {
-        Some(n) => {
-            let mut watch = watch;
-            let watch = |programs: &Programs| watch(programs, 0);
-            sample(&programs, first, &language, (n, how.seed), bounds, watch)
-        }
-        None => explore::explore(programs, first, &language, &options, watch),
+    let copies = (options.jobs > 1).then(|| Copies::of(control, ast, machine)).flatten();
+    let crew: &dyn Crew = copies.as_ref().map_or(&Alone, |copies| copies);
+    let means = Means { crew, meter: &how.meter };
+    let found = match (how.samples, how.shard) {
+        (Some(samples), _) => sample(&subject, &language, &options, samples, means, watch),
+        (None, Some(shard)) => shard.explore(&subject, &language, &options, means, watch),
+        (None, None) => explore::explore(&subject, &language, &options, means, watch),
     };
+    if let Some(copies) = &copies {
+        copies.tell(control);
+    }
     found.map_err(broken)
 }
 
@@ -124,6 +134,9 @@ pub fn explore_main(
     })
 }
 
+/// Most threads.
+pub const MOST_JOBS: u64 = 256;
+
 /// Options from a map.
 fn how(map: &Map) -> Result<(Exploring, Vec<Claim>), ScriptError> {
     let mut named = Named::new("explore", map);
@@ -142,10 +155,17 @@ fn how(map: &Map) -> Result<(Exploring, Vec<Claim>), ScriptError> {
         let most = named.word("preemptions", 0)?;
         bounds.preemptions = Some(u32::try_from(most).unwrap_or(u32::MAX));
     }
+    let seed = named.word("seed", 0)?;
+    let pct = match map.contains_key("pct") {
+        true => Some(u32::try_from(named.word("pct", 0)?).unwrap_or(u32::MAX)),
+        false => None,
+    };
     if map.contains_key("samples") {
-        how.samples = Some(named.word("samples", 0)?);
+        how.samples = Some(Samples { runs: named.word("samples", 0)?, seed, pct });
+    } else if pct.is_some() {
+        return Err(ScriptError::usage("explore: pct is a way to make samples: say how many"));
     }
-    how.seed = named.word("seed", 0)?;
+    how.options.jobs = size(named.word("jobs", 1)?.clamp(1, MOST_JOBS));
     how.options.memory = yes(&mut named, "memory", false)?;
     how.options.reduce = yes(&mut named, "reduce", true)?;
     let claims = claims::claims(&mut named)?;
@@ -156,6 +176,8 @@ fn how(map: &Map) -> Result<(Exploring, Vec<Claim>), ScriptError> {
         }
         // Orders that outcomes do not show pass through states that claims do.
         how.options.reduce = false;
+        // They are functions of this engine, which lives on one thread.
+        how.options.jobs = 1;
     }
     Ok((how, claims))
 }
@@ -188,8 +210,8 @@ pub(super) fn register(book: &mut Book, control: &Control, machine: &Machine) {
             move |ctx: NativeCallContext, f: Dynamic| go(&ctx, &f, &Map::new());
         /// The same with #{memory: each load and store is a step, states,
         /// depth, preemptions: bounds, reduce: leave out orders that nobody
-        /// can tell apart, samples, seed: make some runs by chance instead,
-        /// always, never, exists: claims about each state, functions of the
+        /// can tell apart, jobs: threads, samples, seed, pct: make some runs by
+        /// chance instead, always, never, exists: claims about each state, functions of the
         /// machine in that state}.
         "explore(function: function|string, options: map) -> Explored" =>
             move |ctx: NativeCallContext, f: Dynamic, map: Map| with_map(&ctx, &f, &map);
@@ -203,7 +225,7 @@ pub(super) fn register(book: &mut Book, control: &Control, machine: &Machine) {
             e.0.hit.iter().map(|b| b.name().into()).collect::<Array>()
         };
         /// Number of states looked at.
-        "states: int" => |e: &mut Explored| e.0.graph.len() as i64;
+        "states: int" => |e: &mut Explored| e.0.states as i64;
         /// Number of steps made.
         "steps: int" => |e: &mut Explored| e.0.steps as i64;
         /// The outcomes, ordered by what they print.
