@@ -9,8 +9,10 @@
 //! nobody can tell apart, and `sample` makes some runs by chance where all are
 //! too many.
 //!
-//! Linux: the scheduler, seen from outside. Left out: the classes of the
-//! kernel's own scheduler; several threads of the host.
+//! `stuck` says why nobody goes on.
+//!
+//! Linux: the scheduler, seen from outside. Left out: several threads of the
+//! host.
 
 pub mod graph;
 pub mod outcome;
@@ -21,6 +23,7 @@ pub mod schedule;
 pub mod search;
 pub mod show;
 pub mod state;
+pub mod stuck;
 #[cfg(test)]
 mod tests;
 

@@ -406,7 +406,7 @@ impl<I: Interpreter> Search<'_, I> {
 
 /// Most loads and stores in one step: a program that spins on a variable must
 /// let the others go on.
-const GLUED: usize = 1_000;
+pub const GLUED: usize = 1_000;
 
 /// The choices that first led to a state.
 fn schedule_to(graph: &[Node], node: usize) -> Schedule {

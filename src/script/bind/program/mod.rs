@@ -14,12 +14,16 @@
 //!
 //! Left out: live positions; a long tape is read anew for each question.
 
+mod asking;
 mod calls;
 mod claims;
 mod exploring;
 mod live;
 mod plain;
+mod pthread;
 mod run;
+mod stepping;
+mod sync;
 mod time;
 
 use std::cell::{Cell, RefCell};
@@ -121,6 +125,10 @@ impl<'e> Language<'e> {
     }
 
     fn call(&self, start: &Start, handler: bool) -> Result<Dynamic, Box<EvalAltResult>> {
+        if let Some((thread, routine)) = pthread::routine(start) {
+            let value = self.call(&routine, false)?;
+            return pthread::returned(self.control, thread, &value);
+        }
         let mut given: Vec<Dynamic> = start.args.iter().map(plain::dynamic).collect();
         let function = self.ast.iter_functions().find(|f| f.name == &*start.function);
         let Some(function) = function else {
@@ -240,9 +248,12 @@ struct OwnVars;
 /// Registers everything that programs can call.
 pub(super) fn register(book: &mut Book, control: &Control, machine: &Machine) {
     calls::register(book, control);
+    pthread::register(book, control);
+    sync::register(book, control);
     memory(book, control);
     stdio(book, control);
     run::register(book, control, machine);
+    stepping::register(book, control, machine);
     exploring::register(book, control, machine);
 }
 
