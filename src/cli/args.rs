@@ -9,6 +9,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand, ValueEnum};
 
 use super::machine::{self, Machine};
+use crate::explore::Schedule;
 use crate::explore::shard::Shard;
 use crate::script::bind::program::MOST_JOBS;
 
@@ -37,6 +38,8 @@ Examples:
   generate-script | forkyard run -
   forkyard run --error-format json broken.rhai  one JSON object a line
   forkyard run --on linux scripts/programs/fork_returns_twice.rhai
+  forkyard run --policy random --seed 7 --print-schedule race.rhai
+  forkyard run --schedule '1x3 2 1' race.rhai   the same choices again
 
 A script can set its machine up itself: `//@ boot: cpus=2 ram=64M` in its first
 lines, or `boot(#{cpus: 2})`. Options given here win over the first lines.
@@ -166,6 +169,20 @@ pub struct Run {
     /// that are programs (`fn main`).
     #[arg(long, value_name = "KERNEL", default_value = "model")]
     pub on: On,
+    /// Who goes on next in a program.
+    #[arg(long, value_name = "POLICY")]
+    pub policy: Option<ProgramPolicy>,
+    /// Who goes on next in a program, choice by choice, as --print-schedule
+    /// and `explore` print it; after its end as with fifo.
+    #[arg(long, value_name = "CHOICES", conflicts_with = "policy")]
+    pub schedule: Option<Schedule>,
+    /// Let each load and store of a program be a step of its own.
+    #[arg(long)]
+    pub memory: bool,
+    /// Print the choices that were made, to standard error, as an option that
+    /// makes them again.
+    #[arg(long)]
+    pub print_schedule: bool,
     /// How diagnostics are written.
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub error_format: ErrorFormat,
@@ -178,6 +195,19 @@ pub struct Run {
     /// The machine to start on.
     #[command(flatten)]
     pub boot: Boot,
+}
+
+/// Who goes on next in a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProgramPolicy {
+    /// Whoever runs, until it sleeps.
+    Fifo,
+    /// Each in turn.
+    RoundRobin,
+    /// By chance; --seed gives another one.
+    Random,
+    /// Whom the kernel's own scheduler would choose.
+    Kernel,
 }
 
 /// Whose kernel runs a program.

@@ -119,7 +119,8 @@ pub fn compare(plan: Plan, runs: u32, seeds: u64) -> Result<Found, Vec<Report>> 
         host::with_main(plan, Buffer::new(), move |engine, control, ast, world| {
             let mut found = Found::default();
             let model = |found: &mut Found, policy| {
-                let options = Options { policy, ..Options::default() };
+                // Linux may stop a process anywhere.
+                let options = Options { policy, memory: true, ..Options::default() };
                 let run = program::try_main(engine, control, ast, world.main(), options)?;
                 found.model.add(Outcome::of_model(&run), || Some(run.schedule().to_string()));
                 Ok::<(), Box<Report>>(())

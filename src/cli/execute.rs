@@ -15,6 +15,7 @@ use super::folder::Folder;
 use super::machine::Machine;
 use super::trace::{Traced, Tracer};
 use super::{FAILED, INTERRUPTED, OK, USAGE};
+use crate::explore::Schedule;
 use crate::explore::search::Bound;
 use crate::script::bind::{World, program};
 use crate::script::control::{Output, Stop};
@@ -39,6 +40,8 @@ pub struct Plan {
     pub interrupt: Arc<AtomicBool>,
     /// How a program is run.
     pub options: program::Options,
+    /// Whether a script that is no program is refused.
+    pub needs_program: bool,
     /// Explore it instead, and print what was found so.
     pub explore: Option<(program::Exploring, Shown)>,
 }
@@ -50,6 +53,8 @@ pub struct Finished {
     pub code: u8,
     /// What is to be said about it, in order.
     pub reports: Vec<Report>,
+    /// The choices made, if it was a program's.
+    pub schedule: Option<Schedule>,
 }
 
 impl Plan {
@@ -63,6 +68,7 @@ impl Plan {
             trace: Filter::Off,
             interrupt: Arc::default(),
             options: program::Options::default(),
+            needs_program: false,
             explore: None,
         };
         Ok((plan, directives))
@@ -88,7 +94,7 @@ impl Plan {
         let result = stack::on_deep_stack(move || self.run_here(output, show, then));
         result.unwrap_or_else(|e| {
             let reports = vec![Report::error("forkyard::internal", e.to_string())];
-            (Finished { code: FAILED, reports }, T::default())
+            (Finished { code: FAILED, reports, schedule: None }, T::default())
         })
     }
 
@@ -99,11 +105,12 @@ impl Plan {
         show: impl Fn(&str) + 'static,
         then: impl FnOnce(&mut Session, &World, &Finished) -> T,
     ) -> (Finished, T) {
-        let Plan { input, machine, limits, trace, interrupt, options, explore } = self;
+        let Plan { input, machine, limits, trace, interrupt, options, needs_program, explore } =
+            self;
         let world = match machine.boot() {
             Ok(world) => world,
             Err(report) => {
-                return (Finished { code: USAGE, reports: vec![*report] }, T::default());
+                return (Finished::wrong(*report), T::default());
             }
         };
         let tracer = Rc::new(OnceCell::new());
@@ -120,6 +127,8 @@ impl Plan {
         let explores = explore.is_some();
         let explored = Rc::new(Cell::new(false));
         let was_explored = explored.clone();
+        let schedule = Rc::new(Cell::new(None));
+        let chosen = schedule.clone();
         session.main = Some(Box::new(move |engine, control, ast| {
             if let Some((how, shown)) = &explore {
                 was_explored.set(true);
@@ -133,6 +142,7 @@ impl Plan {
                 return Ok((code.into(), Vec::new()));
             }
             let ran = program::run_main(engine, control, ast, programs.main(), options.clone())?;
+            chosen.set(Some(ran.schedule().clone()));
             Ok((ran.code(), ran.reports()))
         }));
         let mut finished = Finished::of(session.run(&input.name, &input.text));
@@ -140,7 +150,14 @@ impl Plan {
             let message = format!("`{}` is no program: there is nothing to explore", input.name);
             let report = Report::error("forkyard::input", message)
                 .help("a program defines `fn main()` and starts nothing itself");
-            finished = Finished { code: USAGE, reports: vec![report] };
+            finished = Finished::wrong(report);
+        }
+        finished.schedule = schedule.take();
+        if needs_program && finished.schedule.is_none() && finished.code == OK {
+            let message = format!("`{}` is no program: nobody chooses who goes on", input.name);
+            let report = Report::error("forkyard::input", message)
+                .help("in a script, `run(function, #{policy: …, schedule: …, memory: …})` does");
+            finished = Finished::wrong(report);
         }
         if let Some(tracer) = tracer.get() {
             tracer.flush();
@@ -151,23 +168,30 @@ impl Plan {
 }
 
 impl Finished {
+    /// Nothing was run.
+    pub(super) fn wrong(report: Report) -> Finished {
+        Finished { code: USAGE, reports: vec![report], schedule: None }
+    }
+
     /// What a result means for the one who started the program.
     pub fn of(result: Result<Outcome, Failure>) -> Finished {
         match result {
             Ok(outcome) => {
                 let asked = outcome.exit.map_or(OK, |code| code as u8);
                 let code = if asked == OK && !outcome.failed.is_empty() { FAILED } else { asked };
-                Finished { code, reports: outcome.failed }
+                Finished { code, reports: outcome.failed, schedule: None }
             }
             Err(failure) => {
                 let mut reports = failure.failed;
                 let code = match failure.stopped {
-                    Some(Stop::OutputClosed) => return Finished { code: OK, reports },
+                    Some(Stop::OutputClosed) => {
+                        return Finished { code: OK, reports, schedule: None };
+                    }
                     Some(Stop::Interrupted) => INTERRUPTED,
                     _ => FAILED,
                 };
                 reports.push(*failure.report);
-                Finished { code, reports }
+                Finished { code, reports, schedule: None }
             }
         }
     }

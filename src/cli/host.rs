@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use rhai::{AST, Engine};
 
+use super::FAILED;
 use super::execute::{Finished, Plan};
 use super::folder::Folder;
-use super::{FAILED, USAGE};
 use crate::abi::structs::WaitStatus;
 use crate::oracle::{self, End, Refused, Run};
 use crate::script::bind::World;
@@ -75,7 +75,7 @@ pub fn with_main<T: Send + 'static>(
     let on_stack = stack::on_deep_stack(move || with_main_here(plan, output, work));
     on_stack.unwrap_or_else(|e| {
         let reports = vec![Report::error("forkyard::internal", e.to_string())];
-        (Finished { code: FAILED, reports }, None)
+        (Finished { code: FAILED, reports, schedule: None }, None)
     })
 }
 
@@ -86,7 +86,7 @@ fn with_main_here<T: 'static>(
 ) -> (Finished, Option<T>) {
     let world = match plan.machine.boot() {
         Ok(world) => world,
-        Err(report) => return (Finished { code: USAGE, reports: vec![*report] }, None),
+        Err(report) => return (Finished::wrong(*report), None),
     };
     let loader = Box::new(Folder::new(plan.input.folder));
     let mut session = Session::new(plan.limits, plan.interrupt, Box::new(output), loader);
@@ -103,7 +103,7 @@ fn with_main_here<T: 'static>(
     if result.is_none() && finished.reports.is_empty() {
         let report = Report::error("forkyard::host", "only a program can run on the real kernel")
             .help("a program defines `fn main()` and starts nothing itself");
-        finished = Finished { code: USAGE, reports: vec![report] };
+        finished = Finished::wrong(report);
     }
     (finished, result)
 }

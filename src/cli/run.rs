@@ -2,11 +2,13 @@
 //!
 //! Left out: the meaning of the run; see `execute`.
 
-use super::args::{ErrorFormat, On, Run};
+use super::args::{ErrorFormat, On, ProgramPolicy, Run};
 use super::console::Console;
 use super::execute::Plan;
 use super::files::{self, Input};
 use super::{USAGE, host, interrupt, trace};
+use crate::explore::Policy;
+use crate::script::diagnostic::Report;
 
 /// Runs what the arguments say and gives the exit code.
 pub fn run(args: &Run, console: &Console) -> u8 {
@@ -40,13 +42,39 @@ fn run_input(args: &Run, console: &Console) -> u8 {
         plan.trace = trace::filter(words);
     }
     plan.interrupt = interrupt::flag(console.out());
+    plan.options.memory = args.memory;
+    plan.options.policy = policy(args);
+    plan.needs_program =
+        args.policy.is_some() || args.schedule.is_some() || args.memory || args.print_schedule;
+    if args.on == On::Linux && plan.needs_program {
+        let message = "with --on linux the kernel's scheduler chooses, and does not say whom";
+        let report = Report::error("forkyard::input", message)
+            .help("--policy, --schedule, --memory and --print-schedule are for the model");
+        console.report(&report, format);
+        return USAGE;
+    }
     if args.on == On::Linux {
         return on_linux(plan, console, format);
     }
     let to = console.clone();
     let finished = plan.run(console.out(), move |text| to.note(text.trim_end()));
     console.reports(&finished.reports, format);
+    if let Some(schedule) = finished.schedule.filter(|_| args.print_schedule) {
+        console.note(&format!("--schedule \"{schedule}\""));
+    }
     finished.code
+}
+
+fn policy(args: &Run) -> Policy {
+    if let Some(schedule) = &args.schedule {
+        return Policy::Replay(schedule.clone(), 0);
+    }
+    match args.policy {
+        None | Some(ProgramPolicy::Fifo) => Policy::Fifo,
+        Some(ProgramPolicy::RoundRobin) => Policy::RoundRobin,
+        Some(ProgramPolicy::Random) => Policy::random(args.boot.seed.unwrap_or(0)),
+        Some(ProgramPolicy::Kernel) => Policy::kernel(),
+    }
 }
 
 /// Runs a program on this machine's kernel.

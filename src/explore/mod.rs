@@ -10,8 +10,10 @@
 //! among machines, and `sample` makes some runs by chance where all are too
 //! many. `graph` keeps what was found, `found` says what came of it.
 //!
-//! Linux: the scheduler, seen from outside. Left out: the classes of the
-//! kernel's own scheduler.
+//! `stuck` says why nobody goes on.
+//!
+//! Linux: the scheduler, seen from outside. Left out: time that differs from
+//! processor to processor.
 
 pub mod crew;
 pub mod found;
@@ -28,6 +30,7 @@ pub mod shard;
 pub mod show;
 pub mod state;
 mod step;
+pub mod stuck;
 #[cfg(test)]
 mod tests;
 

@@ -30,10 +30,12 @@ use crate::kernel::task::TaskId;
 use crate::machine::UserOp;
 use crate::session::program::{Programs, TEXT, Want};
 
-/// Whether it is only a part of the step that it begins.
+/// Whether it is only a part of the step that it begins. A locked instruction
+/// ends a step as a system call does: threads speak to each other by both.
 pub fn is_part(want: &Want, memory: bool) -> bool {
     match want {
-        Want::Symbol(_) => true,
+        Want::Symbol(_) | Want::Op(UserOp::FsBase) => true,
+        Want::Op(UserOp::Atomic { .. }) => false,
         Want::Op(_) | Want::Define(..) => !memory,
         _ => false,
     }

@@ -12,6 +12,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::base::Rng;
+use crate::kernel::sched::fair::{Rq, Runnable};
+use crate::session::program::Programs;
 
 /// One choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,7 +51,8 @@ pub enum ScheduleError {
     },
     /// No policy has this name.
     #[error(
-        "there is no policy {0:?}: \"fifo\", \"round-robin\", \"random\" with a seed, or a schedule"
+        "there is no policy {0:?}: \"fifo\", \"round-robin\", \"random\" with a seed, \"kernel\", \
+         or a schedule"
     )]
     Policy(String),
 }
@@ -107,7 +110,14 @@ pub enum Policy {
     Random(Rng),
     /// As written; after its end as [`Policy::Fifo`].
     Replay(Schedule, usize),
+    /// As the kernel's scheduler would; see `kernel::sched::fair`.
+    Kernel(Rq),
 }
+
+/// What [`Policy::Kernel`] charges a process for a step, in ns. The machine's
+/// own clock runs slower, by what a call takes, and is left alone: the same
+/// choices made by another policy give the same run.
+const STEP_NS: u64 = 100_000;
 
 impl Policy {
     /// A policy by name, or a schedule.
@@ -119,6 +129,7 @@ impl Policy {
             "fifo" => Ok(Policy::Fifo),
             "round-robin" => Ok(Policy::RoundRobin),
             "random" => Ok(Policy::random(seed)),
+            "kernel" => Ok(Policy::kernel()),
             text if text.starts_with(|c: char| c.is_ascii_alphabetic()) => {
                 Err(ScheduleError::Policy(text.to_string()))
             }
@@ -126,9 +137,56 @@ impl Policy {
         }
     }
 
+    /// As the kernel's scheduler would choose.
+    pub fn kernel() -> Policy {
+        Policy::Kernel(Rq::default())
+    }
+
     /// Choices by chance.
     pub fn random(seed: u64) -> Policy {
         Policy::Random(Rng::new(seed))
+    }
+
+    /// Whether the choices are made already, part of a step or not.
+    pub(super) fn replays(&self) -> bool {
+        matches!(self, Policy::Replay(..))
+    }
+
+    /// The one that ran lets others go first (sched_yield(2)). Gives who counts
+    /// as the one that ran before.
+    pub(super) fn yielded(&mut self, ready: &[u32], last: u32) -> Result<u32, ScheduleError> {
+        match self {
+            Policy::Kernel(rq) => {
+                rq.yield_task();
+                Ok(last)
+            }
+            _ => Policy::RoundRobin.process(ready, last),
+        }
+    }
+
+    /// Chooses among processes, given by number in ascending order; `last` ran
+    /// before. There is at least one.
+    pub(super) fn choose(
+        &mut self,
+        programs: &Programs,
+        ready: &[u32],
+        last: u32,
+    ) -> Result<u32, ScheduleError> {
+        let Policy::Kernel(rq) = self else { return self.process(ready, last) };
+        let runnable: Vec<Runnable> = programs
+            .bodies()
+            .filter(|(_, body)| ready.contains(&body.number))
+            .map(|(task, body)| {
+                let t = programs.system.task(task);
+                Runnable {
+                    key: body.number,
+                    policy: t.policy,
+                    rt_priority: t.rt_priority as u32,
+                    weight: t.se.load_weight,
+                }
+            })
+            .collect();
+        Ok(rq.pick_next_task(runnable, STEP_NS).unwrap_or(ready[0]))
     }
 
     /// Chooses among processes, given by number in ascending order; `last` ran
@@ -136,7 +194,8 @@ impl Policy {
     pub(super) fn process(&mut self, ready: &[u32], last: u32) -> Result<u32, ScheduleError> {
         let fifo = || if ready.contains(&last) { last } else { ready[0] };
         match self {
-            Policy::Fifo => Ok(fifo()),
+            // Without a look at the tasks all are alike.
+            Policy::Fifo | Policy::Kernel(_) => Ok(fifo()),
             Policy::RoundRobin => Ok(*ready.iter().find(|n| **n > last).unwrap_or(&ready[0])),
             Policy::Random(rng) => Ok(ready[rng.below(ready.len() as u64) as usize]),
             Policy::Replay(schedule, at) => {
@@ -156,7 +215,7 @@ impl Policy {
     /// Chooses one of `n` ways.
     pub(super) fn way(&mut self, n: u32) -> Result<u32, ScheduleError> {
         match self {
-            Policy::Fifo | Policy::RoundRobin => Ok(0),
+            Policy::Fifo | Policy::RoundRobin | Policy::Kernel(_) => Ok(0),
             Policy::Random(rng) => Ok(rng.below(u64::from(n.max(1))) as u32),
             Policy::Replay(schedule, at) => {
                 let Some(choice) = schedule.0.get(*at) else { return Ok(0) };

@@ -105,4 +105,4 @@ impl<'i, I: Interpreter> Stepper<'i, I> {
 
 /// Most loads and stores in one step: a program that spins on a variable must
 /// let the others go on.
-const GLUED: u16 = 1_000;
+pub const GLUED: u16 = 1_000;

@@ -45,7 +45,7 @@ pub use entry::{IretFrame, SYSCALL_LEN};
 pub use exception::{Exception, PfError};
 pub use frame::{FRAME_WORDS, Frame, FrameMut};
 pub use mmu::{Access, translate};
-pub use op::UserOp;
+pub use op::{Atomic, UserOp};
 pub use page::{Page, PageBug, PageFlags};
 pub use paging::{Level, PagingLevels, Walk, WalkError, WalkStep, entry_addr};
 pub use phys::{LOW_RESERVED, PHYS_BITS, PageRun, PhysMem};

@@ -47,7 +47,7 @@ impl Size {
     }
 
     #[inline]
-    fn mask(self) -> u64 {
+    pub(super) fn mask(self) -> u64 {
         !0 >> (64 - 8 * self.bytes())
     }
 }
@@ -142,6 +142,38 @@ impl Machine {
             self.mem.write(at, tail);
         }
         Ok(())
+    }
+
+    /// Changes the `size` bytes at `va` as one locked instruction does and gives
+    /// what was there. It counts as a write, whatever it leaves there.
+    ///
+    /// # Errors
+    /// The exception of the translation; nothing was written.
+    pub fn update(
+        &mut self,
+        cpu: usize,
+        va: VirtAddr,
+        size: Size,
+        ring: Ring,
+        change: impl FnOnce(u64) -> u64,
+    ) -> Result<u64, Exception> {
+        let (first, second) =
+            place(&mut self.cpus[cpu], &mut self.mem, va, size, Access::Write, ring)?;
+        let (n, middle) = (size.bytes(), second.map_or(size.bytes(), |s| s.0));
+        let mut b = [0; 8];
+        let (head, tail) = b[..n].split_at_mut(middle);
+        self.mem.read(first, head);
+        if let Some((_, at)) = second {
+            self.mem.read(at, tail);
+        }
+        let old = u64::from_le_bytes(b);
+        let b = change(old).to_le_bytes();
+        let (head, tail) = b[..n].split_at(middle);
+        self.mem.write(first, head);
+        if let Some((_, at)) = second {
+            self.mem.write(at, tail);
+        }
+        Ok(old)
     }
 
     /// Reads a byte string.

@@ -71,9 +71,10 @@ pub struct End {
 }
 
 impl Reader {
-    /// Begins to read answers; `kept` is what `printf` keeps by then.
-    pub fn begin(&self, answers: Vec<Entry>, kept: String) {
-        *self.state.borrow_mut() = State { answers, buffer: kept, ..State::default() };
+    /// Begins to read answers; `kept` is what `printf` keeps by then, and
+    /// `origin` where it was asked last.
+    pub fn begin(&self, answers: Vec<Entry>, kept: String, origin: Origin) {
+        *self.state.borrow_mut() = State { answers, buffer: kept, origin, ..State::default() };
         self.active.set(true);
         self.over.set(false);
     }
@@ -81,6 +82,11 @@ impl Reader {
     /// How many answers have been read.
     pub fn read(&self) -> usize {
         self.state.borrow().at
+    }
+
+    /// Where it was asked last.
+    pub fn origin(&self) -> Origin {
+        self.state.borrow().origin
     }
 
     /// What `printf` keeps.
@@ -92,11 +98,6 @@ impl Reader {
     pub fn read_again(&self, read: usize, kept: String) {
         let mut state = self.state.borrow_mut();
         (state.at, state.buffer) = (read, kept);
-    }
-
-    /// The answers from an index on, which were given to `begin`.
-    pub fn answers_from(&self, index: usize) -> Vec<Entry> {
-        self.state.borrow().answers.get(index..).unwrap_or_default().to_vec()
     }
 
     /// Ends it.

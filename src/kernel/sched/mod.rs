@@ -2,10 +2,11 @@
 //! task to another.
 //!
 //! Linux: kernel/sched/core.c, include/linux/sched.h (`sched_entity`).
-//! Left out: choosing. In director style the script says who acts next; the
-//! classes that choose come with program style.
+//! `fair` chooses who runs next, when it is asked: in director style the script
+//! says who acts. Left out: several queues, balancing between them.
 
 pub mod core;
+pub mod fair;
 
 /// The fair class's view of a task.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -223,6 +223,16 @@ impl<'m> Named<'m> {
         }
     }
 
+    /// The argument as true or false, or a default.
+    pub(super) fn flag(&mut self, name: &'static str, default: bool) -> Result<bool, ScriptError> {
+        match self.get(name) {
+            Some(value) => value
+                .as_bool()
+                .map_err(|_| wrong(&format!("{}: {name}", self.call), "true or false", value)),
+            None => Ok(default),
+        }
+    }
+
     /// Refuses names that were never asked for.
     pub(super) fn finish(self) -> Result<(), ScriptError> {
         let Some(unknown) = self.map.keys().find(|k| !self.known.contains(&k.as_str())) else {

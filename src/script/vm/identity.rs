@@ -24,7 +24,7 @@ impl Place {
     /// variable holds what cannot be compared.
     pub fn identity(&self, answers: &[Entry]) -> Option<u64> {
         let mut h = DefaultHasher::new();
-        let Place { top: _, below: _, depth, kept } = self;
+        let Place { top: _, below: _, depth, kept, origin: _ } = self;
         (depth, kept).hash(&mut h);
         for call in self.calls() {
             let Call { function, op, scope, marks, loops, value: result } = call;

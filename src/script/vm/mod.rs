@@ -28,4 +28,4 @@ mod place;
 mod run;
 
 pub use place::Place;
-pub use run::{Ran, Runner};
+pub use run::{End, Ran, Runner};

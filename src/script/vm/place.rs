@@ -7,6 +7,8 @@ use std::rc::Rc;
 
 use rhai::{Dynamic, INT, Scope};
 
+use crate::trace::Origin;
+
 /// What a `for` goes over.
 #[derive(Debug, Clone)]
 pub(super) enum Items {
@@ -71,12 +73,20 @@ pub struct Place {
     pub(super) depth: usize,
     /// What `printf` keeps.
     pub(super) kept: String,
+    /// Where it was asked last.
+    pub(super) origin: Origin,
 }
 
 impl Place {
     /// The beginning of a function with its arguments.
     pub(super) fn begin(function: usize, scope: Scope<'static>) -> Place {
-        Place { top: Call::new(function, scope), below: None, depth: 0, kept: String::new() }
+        Place {
+            top: Call::new(function, scope),
+            below: None,
+            depth: 0,
+            kept: String::new(),
+            origin: Origin::default(),
+        }
     }
 
     /// Begins a call.

@@ -12,6 +12,7 @@ use super::compile::{Code, Op, Source};
 use super::place::{Call, Items, Loop, Place};
 use crate::script::control::Control;
 use crate::session::program::Entry;
+use crate::trace::Origin;
 
 /// How far a function has come.
 #[derive(Debug)]
@@ -43,7 +44,18 @@ enum Trouble {
 struct Saved {
     scope: Scope<'static>,
     kept: String,
+    origin: Origin,
     read: usize,
+}
+
+/// What comes after a function has returned.
+pub enum End<'f> {
+    /// Nothing: it is a handler.
+    Nothing,
+    /// What `printf` keeps is written.
+    Flush,
+    /// This is done with the value.
+    Then(&'f dyn Fn(&Dynamic) -> Result<Dynamic, Box<EvalAltResult>>),
 }
 
 impl<'e> Runner<'e> {
@@ -71,16 +83,15 @@ impl<'e> Runner<'e> {
         scope
     }
 
-    /// Goes on from a place with answers. `main`: what `printf` keeps is
-    /// written at the end.
-    pub fn run(&self, mut place: Place, answers: Vec<Entry>, main: bool) -> Ran {
+    /// Goes on from a place with answers.
+    pub fn run(&self, mut place: Place, answers: Vec<Entry>, end: &End) -> Ran {
         let reader = self.control.tape();
-        reader.begin(answers, std::mem::take(&mut place.kept));
+        reader.begin(answers, std::mem::take(&mut place.kept), place.origin);
         loop {
             let Some(op) = self.code.op(place.top.function, place.top.op) else {
                 return Ran::Unknown;
             };
-            if matches!(op, Op::Finish) && (place.depth > 0 || !main) {
+            if matches!(op, Op::Finish) && (place.depth > 0 || matches!(end, End::Nothing)) {
                 place.top.op += 1;
                 continue;
             }
@@ -95,13 +106,18 @@ impl<'e> Runner<'e> {
             let saved = asks.then(|| Saved {
                 scope: place.top.scope.clone(),
                 kept: reader.kept(),
+                origin: reader.origin(),
                 read: reader.read(),
             });
-            match (self.step(&mut place, op, saved.as_ref()), saved) {
+            let done = match op {
+                Op::Finish => self.finish(&mut place, end),
+                op => self.step(&mut place, op, saved.as_ref()),
+            };
+            match (done, saved) {
                 (Ok(()), _) => {}
                 (Err(Trouble::Asks), Some(saved)) => {
                     place.top.scope = saved.scope;
-                    place.kept = saved.kept;
+                    (place.kept, place.origin) = (saved.kept, saved.origin);
                     if !matches!(op, Op::Finish) {
                         place.top.value = Dynamic::UNIT;
                     }
@@ -205,14 +221,22 @@ impl<'e> Runner<'e> {
                 top.op += 1;
                 place.push(Call::new(*function, self.scope(*function, args.into_iter())));
             }
-            Op::Finish => {
-                if !self.control.tape().flush() {
-                    return Err(Trouble::Asks);
-                }
-                top.op += 1;
-            }
-            Op::Return => {}
+            Op::Finish | Op::Return => {}
         }
+        Ok(())
+    }
+
+    /// The first function has returned.
+    fn finish(&self, place: &mut Place, end: &End) -> Result<(), Trouble> {
+        match end {
+            End::Nothing => {}
+            End::Flush if self.control.tape().flush() => {}
+            End::Flush => return Err(Trouble::Asks),
+            End::Then(then) => {
+                place.top.value = then(&place.top.value).map_err(|_| self.trouble())?;
+            }
+        }
+        place.top.op += 1;
         Ok(())
     }
 

@@ -481,8 +481,11 @@ fn check_types(row: &Row, name: &str, args: &[Dynamic]) -> Result<(), ScriptErro
     Ok(())
 }
 
+/// What is said of every `try_` twin.
+pub(super) const TWIN: &str = " The same; gives the negated errno when refused.";
+
 /// Names and types of a signature's parameters.
-fn params(signature: &str) -> impl Iterator<Item = (&str, &str)> {
+pub(super) fn params(signature: &str) -> impl Iterator<Item = (&str, &str)> {
     let inner = signature.split_once('(').map_or("", |(_, rest)| rest);
     let inner = inner.split_once(')').map_or("", |(inner, _)| inner);
     inner.split(", ").filter_map(|p| p.split_once(": "))
@@ -493,7 +496,7 @@ pub(super) fn register(book: &mut Book, control: &Control) {
     for row in NUMBERS.iter().chain(OTHERS).chain(time::SLEEPS).chain(time::ROWS) {
         add(book, control, row, row.signature, row.docs);
         let signature = format!("try_{}", row.signature);
-        add(book, control, row, &signature, &[" The same; gives the negated errno when refused."]);
+        add(book, control, row, &signature, &[TWIN]);
     }
 }
 

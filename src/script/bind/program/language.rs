@@ -11,13 +11,13 @@ use std::rc::Rc;
 
 use rhai::{AST, CallFnOptions, Dynamic, Engine, EvalAltResult, Scope};
 
-use super::{calls, plain};
+use super::{calls, plain, pthread};
 use crate::kernel::system::System;
 use crate::script::control::Control;
 use crate::script::diagnose::{self, Context};
 use crate::script::diagnostic::Report;
 use crate::script::errors::ScriptError;
-use crate::script::vm::{Place, Ran, Runner};
+use crate::script::vm::{End, Place, Ran, Runner};
 use crate::session::program::{Body, Frame, Interpreter, Programs, Start, Want};
 use crate::trace::Origin;
 
@@ -104,6 +104,10 @@ impl<'e> Language<'e> {
 
     /// Runs a function from its start.
     pub(super) fn call(&self, start: &Start, handler: bool) -> Result<Dynamic, Box<EvalAltResult>> {
+        if let Some((thread, routine)) = pthread::routine(start) {
+            let value = self.call(&routine, false)?;
+            return pthread::returned(self.control, thread, &value);
+        }
         let given = self.arguments(start, handler)?;
         let options = CallFnOptions::new().eval_ast(false).rewind_scope(true);
         let mut scope = Scope::new();
@@ -148,7 +152,8 @@ impl<'e> Language<'e> {
     /// Goes on from where the function has asked last, if that is known, or
     /// else from its beginning. `None`: the tape must be read from its start.
     fn go_on(&self, frame: &Frame) -> Option<Asked> {
-        let (tape, main) = (&frame.tape, !frame.is_handler());
+        let tape = &frame.tape;
+        let thread = pthread::routine(&frame.start);
         let last = tape.len().checked_sub(1);
         let known = last.and_then(|last| {
             let asked = self.places.borrow_mut().get(tape.digest_before())?;
@@ -158,13 +163,24 @@ impl<'e> Language<'e> {
         let (place, from) = match known {
             Some(known) => known,
             None => {
-                let args = self.arguments(&frame.start, frame.is_handler()).ok()?;
-                (Rc::new(self.runner.begin(&frame.start.function, &args)?), 0)
+                let start = thread.as_ref().map_or(&frame.start, |(_, routine)| routine);
+                let args = self.arguments(start, frame.is_handler()).ok()?;
+                (Rc::new(self.runner.begin(&start.function, &args)?), 0)
             }
         };
         let answers = tape.answers_from(from);
         let given = answers.len();
-        let ran = self.runner.run(Rc::unwrap_or_clone(place), answers, main);
+        let then =
+            |value: &Dynamic| match &thread {
+                Some((thread, _)) => pthread::returned(self.control, *thread, value),
+                None => Ok(Dynamic::UNIT),
+            };
+        let behind = match &thread {
+            Some(_) => End::Then(&then),
+            None if frame.is_handler() => End::Nothing,
+            None => End::Flush,
+        };
+        let ran = self.runner.run(Rc::unwrap_or_clone(place), answers, &behind);
         let end = self.control.tape().end();
         if end.divergence.is_some() || self.control.stopped().is_some() {
             return None;
@@ -180,7 +196,7 @@ impl<'e> Language<'e> {
     /// Reads the tape from its start.
     fn read(&self, pid: i32, frame: &Frame) -> Asked {
         let reader = self.control.tape();
-        reader.begin(frame.tape.answers_from(0), String::new());
+        reader.begin(frame.tape.answers_from(0), String::new(), Origin::default());
         let result = self.call(&frame.start, frame.is_handler());
         let ended = result.is_ok() && !frame.is_handler() && !reader.is_over();
         if ended {
@@ -290,7 +306,9 @@ impl Interpreter for Language<'_> {
             (None, _) => return None,
         };
         let mut h = DefaultHasher::new();
-        (body.pid, body.top().is_handler(), asked.place.is_some(), place).hash(&mut h);
+        // What comes after its function matters too.
+        let thread = pthread::routine(&body.top().start).map(|(thread, _)| thread);
+        (body.pid, body.top().is_handler(), thread, asked.place.is_some(), place).hash(&mut h);
         let digest = h.finish();
         let mut places = self.places.borrow_mut();
         if places.get(digest).is_none() {

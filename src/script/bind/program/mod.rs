@@ -16,6 +16,7 @@
 //! the places at which functions have asked (`script::vm`) and goes on from
 //! there. The tape stays the truth.
 
+mod asking;
 mod calls;
 mod claims;
 mod copies;
@@ -23,7 +24,10 @@ mod exploring;
 mod language;
 mod live;
 mod plain;
+mod pthread;
 mod run;
+mod stepping;
+mod sync;
 mod time;
 
 use rhai::{Array, Dynamic, EvalAltResult, NativeCallContext};
@@ -100,9 +104,12 @@ struct OwnVars;
 /// Registers everything that programs can call.
 pub(super) fn register(book: &mut Book, control: &Control, machine: &Machine) {
     calls::register(book, control);
+    pthread::register(book, control);
+    sync::register(book, control);
     memory(book, control);
     stdio(book, control);
     run::register(book, control, machine);
+    stepping::register(book, control, machine);
     exploring::register(book, control, machine);
 }
 

@@ -12,10 +12,10 @@ use rhai::{AST, Array, Dynamic, Engine, Map, NativeCallContext};
 
 use super::{Language, plain};
 use crate::abi::structs::WaitStatus;
-use crate::explore::run::RunError;
-use crate::explore::{self, Ending, Policy, Schedule};
+use crate::explore::run::{RunError, Runner, Steps};
+use crate::explore::stuck::sleeper;
+use crate::explore::{Choice, Ending, Policy, Schedule};
 use crate::kernel::system::System;
-use crate::kernel::task::TaskId;
 use crate::script::bind::args::{self, Named};
 use crate::script::bind::registry::{Book, Raised, functions, getters};
 use crate::script::bind::waited::status_text;
@@ -40,11 +40,13 @@ pub struct Options {
     /// Whether functions go on from places. Without, each tape is read from
     /// its start for each question; it is there to check the places.
     pub places: bool,
+    /// Whether each load and store is a step of its own.
+    pub memory: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { policy: Policy::Fifo, steps: STEPS, places: true }
+        Options { policy: Policy::Fifo, steps: STEPS, memory: false, places: true }
     }
 }
 
@@ -126,22 +128,158 @@ impl fmt::Display for Run {
     }
 }
 
-/// A task that sleeps for ever, in words, with the line it sleeps since.
-fn sleeper(programs: &Programs, task: TaskId) -> String {
-    let t = programs.system.task(task);
-    let number = programs.body(task).map_or(0, |b| b.number);
-    let what = match &t.resume {
-        Some(r) => {
-            let name = crate::abi::nr::syscall_name(u64::from(r.call.nr)).unwrap_or("?");
-            let line = match r.origin.line {
-                0 => String::new(),
-                line => format!(" since line {line}"),
-            };
-            format!("in {name}{line}")
+/// A run under way: plain data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Going {
+    pub(super) programs: Programs,
+    pub(super) runner: Runner,
+    pub(super) policy: Policy,
+    /// What was written so far.
+    pub(super) output: String,
+    /// The first process.
+    pub(super) pid: i32,
+}
+
+fn broken(e: RunError) -> ScriptError {
+    match e {
+        RunError::Program(crate::session::program::ProgramError::Oops(oops)) => {
+            ScriptError::Oops(Box::new(oops))
         }
-        None => "without a call".into(),
-    };
-    format!("process {number} (pid {}, {}) {what}", t.pid, t.state_char())
+        other => ScriptError::usage(other.to_string()),
+    }
+}
+
+impl Going {
+    /// Starts a function as the first program of a copy of a machine.
+    ///
+    /// # Errors
+    /// The machine cannot make the process.
+    pub(super) fn start(
+        language: &Language,
+        machine: &Machine,
+        start: Start,
+        policy: Policy,
+    ) -> Result<Going, ScriptError> {
+        let mut programs = language.programs(machine.read(Clone::clone));
+        let first = programs.start(start).map_err(|e| broken(e.into()))?;
+        let pid = programs.system.task(first).pid;
+        Ok(Going { programs, runner: Runner::default(), policy, output: String::new(), pid })
+    }
+
+    /// Takes what was written.
+    fn collect(programs: &mut Programs, output: &mut String, show: &mut impl FnMut(&str)) {
+        let bytes = std::mem::take(&mut programs.system.kernel.console);
+        if !bytes.is_empty() {
+            let text = String::from_utf8_lossy(&bytes);
+            show(&text);
+            output.push_str(&text);
+        }
+    }
+
+    /// Goes on until nobody can, or for so many steps.
+    ///
+    /// # Errors
+    /// The kernel broke, the schedule does not fit, or a limit is hit.
+    pub(super) fn run(
+        &mut self,
+        language: &Language,
+        control: &Control,
+        steps: Steps,
+        mut show: impl FnMut(&str),
+    ) -> Result<Ending, ScriptError> {
+        let (tasks, ops) = (control.limits().tasks, control.limits().ops);
+        let mut too_many = false;
+        let Going { programs, runner, policy, output, .. } = self;
+        let ran = runner.run(programs, language, policy, steps, |programs| {
+            Going::collect(programs, output, &mut show);
+            too_many = programs.system.kernel.tasks.len() > tasks;
+            match control.stopped().is_some() || too_many || language.spent() > ops {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        });
+        let ending = ran.map_err(broken)?;
+        if language.spent() > ops {
+            return Err(ScriptError::Limit {
+                message: format!("more than {ops} operations in one run"),
+                help: Some(
+                    "does a program loop for ever? Its function is run anew for each system call, \
+                     so a loop of n calls costs n times n; `//@ limits: ops=…` allows more"
+                        .into(),
+                ),
+            });
+        }
+        if too_many {
+            return Err(ScriptError::Limit {
+                message: format!("{tasks} tasks at once in one machine"),
+                help: Some(
+                    "is this a fork bomb? exited tasks stay until their parent waits".into(),
+                ),
+            });
+        }
+        Ok(ending)
+    }
+
+    /// One step: of the process with that number, or of whom the policy
+    /// chooses. Gives whose it was; `None`: nobody can go on.
+    ///
+    /// # Errors
+    /// That process cannot go on; else as [`Going::run`].
+    pub(super) fn step(
+        &mut self,
+        language: &Language,
+        memory: bool,
+        process: Option<u32>,
+    ) -> Result<Option<u32>, ScriptError> {
+        let mut only = process.map(|n| Policy::Replay(Schedule(vec![Choice::Process(n)]), 0));
+        let mut who = None;
+        loop {
+            let Going { programs, runner, policy, output, .. } = self;
+            let policy = only.as_mut().unwrap_or(policy);
+            if !runner.step(programs, language, policy, memory).map_err(broken)? {
+                return Ok(who);
+            }
+            Going::collect(programs, output, &mut |_| ());
+            who = runner.last();
+            // Whoever has died or sleeps in the middle of a step ends it.
+            let goes_on = runner.within().is_some_and(|number| {
+                let runnable = programs.runnable();
+                runnable.iter().any(|t| programs.body(*t).is_some_and(|b| b.number == number))
+            });
+            if !goes_on {
+                return Ok(who);
+            }
+        }
+    }
+
+    /// Those that sleep for ever, in words.
+    pub(super) fn stuck(&self) -> Vec<String> {
+        let left = self.programs.bodies().map(|(task, body)| (body.number, task));
+        let mut left: Vec<_> = left.collect();
+        left.sort_unstable();
+        left.into_iter().map(|(_, task)| sleeper(&self.programs, task)).collect()
+    }
+
+    /// What came of it.
+    pub(super) fn ran(&self, language: &Language, ending: Ending) -> Run {
+        let programs = &self.programs;
+        let stuck = match &ending {
+            Ending::Stuck(_) => self.stuck(),
+            _ => Vec::new(),
+        };
+        let crashes = programs.crashes.iter().map(|c| {
+            let report = language.report(&c.message);
+            report.note(format!("process {} (pid {}) ended by SIGABRT", c.body.number, c.body.pid))
+        });
+        Run {
+            output: self.output.clone(),
+            stuck,
+            crashes: crashes.collect(),
+            status: programs.ended.iter().find(|e| e.pid == self.pid).map(|e| e.status),
+            ending,
+            schedule: self.runner.schedule.clone(),
+        }
+    }
 }
 
 /// Runs a function as the first program of a machine.
@@ -155,67 +293,14 @@ fn run(
     machine: &Machine,
     start: Start,
     options: Options,
-    mut show: impl FnMut(&str),
+    show: impl FnMut(&str),
 ) -> Result<(Run, System), ScriptError> {
-    let broken = |e: RunError| match e {
-        RunError::Program(crate::session::program::ProgramError::Oops(oops)) => {
-            ScriptError::Oops(Box::new(oops))
-        }
-        other => ScriptError::usage(other.to_string()),
-    };
     let mut language = Language::new(engine, control, ast);
     language.set_places(options.places);
-    let mut programs = language.programs(machine.read(Clone::clone));
-    let first = programs.start(start).map_err(|e| broken(e.into()))?;
-    let pid = programs.system.task(first).pid;
-    let mut output = String::new();
-    let mut policy = options.policy;
-    let tasks = control.limits().tasks;
-    let mut too_many = false;
-    let ops = control.limits().ops;
-    let ran = explore::run(&mut programs, &language, &mut policy, options.steps, |programs| {
-        let bytes = std::mem::take(&mut programs.system.kernel.console);
-        if !bytes.is_empty() {
-            let text = String::from_utf8_lossy(&bytes);
-            show(&text);
-            output.push_str(&text);
-        }
-        too_many = programs.system.kernel.tasks.len() > tasks;
-        match control.stopped().is_some() || too_many || language.spent() > ops {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
-    });
-    let ran = ran.map_err(broken)?;
-    if language.spent() > ops {
-        return Err(ScriptError::Limit {
-            message: format!("more than {ops} operations in one run"),
-            help: Some("does a program loop for ever? `//@ limits: ops=…` allows more".into()),
-        });
-    }
-    if too_many {
-        return Err(ScriptError::Limit {
-            message: format!("{tasks} tasks at once in one machine"),
-            help: Some("is this a fork bomb? exited tasks stay until their parent waits".into()),
-        });
-    }
-    let stuck = match &ran.ending {
-        Ending::Stuck(left) => left.iter().map(|task| sleeper(&programs, *task)).collect(),
-        _ => Vec::new(),
-    };
-    let crashes = programs.crashes.iter().map(|c| {
-        let report = language.report(&c.message);
-        report.note(format!("process {} (pid {}) ended by SIGABRT", c.body.number, c.body.pid))
-    });
-    let run = Run {
-        output,
-        stuck,
-        crashes: crashes.collect(),
-        status: programs.ended.iter().find(|e| e.pid == pid).map(|e| e.status),
-        ending: ran.ending,
-        schedule: ran.schedule,
-    };
-    Ok((run, programs.system))
+    let mut going = Going::start(&language, machine, start, options.policy)?;
+    let steps = Steps { most: options.steps, memory: options.memory };
+    let ending = going.run(&language, control, steps, show)?;
+    Ok((going.ran(&language, ending), going.programs.system))
 }
 
 /// Runs `main` of a file that starts nothing itself; prints go to the output.
@@ -259,21 +344,22 @@ fn report(engine: &Engine, control: &Control, ast: &AST, e: ScriptError) -> Box<
     Box::new(crate::script::diagnose::explain(context, &error))
 }
 
-/// Options from a map: #{policy, seed, schedule, steps}.
-fn options(map: &Map) -> Result<Options, ScriptError> {
-    let mut named = Named::new("run", map);
+/// Options from a map: #{policy, seed, schedule, steps, memory}.
+pub(super) fn options(name: &'static str, map: &Map) -> Result<Options, ScriptError> {
+    let mut named = Named::new(name, map);
     let seed = named.word("seed", 0)?;
     let steps = named.word("steps", STEPS as u64)?;
+    let memory = named.flag("memory", false)?;
     let given = named.get("policy").or(named.get("schedule"));
     let random = map.contains_key("seed") && given.is_none();
     let text = match given {
-        Some(v) => args::text("run policy", v)?,
+        Some(v) => args::text(&format!("{name} policy"), v)?,
         None => if random { "random" } else { "fifo" }.to_string(),
     };
     named.finish()?;
     let policy = Policy::parse(&text, seed).map_err(|e| ScriptError::usage(e.to_string()))?;
     let steps = usize::try_from(steps).unwrap_or(usize::MAX);
-    Ok(Options { policy, steps, ..Options::default() })
+    Ok(Options { policy, steps, memory, ..Options::default() })
 }
 
 /// Registers `run` and its result.
@@ -289,7 +375,7 @@ pub(super) fn register(book: &mut Book, control: &Control, machine: &Machine) {
         };
         control.set_started();
         let start = plain::start("run: function", what)?;
-        let options = options(map)?;
+        let options = options("run", map)?;
         let (run, system) = run(ctx.engine(), &control, &ast, &machine, start, options, |_| ())?;
         machine.write(|sys| *sys = system);
         Ok(run)
@@ -302,8 +388,9 @@ pub(super) fn register(book: &mut Book, control: &Control, machine: &Machine) {
         "run(function: function|string) -> Run" => move |ctx: NativeCallContext, f: Dynamic| {
             go(&ctx, &f, &Map::new())
         };
-        /// The same with #{policy: "fifo"|"round-robin"|"random", seed,
-        /// schedule: "1x3 2 1", steps}.
+        /// The same with #{policy: "fifo"|"round-robin"|"random"|"kernel", seed,
+        /// schedule: "1x3 2 1", memory: true (each load and store is a step),
+        /// steps}.
         "run(function: function|string, options: map) -> Run" =>
             move |ctx: NativeCallContext, f: Dynamic, map: Map| with_map(&ctx, &f, &map);
     }
