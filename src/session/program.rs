@@ -18,6 +18,7 @@
 //! does), languages (`script` has one).
 
 pub mod identity;
+mod outside;
 mod tape;
 
 pub use tape::{Answer, Child, Entry, Start, Tape, Value, Want, question};

@@ -17,7 +17,6 @@
 mod calls;
 mod claims;
 mod exploring;
-mod live;
 mod plain;
 mod run;
 mod time;
@@ -103,9 +102,14 @@ impl<'e> Language<'e> {
     /// A system with the script's functions as programs: /bin/NAME each.
     pub fn programs(&self, system: System) -> Programs {
         let mut programs = Programs::new(system);
-        let named = |name: &&str| !name.starts_with("anon$");
-        programs.install(self.ast.iter_functions().map(|f| f.name).filter(named));
+        programs.install(self.function_names());
         programs
+    }
+
+    /// The functions of the script that have names.
+    pub fn function_names(&self) -> impl Iterator<Item = &str> {
+        let named = |name: &&str| !name.starts_with("anon$");
+        self.ast.iter_functions().map(|f| f.name).filter(named)
     }
 
     /// Operations that running functions has taken so far, those for reading
