@@ -152,7 +152,8 @@ impl Runner {
         }
         let number = |t: &TaskId| programs.body(*t).map_or(0, |b| b.number);
         let numbers: Vec<u32> = ready.iter().map(number).collect();
-        let within = self.parts > 0 && self.parts < usize::from(GLUED) && numbers.contains(&self.last);
+        let within =
+            self.parts > 0 && self.parts < usize::from(GLUED) && numbers.contains(&self.last);
         self.last = if within && !policy.replays() {
             self.last
         } else {

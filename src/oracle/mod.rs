@@ -2,14 +2,14 @@
 //! calls, and the model is asked whether it could have done the same.
 //!
 //! ```text
-//! script ─► Want ─► session::program ─► the model's kernel      a tape
-//!                └► oracle::host     ─► the host's kernel       no tape
+//! script ─► Want ─► session::program ─► the model's kernel
+//!                └► oracle::host     ─► the host's kernel
 //! ```
 //!
 //! This is the only part that lets a script reach the host, and only inside
 //! namespaces of its own. On other systems than x86_64 Linux it refuses.
 //!
-//! Left out: threads (they would share the interpreter), machine code.
+//! Left out: machine code.
 
 pub mod compare;
 pub mod fuzz;
@@ -82,20 +82,70 @@ pub enum Refused {
     Unsupported(String),
 }
 
-/// Runs `main` on the host's kernel, in namespaces of its own.
+/// Namespaces of their own in which programs run on the host's kernel, one
+/// after another. Making one costs some ms, a program in it much less, so who
+/// compares many programs keeps it:
+///
+/// ```text
+/// let mut sandbox = oracle::Sandbox::new()?;
+/// for program in programs {
+///     let run = sandbox.run(&language(program), &plan)?;
+/// }
+/// ```
+///
+/// Each program has a fresh pid namespace and finds the same files. A program
+/// that is refused, or ended early, leaves the sandbox as good as new; after
+/// [`Refused::Sandbox`] another one is needed. Several threads may each have
+/// their own; one stays with the thread that made it.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub struct Sandbox(host::Sandbox);
+
+/// Namespaces of their own in which programs run: not on this platform.
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+pub struct Sandbox(std::convert::Infallible);
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+impl Sandbox {
+    /// Makes one.
+    ///
+    /// # Errors
+    /// The host does not permit it.
+    pub fn new() -> Result<Sandbox, Refused> {
+        host::Sandbox::new().map(Sandbox)
+    }
+
+    /// Runs `main`.
+    ///
+    /// # Errors
+    /// See [`Refused`]. A program that fails is not an error.
+    pub fn run(&mut self, language: &Language, plan: &Plan) -> Result<Run, Refused> {
+        self.0.run(language, plan)
+    }
+}
+
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+impl Sandbox {
+    /// Makes none.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn new() -> Result<Sandbox, Refused> {
+        Err(Refused::Platform)
+    }
+
+    /// There is no sandbox to run in.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn run(&mut self, _: &Language, _: &Plan) -> Result<Run, Refused> {
+        match self.0 {}
+    }
+}
+
+/// Runs `main` on the host's kernel, in a sandbox of its own.
 ///
 /// # Errors
 /// See [`Refused`]. A program that fails is not an error.
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub fn run(language: &Language, plan: &Plan) -> Result<Run, Refused> {
-    host::run(language, plan)
-}
-
-/// Runs `main` on the host's kernel: not on this platform.
-///
-/// # Errors
-/// Always.
-#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
-pub fn run(_: &Language, _: &Plan) -> Result<Run, Refused> {
-    Err(Refused::Platform)
+    Sandbox::new()?.run(language, plan)
 }

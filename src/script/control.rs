@@ -241,7 +241,7 @@ impl Control {
 
     /// Pid of the process whose function runs.
     pub(super) fn program_pid(&self) -> i32 {
-        self.0.tape.kernel().map_or_else(|| self.0.program_pid.get(), |k| k.pid())
+        self.0.program_pid.get()
     }
 
     /// Lets the operations from `since` on not count: each run of a program's

@@ -5,13 +5,9 @@
 //! for `printf` is kept in the function's own memory until it is flushed, as
 //! stdio does; fork copies it because it copies the tape.
 //!
-//! Without a tape a [`Kernel`] may answer each question at once: then the
-//! function runs through, and a fork really returns twice.
-//!
 //! Left out: running functions; `bind::program` does.
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
 
 use crate::kernel::syscalls::{Call, Payload};
 use crate::session::program::{Answer, Child, Entry, Want, question};
@@ -28,15 +24,6 @@ pub enum Asked {
     NotAProgram,
 }
 
-/// A kernel that answers at once, instead of a tape.
-pub trait Kernel {
-    /// Does what a process wants. May not return: the process has ended.
-    fn ask(&self, want: Want) -> Answer;
-
-    /// Pid of the process that asks, for messages.
-    fn pid(&self) -> i32;
-}
-
 /// The tape being read.
 #[derive(Default)]
 pub struct Reader {
@@ -45,7 +32,6 @@ pub struct Reader {
     /// Whether it has asked what has no answer, or something else than before.
     over: Cell<bool>,
     state: RefCell<State>,
-    kernel: RefCell<Option<Rc<dyn Kernel>>>,
 }
 
 #[derive(Debug, Default)]
@@ -110,18 +96,6 @@ impl Reader {
         End { want: state.want, origin: state.origin, divergence }
     }
 
-    /// From now on a kernel answers.
-    pub fn live(&self, kernel: Rc<dyn Kernel>) {
-        *self.kernel.borrow_mut() = Some(kernel);
-        self.active.set(true);
-        self.over.set(false);
-    }
-
-    /// The kernel that answers, if one does.
-    pub fn kernel(&self) -> Option<Rc<dyn Kernel>> {
-        self.kernel.borrow().clone()
-    }
-
     /// Whether a program's function runs.
     pub fn is_active(&self) -> bool {
         self.active.get()
@@ -139,10 +113,6 @@ impl Reader {
         }
         if self.over.get() {
             return Asked::Unanswered;
-        }
-        if let Some(kernel) = self.kernel() {
-            // Nothing is borrowed meanwhile: a signal handler may ask too.
-            return Asked::Answer(kernel.ask(want));
         }
         let mut state = self.state.borrow_mut();
         let state = &mut *state;

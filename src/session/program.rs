@@ -18,6 +18,7 @@
 //! does), languages (`script` has one).
 
 pub mod identity;
+mod outside;
 mod tape;
 
 pub use tape::{Answer, Child, Entry, Start, Tape, Value, Want, question};
@@ -364,10 +365,10 @@ impl Programs {
             Child::Returns => {
                 let body = &self.bodies[&creator];
                 let mut frames = body.frames.clone();
+                frames.iter_mut().for_each(|f| f.tape.passes_to(pid));
                 let top = frames.last_mut().expect("a body has a frame");
                 top.tape.push(question, Answer::Returned(0, Out::None));
                 top.waits = None;
-                frames.iter_mut().for_each(|f| f.tape.belongs_to(pid));
                 (frames, body.thread)
             }
             Child::Starts(start) => {

@@ -16,7 +16,8 @@ use std::sync::Arc;
 /// uid and gid of the unprivileged user "user".
 pub const USER_UID: u32 = 1000;
 
-const PASSWD: &str = "\
+/// /etc/passwd.
+pub const PASSWD: &str = "\
 root:x:0:0:root:/root:/bin/sh
 daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin
 bin:x:2:2:bin:/bin:/usr/sbin/nologin

@@ -1,90 +1,36 @@
-//! The host's system calls, and the moments at which they are made.
+//! The host's system calls as the supervisor makes them.
 //!
-//! ```text
-//! script code              all signals blocked
-//!   ask ── open window     the mask that the script has set
-//!            SYSCALL       a handler may run here, and only here
-//!          close window    all signals blocked
-//! ```
-//!
-//! So a script's handler can run inside the real signal handler, on the
-//! kernel's own frame: nothing else is ever under way then. To the kernel a
-//! process outside a window looks like one that was not scheduled for a while.
-//!
-//! Left out: SIGKILL and SIGSTOP, which nobody can block.
+//! Left out: what a script asks for; its tasks make those calls themselves.
 
-#![allow(unsafe_code, reason = "system calls and memory of the host")]
+#![allow(unsafe_code, reason = "system calls of the host")]
 
 use std::arch::asm;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
 
 use crate::abi::Errno;
-
-/// The mask that the script's process has while it is in a window.
-static SCRIPT_MASK: AtomicU64 = AtomicU64::new(0);
-const SIGSETSIZE: u64 = 8;
 
 /// Makes a system call and gives RAX.
 ///
 /// # Safety
 /// The kernel does what it is told: pointers must be valid for what the call
 /// reads and writes, and no memory that Rust uses may be unmapped.
-pub(super) unsafe fn raw(nr: u32, args: [u64; 6]) -> i64 {
+unsafe fn raw(nr: libc::c_long, args: [u64; 6]) -> i64 {
     let ret: i64;
     // SAFETY: the registers are those of the x86_64 convention; the caller
     // answers for what the call does.
     unsafe {
         asm!(
             "syscall",
-            inlateout("rax") u64::from(nr) => ret,
+            inlateout("rax") nr => ret,
             in("rdi") args[0], in("rsi") args[1], in("rdx") args[2],
             in("r10") args[3], in("r8") args[4], in("r9") args[5],
             lateout("rcx") _, lateout("r11") _,
             options(nostack)
         );
     }
-    ret
-}
-
-fn set_mask(mask: u64) -> u64 {
-    let mut old = 0u64;
-    let args = [2, (&raw const mask).addr() as u64, (&raw mut old).addr() as u64, SIGSETSIZE, 0, 0];
-    // SAFETY: both pointers are to locals of the size of a signal set.
-    unsafe { raw(libc::SYS_rt_sigprocmask as u32, args) };
-    old
-}
-
-/// Blocks all signals and notes what the script's mask was.
-pub(super) fn close_window() {
-    SCRIPT_MASK.store(set_mask(u64::MAX), Ordering::Relaxed);
-}
-
-/// Lets signals come as the script has it.
-pub(super) fn open_window() {
-    set_mask(SCRIPT_MASK.load(Ordering::Relaxed));
-}
-
-/// Makes a signal come even if the script has blocked it.
-pub(super) fn unblock(sig: i32) {
-    SCRIPT_MASK.fetch_and(!(1 << (sig - 1)), Ordering::Relaxed);
-}
-
-/// Blocks all signals; the script begins with none blocked.
-pub(super) fn begin() {
-    set_mask(u64::MAX);
-    SCRIPT_MASK.store(0, Ordering::Relaxed);
-}
-
-/// Makes a system call in a window.
-///
-/// # Safety
-/// As [`raw`]. The caller holds no lock and no borrow that a handler of the
-/// script could want.
-pub(super) unsafe fn call(nr: u32, args: [u64; 6]) -> i64 {
-    open_window();
-    // SAFETY: the caller's.
-    let ret = unsafe { raw(nr, args) };
-    close_window();
     ret
 }
 
@@ -96,59 +42,61 @@ pub(super) fn result(ret: i64) -> Result<i64, Errno> {
     }
 }
 
-/// Loads in a window: a fault is the process's own.
+/// Sleeps while a word that other processes see too holds a value, for a time
+/// at most.
+pub(super) fn futex_wait(word: &AtomicU32, value: u32, time: Duration) {
+    let time = libc::timespec {
+        tv_sec: time.as_secs() as libc::time_t,
+        tv_nsec: i64::from(time.subsec_nanos()),
+    };
+    let at = (&raw const time).addr() as u64;
+    let args = [word.as_ptr().addr() as u64, libc::FUTEX_WAIT as u64, u64::from(value), at, 0, 0];
+    // SAFETY: the pointers are to a word that lives, and to a local.
+    unsafe { raw(libc::SYS_futex, args) };
+}
+
+/// Wakes one that sleeps on a word.
+pub(super) fn futex_wake(word: &AtomicU32) {
+    let args = [word.as_ptr().addr() as u64, libc::FUTEX_WAKE as u64, 1, 0, 0, 0];
+    // SAFETY: the pointer is to a word that lives.
+    unsafe { raw(libc::SYS_futex, args) };
+}
+
+/// Memory as a file; `executable` if it is to be run.
+pub(super) fn memory_file(executable: bool) -> io::Result<OwnedFd> {
+    const MFD_EXEC: u64 = 0x10;
+    let name = c"forkyard";
+    let make = |flags: u64| {
+        let args = [name.as_ptr().addr() as u64, flags, 0, 0, 0, 0];
+        // SAFETY: the name ends with a zero byte.
+        result(unsafe { raw(libc::SYS_memfd_create, args) })
+    };
+    let cloexec = u64::from(libc::MFD_CLOEXEC);
+    // Kernels before 6.3 do not know MFD_EXEC, and need it not.
+    let fd = match executable {
+        true => make(cloexec | MFD_EXEC).or_else(|_| make(cloexec)),
+        false => make(cloexec),
+    };
+    let fd = fd.map_err(|e| io::Error::from_raw_os_error(e as i32))?;
+    // SAFETY: the kernel has just made it, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+/// Maps a file's memory, shared.
+pub(super) fn map_shared(fd: &OwnedFd, bytes: usize) -> io::Result<*mut u8> {
+    let (prot, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED);
+    // SAFETY: the kernel chooses memory that is free.
+    let at = unsafe { libc::mmap(std::ptr::null_mut(), bytes, prot, flags, fd.as_raw_fd(), 0) };
+    if at == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(at.cast()) }
+}
+
+/// Undoes [`map_shared`].
 ///
 /// # Safety
-/// The address is mapped for the script, or not mapped at all.
-pub(super) unsafe fn load(addr: u64) -> i64 {
-    open_window();
-    let value: i64;
-    // SAFETY: the caller's. MOV does not need alignment.
-    unsafe {
-        asm!("mov {}, [{}]", out(reg) value, in(reg) addr, options(nostack, readonly, preserves_flags));
-    }
-    close_window();
-    value
-}
-
-/// Stores in a window.
-///
-/// # Safety
-/// As [`load`].
-pub(super) unsafe fn store(addr: u64, value: u64) {
-    open_window();
-    // SAFETY: the caller's. MOV does not need alignment.
-    unsafe {
-        asm!("mov [{}], {}", in(reg) addr, in(reg) value, options(nostack, preserves_flags));
-    }
-    close_window();
-}
-
-/// fork(2) of the thread that calls it, without libc's part in it.
-pub(super) fn fork() -> i32 {
-    // SAFETY: the child has a copy of everything. It has one thread, as the
-    // sandbox's processes have.
-    unsafe { raw(libc::SYS_clone as u32, [libc::SIGCHLD as u64, 0, 0, 0, 0, 0]) as i32 }
-}
-
-/// fork(2) into user, mount and pid namespaces of its own.
-pub(super) fn fork_with_namespaces() -> Result<i32, Errno> {
-    let flags = libc::SIGCHLD | libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWPID;
-    // SAFETY: the child has a copy of everything, and goes on as the only
-    // thread. The others are known: one waits for this thread, one for Ctrl-C;
-    // neither is inside the allocator.
-    let ret = unsafe { raw(libc::SYS_clone as u32, [flags as u64, 0, 0, 0, 0, 0]) };
-    result(ret).map(|pid| pid as i32)
-}
-
-/// Kills a child of ours that has not been reaped, and reaps it.
-pub(super) fn kill_and_reap(pid: i32) {
-    // SAFETY: no status is stored. The pid is still the child's, because it
-    // has not been reaped.
-    unsafe {
-        libc::kill(pid, libc::SIGKILL);
-        libc::waitpid(pid, std::ptr::null_mut(), 0);
-    }
+/// Nobody uses the memory any more.
+pub(super) unsafe fn unmap(at: *mut u8, bytes: usize) {
+    // SAFETY: the caller's.
+    unsafe { libc::munmap(at.cast(), bytes) };
 }
 
 /// Our effective user and group.
@@ -157,15 +105,160 @@ pub(super) fn effective_ids() -> (u32, u32) {
     unsafe { (libc::geteuid(), libc::getegid()) }
 }
 
-/// Which of two descriptors can be read within so many ms.
-pub(super) fn poll(fds: [i32; 2], wanted: [bool; 2], ms: i32) -> [bool; 2] {
-    let entry = |i: usize| libc::pollfd {
-        fd: if wanted[i] { fds[i] } else { -1 },
-        events: libc::POLLIN,
-        revents: 0,
+/// Makes reading a descriptor return at once.
+pub(super) fn do_not_wait(fd: &OwnedFd) {
+    // SAFETY: descriptors and numbers only.
+    unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) };
+}
+
+/// Makes a pipe as large as an unprivileged process may have it.
+pub(super) fn enlarge_pipe(fd: &OwnedFd) {
+    // SAFETY: descriptors and numbers only.
+    unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETPIPE_SZ, 1 << 20) };
+}
+
+/// Whether a child of ours has ended. It stays there to be reaped.
+pub(super) fn is_gone(pid: i32) -> bool {
+    // SAFETY: a siginfo is numbers; zero is one of them. The pointer is to a
+    // local.
+    unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+        let ret = libc::waitid(libc::P_PID, pid as libc::id_t, &raw mut info, options);
+        ret != 0 || info.si_pid() == pid
+    }
+}
+
+/// What a clock of the host shows in ns; 0 if there is no such clock.
+pub(super) fn now(clock: i32) -> i64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to a local.
+    match unsafe { libc::clock_gettime(clock, &raw mut time) } {
+        0 => time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec),
+        _ => 0,
+    }
+}
+
+/// Kills a child of ours that has not been reaped, and reaps it.
+pub(super) fn kill_and_reap(pid: i32) {
+    // SAFETY: no status is stored. The pid is still the child's, because it
+    // has not been reaped.
+    unsafe {
+        libc::kill(pid, libc::SIGKILL);
+        libc::waitpid(pid, std::ptr::null_mut(), libc::__WALL);
+    }
+}
+
+/// What the first process of a sandbox is to become.
+pub(super) struct Become<'a> {
+    /// The program.
+    pub(super) image: &'a OwnedFd,
+    /// Becomes its descriptor of that number.
+    pub(super) control: (&'a OwnedFd, i32),
+    /// Becomes 1 and 2.
+    pub(super) output: &'a OwnedFd,
+    /// Becomes 0.
+    pub(super) null: &'a OwnedFd,
+    /// A byte arrives when the user namespace has its ids.
+    pub(super) ready: &'a OwnedFd,
+    /// Its slot, as the first string of the environment.
+    pub(super) slot: [u8; 3],
+}
+
+/// Starts a program in user and mount namespaces of its own, as root there. It
+/// dies with the thread that calls this. Gives its pid.
+pub(super) fn start(program: &Become) -> Result<i32, Errno> {
+    let flags = (libc::SIGCHLD | libc::CLONE_NEWUSER | libc::CLONE_NEWNS) as u64;
+    // SAFETY: neither has an argument.
+    let parent = unsafe { libc::getpid() };
+    // SAFETY: the child has a copy of everything. It only makes system calls
+    // until it execs or exits: other threads may hold locks.
+    let pid = result(unsafe { raw(libc::SYS_clone, [flags, 0, 0, 0, 0, 0]) })? as i32;
+    if pid != 0 {
+        return Ok(pid);
+    }
+    let failed = become_program(program, parent);
+    loop {
+        // SAFETY: the process ends.
+        unsafe { raw(libc::SYS_exit_group, [failed, 0, 0, 0, 0, 0]) };
+    }
+}
+
+/// In the child: no allocation, no lock. Gives the step that failed.
+fn become_program(p: &Become, parent: i32) -> u64 {
+    let call = |nr: libc::c_long, args: &[u64]| {
+        let mut six = [0; 6];
+        six[..args.len()].copy_from_slice(args);
+        // SAFETY: pointers are to locals or constants that live until exec.
+        unsafe { raw(nr, six) }
     };
-    let mut polled = [entry(0), entry(1)];
-    // SAFETY: the pointer is to two entries.
-    unsafe { libc::poll(polled.as_mut_ptr(), 2, ms) };
-    [polled[0].revents != 0, polled[1].revents != 0]
+    let fd = |fd: &OwnedFd| fd.as_raw_fd() as u64;
+    let mut byte = 0u8;
+    if call(libc::SYS_read, &[fd(p.ready), (&raw mut byte).addr() as u64, 1]) != 1 {
+        return 101;
+    }
+    let all = u64::MAX;
+    // SIG_SETMASK. Nothing of ours reaches it but SIGKILL.
+    call(libc::SYS_rt_sigprocmask, &[2, (&raw const all).addr() as u64, 0, 8]);
+    // A new program keeps what is ignored.
+    let default = [0u64; 4];
+    for sig in 1..=64 {
+        call(libc::SYS_rt_sigaction, &[sig, default.as_ptr().addr() as u64, 0, 8]);
+    }
+    // Not permitted where one id only is mapped: the groups stay.
+    call(libc::SYS_setgroups, &[0, 0]);
+    if call(libc::SYS_setresgid, &[0, 0, 0]) != 0 || call(libc::SYS_setresuid, &[0, 0, 0]) != 0 {
+        return 102;
+    }
+    // Last: a change of ids clears it.
+    if call(libc::SYS_prctl, &[libc::PR_SET_PDEATHSIG as u64, libc::SIGKILL as u64]) != 0 {
+        return 103;
+    }
+    if call(libc::SYS_getppid, &[]) != i64::from(parent) {
+        return 104;
+    }
+    call(libc::SYS_setsid, &[]);
+    call(libc::SYS_umask, &[0o022]);
+    const ADDR_NO_RANDOMIZE: u64 = 0x004_0000;
+    if call(libc::SYS_personality, &[ADDR_NO_RANDOMIZE]) < 0 {
+        return 105;
+    }
+    let limit = libc::rlimit { rlim_cur: 8 << 20, rlim_max: 8 << 20 };
+    let at = (&raw const limit).addr() as u64;
+    if call(libc::SYS_setrlimit, &[u64::from(libc::RLIMIT_STACK), at]) != 0 {
+        return 106;
+    }
+    let wide = libc::rlimit { rlim_cur: 4096, rlim_max: 4096 };
+    call(libc::SYS_setrlimit, &[u64::from(libc::RLIMIT_NOFILE), (&raw const wide).addr() as u64]);
+    // Above all that is open, first: 0, 1 and 2 may be any of ours.
+    let (control, to) = p.control;
+    let image_to = to as u64 + 1;
+    let cloexec = libc::O_CLOEXEC as u64;
+    let output_to = to as u64 + 2;
+    let null_to = to as u64 + 3;
+    if call(libc::SYS_dup3, &[fd(control), to as u64, 0]) < 0
+        || call(libc::SYS_dup3, &[fd(p.image), image_to, cloexec]) < 0
+        || call(libc::SYS_dup3, &[fd(p.output), output_to, cloexec]) < 0
+        || call(libc::SYS_dup3, &[fd(p.null), null_to, cloexec]) < 0
+        || call(libc::SYS_dup2, &[null_to, 0]) < 0
+        || call(libc::SYS_dup2, &[output_to, 1]) < 0
+        || call(libc::SYS_dup2, &[output_to, 2]) < 0
+    {
+        return 107;
+    }
+    call(libc::SYS_close_range, &[3, to as u64 - 1, 0]);
+    call(libc::SYS_close_range, &[null_to + 1, u64::from(u32::MAX), 0]);
+    let text = |s: &[u8]| s.as_ptr().addr() as u64;
+    let argv = [text(b"forkyard\0"), 0];
+    let envp = [text(&p.slot), 0];
+    let empty = text(b"\0");
+    let args = [
+        image_to,
+        empty,
+        argv.as_ptr().addr() as u64,
+        envp.as_ptr().addr() as u64,
+        libc::AT_EMPTY_PATH as u64,
+    ];
+    call(libc::SYS_execveat, &args);
+    108
 }

@@ -114,6 +114,8 @@ pub struct Tape {
     before: u64,
     /// Whether `digest` is a place in a function; see [`Tape::arrives`].
     placed: bool,
+    /// The process whose tape it is from the next answer on.
+    passes_to: Option<i32>,
 }
 
 impl Tape {
@@ -142,16 +144,19 @@ impl Tape {
     pub(super) fn push(&mut self, question: u64, answer: Answer) {
         self.before = self.digest;
         self.digest = extend(self.digest, question, &answer);
+        if let Some(pid) = self.passes_to.take() {
+            let mut h = DefaultHasher::new();
+            (self.digest, pid).hash(&mut h);
+            self.digest = h.finish();
+        }
         self.placed = false;
         self.entries.push(Some(Entry { question, answer }));
     }
 
-    /// From now on it is the tape of another process, which goes on where the
-    /// last answer was given.
-    pub(super) fn belongs_to(&mut self, pid: i32) {
-        let mut h = DefaultHasher::new();
-        (self.digest, pid).hash(&mut h);
-        self.digest = h.finish();
+    /// From the next answer on it is the tape of another process, which goes
+    /// on where its creator is.
+    pub(super) fn passes_to(&mut self, pid: i32) {
+        self.passes_to = Some(pid);
     }
 
     /// All answers, from an index on.

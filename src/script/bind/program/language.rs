@@ -62,9 +62,14 @@ impl<'e> Language<'e> {
     /// A system with the script's functions as programs: /bin/NAME each.
     pub fn programs(&self, system: System) -> Programs {
         let mut programs = Programs::new(system);
-        let named = |name: &&str| !name.starts_with("anon$");
-        programs.install(self.ast.iter_functions().map(|f| f.name).filter(named));
+        programs.install(self.function_names());
         programs
+    }
+
+    /// The functions of the script that have names.
+    pub fn function_names(&self) -> impl Iterator<Item = &str> {
+        let named = |name: &&str| !name.starts_with("anon$");
+        self.ast.iter_functions().map(|f| f.name).filter(named)
     }
 
     /// Operations that running functions has taken so far, those for reading
@@ -170,11 +175,10 @@ impl<'e> Language<'e> {
         };
         let answers = tape.answers_from(from);
         let given = answers.len();
-        let then =
-            |value: &Dynamic| match &thread {
-                Some((thread, _)) => pthread::returned(self.control, *thread, value),
-                None => Ok(Dynamic::UNIT),
-            };
+        let then = |value: &Dynamic| match &thread {
+            Some((thread, _)) => pthread::returned(self.control, *thread, value),
+            None => Ok(Dynamic::UNIT),
+        };
         let behind = match &thread {
             Some(_) => End::Then(&then),
             None if frame.is_handler() => End::Nothing,

@@ -22,7 +22,6 @@ mod claims;
 mod copies;
 mod exploring;
 mod language;
-mod live;
 mod plain;
 mod pthread;
 mod run;

@@ -1,0 +1,88 @@
+//! Everyone sleeps: finding out, and saying so.
+//!
+//! Left out: tasks that /proc does not show.
+
+use std::time::Duration;
+
+use super::super::calls::{self, Kind};
+use super::super::task::{Place, Task};
+use super::super::watch::{self, Seen};
+use super::{Brain, Stop};
+
+/// How long nothing moves before the tasks are looked at, and between two
+/// looks.
+const QUIET: Duration = Duration::from_millis(4);
+/// The longest time between two looks.
+const RARE: Duration = Duration::from_millis(32);
+
+impl Brain<'_> {
+    fn task_of(&self, tid: i32) -> Option<&Task> {
+        let mut tasks = self.places.iter().filter_map(|place| match place {
+            Place::Task(task) if task.tid == tid => Some(&**task),
+            _ => None,
+        });
+        tasks.next_back()
+    }
+
+    /// Whether a task that was seen waits for something that somebody else must
+    /// do.
+    fn sleeps(&self, seen: &Seen) -> bool {
+        let top = self.task_of(seen.tid).and_then(|task| task.flights.last());
+        let nr = top.and_then(|f| f.nr).map(libc::c_long::from);
+        match seen.state {
+            'T' | 't' | 'Z' | 'X' => true,
+            'S' => !top.is_some_and(|f| f.timed),
+            // A parent in vfork.
+            'D' => top.is_some_and(|f| f.kind == Kind::Create) && nr.is_some(),
+            _ => false,
+        }
+    }
+
+    fn words(&self, seen: &Seen) -> String {
+        let call = self.task_of(seen.tid).and_then(|task| task.flights.last()?.nr);
+        let place = match (call, seen.is_dead()) {
+            (Some(nr), false) => format!(" in {}", calls::name(nr)),
+            _ => String::new(),
+        };
+        format!("process {} ({}){place}", seen.tid, seen.state)
+    }
+}
+
+/// Finds out when everyone sleeps: nothing has been reported for a while, and
+/// two looks show all tasks asleep and none of them given a processor between.
+pub(super) struct Watch {
+    before: Vec<Seen>,
+    pause: Duration,
+}
+
+impl Watch {
+    pub(super) fn new() -> Watch {
+        Watch { before: Vec::new(), pause: QUIET }
+    }
+
+    pub(super) fn moved(&mut self) {
+        *self = Watch::new();
+    }
+
+    pub(super) fn pause(&self) -> Duration {
+        self.pause
+    }
+
+    /// Gives those that sleep for ever in words, if all do.
+    pub(super) fn look(&mut self, brain: &Brain) -> Result<Option<Vec<String>>, Stop> {
+        let now = watch::tasks(brain.sandbox.init());
+        let somebody = now.iter().any(|seen| !seen.is_init);
+        if !somebody || !now.iter().all(|seen| brain.sleeps(seen)) {
+            self.before.clear();
+            self.pause = (self.pause * 2).min(RARE);
+            return Ok(None);
+        }
+        self.pause = QUIET;
+        if now != self.before {
+            self.before = now;
+            return Ok(None);
+        }
+        let others = now.iter().filter(|seen| !seen.is_init);
+        Ok(Some(others.map(|seen| brain.words(seen)).collect()))
+    }
+}

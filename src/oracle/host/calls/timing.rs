@@ -1,0 +1,89 @@
+//! Time, which is real here, and futexes: calls that end by themselves.
+//!
+//! Left out: sleeping for long; whoever compares kernels does not want to wait.
+
+use super::results::Kind;
+use super::{Draft, No, no, nr};
+use crate::kernel::syscalls::Payload;
+use crate::oracle::host::sys;
+
+/// Longest sleep in ns.
+const LONGEST: i128 = 2_000_000_000;
+
+/// Makes the calls with times ready.
+pub(super) fn prepare(d: &mut Draft) -> Result<bool, No> {
+    let args = d.call.args;
+    match nr(d) {
+        libc::SYS_nanosleep => {
+            sleep(d, 0, None)?;
+            d.theirs(1, 16)?;
+        }
+        libc::SYS_clock_nanosleep => {
+            let absolute = args[1] & libc::TIMER_ABSTIME as u64 != 0;
+            sleep(d, 2, absolute.then_some(args[0]))?;
+            d.theirs(3, 16)?;
+        }
+        libc::SYS_clock_gettime => d.result(1, 16, Kind::Time)?,
+        libc::SYS_rt_sigtimedwait => {
+            match &d.call.payload {
+                Payload::SigSet(set) => d.input(0, &set.0.to_le_bytes()),
+                _ => d.theirs(0, 8)?,
+            }
+            if args[2] != 0 {
+                return no("sigtimedwait with a time as an address");
+            }
+            d.result(1, 128, Kind::SigInfo)?;
+        }
+        libc::SYS_futex => futex(d)?,
+        libc::SYS_set_tid_address => d.theirs(0, 4)?,
+        libc::SYS_set_robust_list => d.theirs(0, 24)?,
+        libc::SYS_restart_syscall => {}
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// The time that argument `i` points to: how long it is, or until when on a
+/// clock.
+fn sleep(d: &mut Draft, i: usize, clock: Option<u64>) -> Result<(), No> {
+    let Payload::Timespec(sec, nsec) = d.call.payload else {
+        return no(format!("{} with a time as an address", super::name(d.call.nr)));
+    };
+    let ns = i128::from(sec) * 1_000_000_000 + i128::from(nsec);
+    let now = clock.map_or(0, |clock| i128::from(sys::now(clock as i32)));
+    if ns - now > LONGEST {
+        let seconds = (ns - now) as f64 / 1e9;
+        return no(format!(
+            "{} for {seconds:.1} s: time is real there, and 2 s are the most",
+            super::name(d.call.nr)
+        ));
+    }
+    d.input(i, &[sec, nsec].map(i64::to_le_bytes).concat());
+    d.order.timed = true;
+    Ok(())
+}
+
+fn futex(d: &mut Draft) -> Result<(), No> {
+    const BITS: i32 = libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME;
+    let operation = d.call.args[1] as i32;
+    d.theirs(0, 4)?;
+    match operation & !BITS {
+        libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET | libc::FUTEX_LOCK_PI => {
+            let absolute = operation & !BITS != libc::FUTEX_WAIT;
+            let real = operation & libc::FUTEX_CLOCK_REALTIME != 0
+                || operation & !BITS == libc::FUTEX_LOCK_PI;
+            let clock = if real { libc::CLOCK_REALTIME } else { libc::CLOCK_MONOTONIC };
+            match d.call.payload {
+                Payload::Timespec(..) => sleep(d, 3, absolute.then_some(clock as u64)),
+                _ if d.call.args[3] != 0 => no("futex with a time as an address"),
+                _ => Ok(()),
+            }
+        }
+        libc::FUTEX_WAKE
+        | libc::FUTEX_WAKE_BITSET
+        | libc::FUTEX_UNLOCK_PI
+        | libc::FUTEX_TRYLOCK_PI => Ok(()),
+        libc::FUTEX_REQUEUE | libc::FUTEX_CMP_REQUEUE | libc::FUTEX_WAKE_OP => d.theirs(4, 4),
+        other => no(format!("futex operation {other}")),
+    }
+}
