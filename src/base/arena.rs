@@ -13,7 +13,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
-/// Slots a chunk; small, because a chunk is what a write after a snapshot copies.
+/// Slots a chunk unless said otherwise; small, because a chunk is what a write
+/// after a snapshot copies. Large objects have smaller ones.
 const CHUNK: usize = 16;
 const NIL: u32 = u32::MAX;
 
@@ -89,19 +90,19 @@ impl<T> Default for Slot<T> {
 /// Objects of one kind, named by [`Id`]. Freed slots are reused last in,
 /// first out, so the same calls give the same ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Arena<T> {
-    slots: PVec<Slot<T>, CHUNK>,
+pub struct Arena<T, const N: usize = CHUNK> {
+    slots: PVec<Slot<T>, N>,
     free: u32,
     live: usize,
 }
 
-impl<T> Default for Arena<T> {
+impl<T, const N: usize> Default for Arena<T, N> {
     fn default() -> Self {
         Arena { slots: PVec::default(), free: NIL, live: 0 }
     }
 }
 
-impl<T: Clone> Arena<T> {
+impl<T: Clone, const N: usize> Arena<T, N> {
     /// An empty arena.
     pub fn new() -> Self {
         Self::default()
@@ -192,7 +193,7 @@ impl<T: Clone> Arena<T> {
     }
 }
 
-impl<T: Clone> std::ops::Index<Id<T>> for Arena<T> {
+impl<T: Clone, const N: usize> std::ops::Index<Id<T>> for Arena<T, N> {
     type Output = T;
     /// Panics when `id` is stale: inside the kernel that is a bug of ours.
     /// Ids that come from a script go through [`Arena::get`].
@@ -202,7 +203,7 @@ impl<T: Clone> std::ops::Index<Id<T>> for Arena<T> {
     }
 }
 
-impl<T: Clone> std::ops::IndexMut<Id<T>> for Arena<T> {
+impl<T: Clone, const N: usize> std::ops::IndexMut<Id<T>> for Arena<T, N> {
     #[inline]
     fn index_mut(&mut self, id: Id<T>) -> &mut T {
         self.get_mut(id).expect("stale kernel object id")

@@ -28,7 +28,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use super::found::Bound;
 use super::meter::Meter;
 use super::search::{ExploreError, Options};
-use super::state::Key;
+use super::state::{Key, Sums};
 use crate::session::program::{Interpreter, Programs};
 
 /// What a thread that helps is given to do: with its interpreter, and with a
@@ -62,6 +62,8 @@ pub(super) struct Open {
     pub preempted: u32,
     /// Steps on the way.
     pub depth: u32,
+    /// The parts of its hash, if they are known.
+    pub sums: Option<Sums>,
 }
 
 /// What a state is known by, in one word.
@@ -165,6 +167,11 @@ impl<'s> Shared<'s> {
                 None => Met::TooMany,
             },
         }
+    }
+
+    /// The number of a state that has one.
+    pub(super) fn find(&self, known: Known) -> Option<u32> {
+        locked(&self.known[(known.0 >> 40) as usize % TABLES]).get(&known).copied()
     }
 
     /// The next number, if there may be so many.

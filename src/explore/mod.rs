@@ -21,6 +21,7 @@ pub mod graph;
 pub mod lines;
 pub mod meter;
 pub mod outcome;
+mod predict;
 pub mod reduce;
 pub mod run;
 pub mod sample;

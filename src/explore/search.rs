@@ -37,6 +37,7 @@ use super::meter::Meter;
 use super::outcome::{End, Outcome};
 use super::run::run;
 use super::schedule::{Choice, Policy, Schedule};
+use super::state::{Key, Sums};
 use super::step::{Ready, Stepper};
 use super::{reduce, state};
 use crate::kernel::task::TaskId;
@@ -159,7 +160,7 @@ impl Ground {
     /// A search from the start.
     pub(super) fn from_the_start(subject: &Subject) -> Ground {
         let programs = subject.programs.clone();
-        let open = Open { node: 0, programs, last: 0, preempted: 0, depth: 0 };
+        let open = Open { node: 0, programs, last: 0, preempted: 0, depth: 0, sums: None };
         Ground { open: vec![open], starts: vec![Start { runs: Some(1), ..Start::default() }] }
     }
 
@@ -180,7 +181,8 @@ impl Ground {
             self.starts.truncate(most);
         }
         for at in &mut self.open {
-            at.node = shared.begin_at(known(options, &at.programs, at.last, at.preempted));
+            at.node =
+                shared.begin_at(known(options, state::key(&at.programs), at.last, at.preempted));
         }
         let mut parts = Vec::new();
         let mut open = self.open.clone();
@@ -233,7 +235,7 @@ impl Ground {
                 match replay(&mut programs, interpreter, way) {
                     Ok(()) => {
                         let (node, last, preempted) = (*node, *last, *preempted);
-                        open.push(Open { node, programs, last, preempted, depth });
+                        open.push(Open { node, programs, last, preempted, depth, sums: None });
                     }
                     Err(e) => failed = Some(e),
                 }
@@ -269,7 +271,8 @@ impl Spread {
         let mut worker = Worker::new(&shared, interpreter);
         let Ground { open: mut level, starts } = Ground::from_the_start(subject);
         for at in &mut level {
-            at.node = shared.begin_at(known(options, &at.programs, at.last, at.preempted));
+            at.node =
+                shared.begin_at(known(options, state::key(&at.programs), at.last, at.preempted));
         }
         'levels: while !level.is_empty() && level.len() < wanted {
             for at in std::mem::take(&mut level) {
@@ -354,10 +357,10 @@ fn round(
 }
 
 /// What a state is known by.
-fn known(options: &Options, programs: &Programs, last: u32, preempted: u32) -> Known {
+fn known(options: &Options, key: Key, last: u32, preempted: u32) -> Known {
     let bounded = options.bounds.preemptions.is_some();
     let (last, preempted) = if bounded { (last, preempted) } else { (0, 0) };
-    Known::new(state::key(programs), last, preempted)
+    Known::new(key, last, preempted)
 }
 
 /// One thread's part of a search.
@@ -422,7 +425,7 @@ impl<'w, 's, I: Interpreter> Worker<'w, 's, I> {
     }
 
     fn expand(&mut self, at: Open) -> Result<(), ExploreError> {
-        let Open { node, programs, last, preempted, depth } = at;
+        let Open { node, programs, last, preempted, depth, sums } = at;
         let mut ready = self.stepper.ready(&programs);
         if ready.is_empty() {
             let end = match programs.bodies().next() {
@@ -459,9 +462,27 @@ impl<'w, 's, I: Interpreter> Worker<'w, 's, I> {
             self.hit.insert(Bound::Preemptions);
         }
         let first = self.open.len();
+        let look = self.shared.options.memory && self.shared.options.merge;
+        let sums = sums.or_else(|| look.then(|| Sums::of(&programs)));
         let mut programs = Some(programs);
         for (i, r) in ready.iter().enumerate() {
             for way in 0..r.ways() {
+                let foretold = match (&programs, &sums) {
+                    (Some(programs), Some(sums)) => self.stepper.foretell(programs, sums, r),
+                    _ => None,
+                };
+                if let Some(foretold) = &foretold {
+                    let key = foretold.sums.key();
+                    let known = known(&self.shared.options, key, r.number, preempts(r));
+                    // The tests make the step all the same, and compare.
+                    if !cfg!(test)
+                        && let Some(node) = self.shared.find(known)
+                    {
+                        self.stepper.steps += u64::from(foretold.times);
+                        self.part.edge(Edge::new(r.number, None, foretold.times), node);
+                        continue;
+                    }
+                }
                 // The last one needs no copy.
                 let is_last = i + 1 == ready.len() && way + 1 == r.ways();
                 let given = if is_last { programs.take() } else { programs.clone() };
@@ -475,6 +496,7 @@ impl<'w, 's, I: Interpreter> Worker<'w, 's, I> {
                         last: r.number,
                         preempted: preempts(r),
                         depth: depth + 1,
+                        sums: foretold.map(|foretold| foretold.sums),
                     },
                 );
             }
@@ -487,13 +509,20 @@ impl<'w, 's, I: Interpreter> Worker<'w, 's, I> {
     /// Notes a step to a state, which is to be looked at if it is a new one.
     fn reach(&mut self, edge: Edge, mut to: Open) {
         let options = self.shared.options;
-        if options.merge {
-            to.programs.arrive(|body| self.stepper.place(body));
-        }
-        let known = match options.merge {
-            true => Some(known(options, &to.programs, to.last, to.preempted)),
-            false => None,
-        };
+        let known = options.merge.then(|| {
+            self.stepper.arrive(&mut to.programs);
+            let key = match &to.sums {
+                Some(foretold) => {
+                    if cfg!(test) {
+                        assert_eq!(*foretold, Sums::of(&to.programs), "foretold wrongly");
+                    }
+                    foretold.key()
+                }
+                None if options.memory => to.sums.insert(Sums::of(&to.programs)).key(),
+                None => state::key(&to.programs),
+            };
+            known(options, key, to.last, to.preempted)
+        });
         match self.shared.meet(known) {
             Met::New(node) => {
                 self.part.edge(edge, node);

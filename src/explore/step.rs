@@ -6,7 +6,9 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::graph::Edge;
+use super::predict::{Arrivals, Foretold, foretell};
 use super::reduce;
+use super::state::Sums;
 use crate::kernel::task::TaskId;
 use crate::session::program::{Body, Interpreter, ProgramError, Programs, Want};
 use crate::trace::Origin;
@@ -41,13 +43,15 @@ pub(super) struct Stepper<'i, I> {
     memory: bool,
     /// What programs want, by what they are: asking means running a function.
     asked: HashMap<u64, Ask>,
+    /// Where tapes lead.
+    arrivals: Arrivals,
     /// Steps made, each load and store counted.
     pub steps: u64,
 }
 
 impl<'i, I: Interpreter> Stepper<'i, I> {
     pub(super) fn new(interpreter: &'i I, memory: bool) -> Stepper<'i, I> {
-        Stepper { interpreter, memory, asked: HashMap::new(), steps: 0 }
+        Stepper { interpreter, memory, asked: HashMap::new(), arrivals: HashMap::new(), steps: 0 }
     }
 
     fn ask(&mut self, programs: &Programs, task: TaskId) -> Ask {
@@ -56,9 +60,28 @@ impl<'i, I: Interpreter> Stepper<'i, I> {
         self.asked.entry(body.digest()).or_insert_with(ask).clone()
     }
 
-    /// Where a body's function is, if that is known.
-    pub(super) fn place(&self, body: &Body) -> Option<u64> {
-        self.interpreter.place(body)
+    /// Finds out where functions are that were told something.
+    pub(super) fn arrive(&mut self, programs: &mut Programs) {
+        programs.arrive(|body| {
+            let digest = body.top().tape.digest();
+            let place = self.interpreter.place(body);
+            self.arrivals.insert(digest, place.unwrap_or(digest));
+            place
+        });
+    }
+
+    /// What a step would lead to, if that can be told without making it.
+    pub(super) fn foretell(
+        &self,
+        programs: &Programs,
+        sums: &Sums,
+        who: &Ready,
+    ) -> Option<Foretold> {
+        if !self.memory {
+            return None;
+        }
+        let asks = |body: &Body, top| self.asked.get(&body.digest_with(top)).map(|ask| &ask.0);
+        foretell(programs, sums, &self.arrivals, who.task, who.want(), asks)
     }
 
     /// Those who can go on, in order of creation.

@@ -6,16 +6,10 @@
 //! Linux: include/linux/list.h (`list_add_tail`, `list_del_init`).
 //! Left out: circularity; an end is `None`.
 
-use crate::base::Arena;
-use crate::kernel::task::{ListHead, ListLink, TaskId, TaskList, TaskStruct};
+use crate::kernel::task::{ListHead, ListLink, TaskId, TaskList, Tasks};
 
 /// Appends `id`. Precondition: it is on no list of this kind.
-pub fn list_add_tail(
-    tasks: &mut Arena<TaskStruct>,
-    head: &mut ListHead,
-    list: TaskList,
-    id: TaskId,
-) {
+pub fn list_add_tail(tasks: &mut Tasks, head: &mut ListHead, list: TaskList, id: TaskId) {
     tasks[id].links[list as usize] = ListLink { prev: head.last, next: None };
     match head.last {
         Some(last) => tasks[last].links[list as usize].next = Some(id),
@@ -25,7 +19,7 @@ pub fn list_add_tail(
 }
 
 /// Prepends `id` (`hlist_add_head`). Precondition as for [`list_add_tail`].
-pub fn list_add(tasks: &mut Arena<TaskStruct>, head: &mut ListHead, list: TaskList, id: TaskId) {
+pub fn list_add(tasks: &mut Tasks, head: &mut ListHead, list: TaskList, id: TaskId) {
     tasks[id].links[list as usize] = ListLink { prev: None, next: head.first };
     match head.first {
         Some(first) => tasks[first].links[list as usize].prev = Some(id),
@@ -35,7 +29,7 @@ pub fn list_add(tasks: &mut Arena<TaskStruct>, head: &mut ListHead, list: TaskLi
 }
 
 /// Takes `id` off. Precondition: it is on this list.
-pub fn list_del(tasks: &mut Arena<TaskStruct>, head: &mut ListHead, list: TaskList, id: TaskId) {
+pub fn list_del(tasks: &mut Tasks, head: &mut ListHead, list: TaskList, id: TaskId) {
     let link = std::mem::take(&mut tasks[id].links[list as usize]);
     match link.prev {
         Some(prev) => tasks[prev].links[list as usize].next = link.next,
@@ -49,7 +43,7 @@ pub fn list_del(tasks: &mut Arena<TaskStruct>, head: &mut ListHead, list: TaskLi
 
 /// Puts `new` in the place of `old` (`list_replace_init`).
 pub fn list_replace(
-    tasks: &mut Arena<TaskStruct>,
+    tasks: &mut Tasks,
     head: &mut ListHead,
     list: TaskList,
     old: TaskId,
@@ -69,10 +63,6 @@ pub fn list_replace(
 
 /// The members in order. The list may not change while iterating; collect
 /// first where the loop changes it (`list_for_each_entry_safe`).
-pub fn iter(
-    tasks: &Arena<TaskStruct>,
-    head: ListHead,
-    list: TaskList,
-) -> impl Iterator<Item = TaskId> + '_ {
+pub fn iter(tasks: &Tasks, head: ListHead, list: TaskList) -> impl Iterator<Item = TaskId> + '_ {
     std::iter::successors(head.first, move |id| tasks[*id].links[list as usize].next)
 }

@@ -19,7 +19,7 @@ use crate::kernel::pid::Pid;
 use crate::kernel::pid_namespace::{PidNamespace, PidNsId};
 use crate::kernel::signal::{SighandStruct, SignalStruct};
 use crate::kernel::syscalls::Out;
-use crate::kernel::task::{KernelStack, ListHead, TaskId, TaskStruct};
+use crate::kernel::task::{KernelStack, ListHead, TaskId, TaskStruct, Tasks};
 use crate::kernel::wait_queue::{Completion, FutexKey, WaitQueueHead};
 use crate::machine::Machine;
 use crate::trace::Log;
@@ -58,7 +58,7 @@ pub struct Bugs {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kernel {
     /// All tasks.
-    pub tasks: Arena<TaskStruct>,
+    pub tasks: Tasks,
     /// All pids.
     pub pids: Arena<Pid>,
     /// All pid namespaces.

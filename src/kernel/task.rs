@@ -19,7 +19,7 @@
 
 use crate::abi::structs::SigInfo;
 use crate::abi::{SigSet, Signal};
-use crate::base::{Id, Pfn, VirtAddr};
+use crate::base::{Arena, Id, Pfn, VirtAddr};
 use crate::kernel::cred::CredId;
 use crate::kernel::fs::{FileId, FilesId, FsId};
 use crate::kernel::mm::MmId;
@@ -37,6 +37,8 @@ use bitflags::bitflags;
 
 /// The name of a task: its pointer, as it were.
 pub type TaskId = Id<TaskStruct>;
+/// All tasks. They are large, and each call writes to one.
+pub type Tasks = Arena<TaskStruct, 4>;
 
 bitflags! {
     /// `__state` and `exit_state` bits, exactly Linux's.

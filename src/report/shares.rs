@@ -186,8 +186,8 @@ pub fn shares(sys: &System, a: TaskId, b: TaskId) -> Result<Shares, NoView> {
     })
 }
 
-fn object<T: Clone>(
-    arena: &Arena<T>,
+fn object<T: Clone, const N: usize>(
+    arena: &Arena<T, N>,
     id: Option<Id<T>>,
     count: impl Fn(&T) -> i64,
 ) -> Option<Object> {

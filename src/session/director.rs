@@ -83,11 +83,11 @@ impl System {
     /// when it was made: a handler may make calls while another one waits for
     /// it to return.
     pub fn take_ended(&mut self, task: TaskId) -> Option<(u64, Ended)> {
-        let finished = &mut self.kernel.tasks.get_mut(task)?.finished;
-        if finished.is_empty() {
+        // Looked at first: a write copies what is shared with snapshots.
+        if self.kernel.tasks.get(task)?.finished.is_empty() {
             return None;
         }
-        let (serial, o) = finished.remove(0);
+        let (serial, o) = self.kernel.tasks.get_mut(task)?.finished.remove(0);
         Some((serial, o.error.map_or(Ok((o.ret, o.out)), Err)))
     }
 

@@ -75,7 +75,7 @@ impl Object for MmStruct {
                         let page = base + ((i as u64) << PAGE_SHIFT);
                         let frame = sys.machine.mem.frame(pte.pfn());
                         frame.into_iter().for_each(|frame| {
-                            frame.for_each_nonzero(|i, word| c.put((page, i, word)));
+                            frame.for_each_nonzero(|i, word| c.word(page + 8 * i as u64, word));
                         });
                     }
                 });

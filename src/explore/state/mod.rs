@@ -31,14 +31,16 @@ mod ids;
 mod mixer;
 mod mm;
 mod signal;
+mod sums;
 mod task;
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::hash::{BuildHasherDefault, Hash};
 
 use mixer::Mixer;
+pub(super) use sums::Sums;
 
-use crate::base::{Arena, Id};
+use crate::base::Id;
 use crate::kernel::cred::Cred;
 use crate::kernel::fs::inode::Inode;
 use crate::kernel::fs::pipe::Pipe;
@@ -51,8 +53,8 @@ use crate::kernel::signal::{SighandStruct, SignalStruct};
 use crate::kernel::system::{Kernel, System};
 use crate::kernel::task::TaskStruct;
 use crate::kernel::wait_queue::{Completion, FutexKind, WaitQueueHead};
+use crate::session::program::Programs;
 use crate::session::program::identity::printed;
-use crate::session::program::{Ended, Programs};
 
 /// The hash by which a state is known again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -73,7 +75,7 @@ impl<T> Default for Names<T> {
 
 /// A kind of kernel object.
 trait Object: Sized + Clone {
-    fn arena(kernel: &Kernel) -> &Arena<Self>;
+    fn get(kernel: &Kernel, id: Id<Self>) -> Option<&Self>;
     fn names(all: &mut AllNames) -> &mut Names<Self>;
     /// Hashes what is in it; names what it refers to.
     fn describe(&self, canon: &mut Canon<'_>);
@@ -124,8 +126,8 @@ objects! {
 /// Says where objects of a kind live.
 macro_rules! lives_in {
     ($field:ident) => {
-        fn arena(kernel: &crate::kernel::system::Kernel) -> &crate::base::Arena<Self> {
-            &kernel.$field
+        fn get(kernel: &crate::kernel::system::Kernel, id: crate::base::Id<Self>) -> Option<&Self> {
+            kernel.$field.get(id)
         }
         fn names(all: &mut super::AllNames) -> &mut super::Names<Self> {
             &mut all.$field
@@ -139,6 +141,10 @@ struct Canon<'s> {
     sys: &'s System,
     hasher: Mixer,
     names: AllNames,
+    /// Number of the object that is described.
+    object: u32,
+    /// Sum over all words of memory.
+    memory: u64,
 }
 
 impl Canon<'_> {
@@ -153,7 +159,7 @@ impl Canon<'_> {
 
     /// The number of an object; a stale name has none.
     fn number<T: Object>(&mut self, id: Id<T>) -> u32 {
-        if T::arena(&self.sys.kernel).get(id).is_none() {
+        if T::get(&self.sys.kernel, id).is_none() {
             return u32::MAX;
         }
         let names = T::names(&mut self.names);
@@ -178,9 +184,10 @@ impl Canon<'_> {
         loop {
             let names = T::names(&mut self.names);
             let Some(id) = names.met.get(names.described).copied() else { return };
+            self.object = names.described as u32;
             names.described += 1;
             let sys = self.sys;
-            if let Some(object) = T::arena(&sys.kernel).get(id) {
+            if let Some(object) = T::get(&sys.kernel, id) {
                 self.put(kind);
                 object.describe(self);
             }
@@ -297,23 +304,5 @@ impl Canon<'_> {
 
 /// The hash of a state.
 pub fn key(programs: &Programs) -> Key {
-    let sys = &programs.system;
-    let mut canon = Canon { sys, hasher: Mixer::default(), names: AllNames::default() };
-    let mut bodies: Vec<_> = programs.bodies().collect();
-    bodies.sort_unstable_by_key(|(_, body)| body.number);
-    canon.put(bodies.len());
-    for (task, body) in bodies {
-        canon.id(task);
-        canon.put((body.digest(), programs.user_regs(task)));
-    }
-    let mut ended: Vec<_> =
-        programs.ended.iter().map(|Ended { pid, status }| (pid, status)).collect();
-    ended.sort_unstable();
-    canon.put(ended);
-    let mut crashes: Vec<_> =
-        programs.crashes.iter().map(|c| (c.body.number, &c.message)).collect();
-    crashes.sort_unstable();
-    canon.put(crashes);
-    canon.kernel(&sys.kernel);
-    Key(canon.hasher.finish())
+    Sums::of(programs).key()
 }

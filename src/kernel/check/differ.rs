@@ -154,22 +154,22 @@ impl Differ {
     }
 
     /// Objects of an arena, each made plain first.
-    fn objects<T: Clone + PartialEq + Debug>(
+    fn objects<T: Clone + PartialEq + Debug, const N: usize>(
         &mut self,
         kind: &str,
-        a: &Arena<T>,
-        b: &Arena<T>,
+        a: &Arena<T, N>,
+        b: &Arena<T, N>,
         plain: impl Fn(&mut T),
     ) {
         self.some_objects(kind, a, b, plain, |_| true);
     }
 
     /// The same for those of them that count.
-    fn some_objects<T: Clone + PartialEq + Debug>(
+    fn some_objects<T: Clone + PartialEq + Debug, const N: usize>(
         &mut self,
         kind: &str,
-        a: &Arena<T>,
-        b: &Arena<T>,
+        a: &Arena<T, N>,
+        b: &Arena<T, N>,
         plain: impl Fn(&mut T),
         counts: impl Fn(&T) -> bool,
     ) {

@@ -19,7 +19,7 @@ impl<T: Clone> Tally<T> {
 
     /// One more holder of `id`. An id of a freed object is not counted for
     /// the slot's next tenant: `false` then.
-    pub fn add(&mut self, arena: &Arena<T>, id: Id<T>) -> bool {
+    pub fn add<const N: usize>(&mut self, arena: &Arena<T, N>, id: Id<T>) -> bool {
         if !arena.contains(id) {
             return false;
         }

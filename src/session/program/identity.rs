@@ -84,11 +84,19 @@ impl Programs {
 impl Body {
     /// Hash of what decides what it will ask: equal bodies ask the same.
     pub fn digest(&self) -> u64 {
+        self.digest_with(self.top().tape.digest())
+    }
+
+    /// The same with another digest of the top frame's tape.
+    pub fn digest_with(&self, top: u64) -> u64 {
         let Body { number, pid, frames, thread } = self;
         let mut h = DefaultHasher::new();
         (number, pid, thread, frames.len()).hash(&mut h);
-        for Frame { start, tape, handler_sp, waits } in frames {
-            (start, tape.digest(), handler_sp).hash(&mut h);
+        // What a frame has begun with is part of its tape's digest.
+        let last = frames.len().wrapping_sub(1);
+        for (i, Frame { start: _, tape, handler_sp, waits }) in frames.iter().enumerate() {
+            let digest = if i == last { top } else { tape.digest() };
+            (digest, handler_sp).hash(&mut h);
             waits.as_ref().map(|w| (w.question, &w.child, w.execs)).hash(&mut h);
         }
         h.finish()

@@ -202,11 +202,7 @@ impl Going {
         if language.spent() > ops {
             return Err(ScriptError::Limit {
                 message: format!("more than {ops} operations in one run"),
-                help: Some(
-                    "does a program loop for ever? Its function is run anew for each system call, \
-                     so a loop of n calls costs n times n; `//@ limits: ops=…` allows more"
-                        .into(),
-                ),
+                help: Some("does a program loop for ever? `//@ limits: ops=…` allows more".into()),
             });
         }
         if too_many {
