@@ -387,6 +387,7 @@ impl<'w, 's, I: Interpreter> Worker<'w, 's, I> {
     fn work(mut self, watch: Watch<'_>, hire: &mut dyn FnMut()) -> Part {
         let _guard = OnPanic(self.shared);
         self.shared.join();
+        let mut hired = false;
         while let Some(at) = self.open.pop().or_else(|| self.shared.take()) {
             if self.shared.is_over() {
                 break;
@@ -399,7 +400,8 @@ impl<'w, 's, I: Interpreter> Worker<'w, 's, I> {
                 self.shared.fail(e);
                 break;
             }
-            if self.part.looked() == HIRE_AT {
+            if !hired && self.part.looked() >= HIRE_AT {
+                hired = true;
                 hire();
             }
             if self.open.len() > 1 && self.shared.somebody_idles() {
@@ -446,8 +448,12 @@ impl<'w, 's, I: Interpreter> Worker<'w, 's, I> {
         let goes_on = ready.iter().any(|r| r.number == last);
         if self.shared.options.reduce {
             let wants: Vec<(TaskId, &Want)> = ready.iter().map(|r| (r.task, r.want())).collect();
-            if let Some(task) = reduce::nobody_minds(&programs, &wants, self.shared.options.memory)
-            {
+            let task = reduce::nobody_minds(&programs, &wants, self.shared.options.memory);
+            // Under a bound on preemptions only the one that runs can go on
+            // before all others, for then nobody has to stop.
+            let runs = |task: TaskId| ready.iter().any(|r| r.task == task && r.number == last);
+            let task = task.filter(|task| bounds.preemptions.is_none() || runs(*task));
+            if let Some(task) = task {
                 ready.retain(|r| r.task == task);
             }
         }
@@ -519,4 +525,4 @@ impl<'w, 's, I: Interpreter> Worker<'w, 's, I> {
 
 /// States after which further threads are worth what they cost: each makes its
 /// own interpreter.
-const HIRE_AT: usize = 2_000;
+const HIRE_AT: usize = if cfg!(test) { 1 } else { 2_000 };
