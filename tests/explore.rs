@@ -172,3 +172,49 @@ fn an_interrupted_search_prints_what_it_has_found() {
     assert_eq!((&found["complete"], &found["bounds_hit"][0]), (&false.into(), &"stopped".into()));
     assert!(found["states"].as_u64().unwrap() > 1);
 }
+
+/// The page of the book about many machines; its commands are run here, with
+/// fewer shards and what the batch engine would set.
+const RECIPES: &str = include_str!("../book/src/many-machines.md");
+
+#[cfg(unix)]
+#[test]
+fn the_recipes_of_the_book_work() {
+    let shell = |folder: &Path, line: &str| {
+        let binary = Command::cargo_bin("forkyard").unwrap();
+        let bin = Path::new(binary.get_program()).parent().unwrap().to_owned();
+        let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+        let output = Command::new("sh")
+            .args(["-c", line])
+            .current_dir(folder)
+            .env("PATH", path)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success() && stderr.is_empty(), "{line}: {stderr}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let ours = |line: &'static str| {
+        let command = &line[line.find("forkyard explore")?..];
+        Some(command.split('\'').next().unwrap_or(command))
+    };
+    let lines = RECIPES.lines().filter(|line| !line.starts_with(['$', '`']));
+    let commands: Vec<&str> = lines.filter_map(ours).collect();
+    let (merges, shards): (Vec<&str>, Vec<&str>) =
+        commands.iter().partition(|command| command.contains("--merge"));
+    assert_eq!((merges.len(), shards.len()), (1, 3), "{commands:?}");
+    let mut results = Vec::new();
+    for shard in shards {
+        let folder = folder_with_race();
+        for i in ["1", "2", "3"] {
+            let line = shard.replace("/32", "/3").replace("{}", i);
+            let line = line.replace("$SLURM_ARRAY_TASK_ID", i).replace("$i", i);
+            assert_eq!(shell(folder.path(), &line), "");
+        }
+        results.push(shell(folder.path(), merges[0]));
+    }
+    assert!(results.iter().all(|result| *result == results[0]));
+    assert!(results[0].starts_with("6 outcomes"), "{}", results[0]);
+    assert!(!results[0].contains("not complete"), "{}", results[0]);
+}
