@@ -26,8 +26,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::found::{Bound, Exploration, Found};
+use super::ground::Spread;
 use super::outcome::Outcome;
-use super::search::{ExploreError, Means, Options, Spread, Subject, Watch};
+use super::search::{ExploreError, Means, Options, Subject, Watch};
 use crate::session::program::Interpreter;
 
 /// One of several parts, counted from 1.
