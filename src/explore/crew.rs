@@ -55,7 +55,8 @@ impl Crew for Alone {
 pub(super) struct Open {
     /// Its number, in the order of meeting.
     pub node: u32,
-    pub programs: Programs,
+    /// On the heap: it is moved more often than copied.
+    pub programs: Box<Programs>,
     /// Who made the last step, if it could go on.
     pub last: u32,
     /// How often somebody had to stop on the way.

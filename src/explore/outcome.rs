@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use super::stuck::waits_for;
 use crate::abi::nr::syscall_name;
 use crate::abi::structs::WaitStatus;
 use crate::kernel::task::TaskId;
@@ -105,7 +106,7 @@ fn tree(programs: &Programs) -> Vec<String> {
     lines
 }
 
-/// A task in words.
+/// A task in words, and what it waits for.
 fn describe(programs: &Programs, task: TaskId) -> String {
     let t = programs.system.task(task);
     let who = match programs.body(task) {
@@ -115,9 +116,10 @@ fn describe(programs: &Programs, task: TaskId) -> String {
     match &t.resume {
         Some(r) => {
             let name = syscall_name(u64::from(r.call.nr)).unwrap_or("?");
+            let waits = waits_for(programs, task, r);
             match r.origin.line {
-                0 => format!("{who} in {name}"),
-                line => format!("{who} in {name}, line {line}"),
+                0 => format!("{who} in {name}: {waits}"),
+                line => format!("{who} in {name}, line {line}: {waits}"),
             }
         }
         None => who,

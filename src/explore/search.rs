@@ -28,15 +28,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
-use std::sync::{Mutex, PoisonError};
 
-use super::crew::{Crew, Known, Met, OnPanic, Open, Shared, locked};
-use super::found::{self, Start};
-use super::graph::{Edge, Graph, Part};
+use super::crew::{Crew, Known, Met, OnPanic, Open, Shared};
+use super::graph::{Edge, Part};
+use super::ground::Ground;
 use super::meter::Meter;
 use super::outcome::{End, Outcome};
-use super::run::run;
-use super::schedule::{Choice, Policy, Schedule};
 use super::state::{Key, Sums};
 use super::step::{Ready, Stepper};
 use super::{reduce, state};
@@ -148,233 +145,26 @@ pub fn explore(
     ground.search(subject.first, interpreter, options, means, watch)
 }
 
-/// Where a search begins.
-pub(super) struct Ground {
-    /// The states, all of them as many steps from the start.
-    pub open: Vec<Open>,
-    /// How one gets there.
-    pub starts: Vec<Start>,
-}
-
-impl Ground {
-    /// A search from the start.
-    pub(super) fn from_the_start(subject: &Subject) -> Ground {
-        let programs = subject.programs.clone();
-        let open = Open { node: 0, programs, last: 0, preempted: 0, depth: 0, sums: None };
-        Ground { open: vec![open], starts: vec![Start { runs: Some(1), ..Start::default() }] }
-    }
-
-    /// Searches on from here.
-    pub(super) fn search(
-        mut self,
-        first: i32,
-        interpreter: &impl Interpreter,
-        options: &Options,
-        means: Means<'_>,
-        watch: Watch<'_>,
-    ) -> Result<Exploration, ExploreError> {
-        let shared = Shared::new(options, first, means.meter);
-        let most = options.bounds.states;
-        if self.open.len() > most {
-            shared.hit([Bound::States]);
-            self.open.truncate(most);
-            self.starts.truncate(most);
-        }
-        for at in &mut self.open {
-            at.node =
-                shared.begin_at(known(options, state::key(&at.programs), at.last, at.preempted));
-        }
-        let mut parts = Vec::new();
-        let mut open = self.open.clone();
-        while !open.is_empty() {
-            round(&shared, open, interpreter, means, watch, &mut parts);
-            open = self.not_too_deep(&mut parts, &shared, interpreter)?;
-            shared.go_on();
-        }
-        let states = shared.len();
-        let mut hit = shared.finish()?;
-        if parts.iter().any(|p| !p.cut.is_empty()) {
-            hit.insert(Bound::Depth);
-        }
-        let (outcomes, built) = found::outcomes(&parts, states, &self.starts);
-        Ok(Exploration {
-            outcomes,
-            hit: hit.into_iter().collect(),
-            states: u64::from(states),
-            graph: built.graph,
-            steps: parts.iter().map(|p| p.steps).sum(),
-            numbers: built.numbers,
-        })
-    }
-
-    /// The states that were cut because the way to them was too long, although
-    /// there is one that is not.
-    fn not_too_deep(
-        &self,
-        parts: &mut [Part],
-        shared: &Shared<'_>,
-        interpreter: &impl Interpreter,
-    ) -> Result<Vec<Open>, ExploreError> {
-        if shared.has_ended() || parts.iter().all(|p| p.cut.is_empty()) {
-            return Ok(Vec::new());
-        }
-        let starts: Vec<u32> = (0..self.open.len() as u32).collect();
-        let built = Graph::build(parts, shared.len(), &starts, |_, _| 0);
-        let levels = built.graph.levels();
-        let mut open = Vec::new();
-        for part in parts {
-            let mut failed = None;
-            part.cut.retain(|(node, last, preempted)| {
-                let number = built.numbers[*node as usize] as usize;
-                let depth = self.open[0].depth + levels[number];
-                if depth as usize >= shared.options.bounds.depth {
-                    return true;
-                }
-                let (start, _, way) = built.graph.way_to(number);
-                let mut programs = self.open[start].programs.clone();
-                match replay(&mut programs, interpreter, way) {
-                    Ok(()) => {
-                        let (node, last, preempted) = (*node, *last, *preempted);
-                        open.push(Open { node, programs, last, preempted, depth, sums: None });
-                    }
-                    Err(e) => failed = Some(e),
-                }
-                false
-            });
-            failed.map_or(Ok(()), Err)?;
-        }
-        Ok(open)
-    }
-}
-
-/// The states at some distance from the start.
-pub(super) struct Spread {
-    /// What ends nearer than they.
-    pub found: Exploration,
-    /// They.
-    pub ground: Ground,
-}
-
-impl Spread {
-    /// Looks level by level until there are `wanted` states at one distance,
-    /// or none.
-    pub(super) fn new(
-        subject: &Subject,
-        interpreter: &impl Interpreter,
-        options: &Options,
-        wanted: usize,
-        watch: Watch<'_>,
-    ) -> Result<Spread, ExploreError> {
-        subject.can_be_explored()?;
-        let meter = Meter::default();
-        let shared = Shared::new(options, subject.first, &meter);
-        let mut worker = Worker::new(&shared, interpreter);
-        let Ground { open: mut level, starts } = Ground::from_the_start(subject);
-        for at in &mut level {
-            at.node =
-                shared.begin_at(known(options, state::key(&at.programs), at.last, at.preempted));
-        }
-        'levels: while !level.is_empty() && level.len() < wanted {
-            for at in std::mem::take(&mut level) {
-                if watch(&at.programs, at.node as usize).is_break() {
-                    worker.hit.insert(Bound::Stopped);
-                    break 'levels;
-                }
-                worker.expand(at)?;
-                level.extend(worker.open.drain(..).rev());
-            }
-        }
-        let mut hit = std::mem::take(&mut worker.hit);
-        let parts = [worker.finish()];
-        if !parts[0].cut.is_empty() {
-            hit.insert(Bound::Depth);
-        }
-        let (outcomes, built) = found::outcomes(&parts, shared.len(), &starts);
-        let paths = built.graph.paths(&[Some(1)]);
-        let start = |at: &Open| {
-            let number = built.numbers[at.node as usize] as usize;
-            let (_, steps, schedule) = built.graph.way_to(number);
-            Start { runs: paths[number], steps, schedule }
-        };
-        let found = Exploration {
-            outcomes,
-            hit: hit.into_iter().collect(),
-            states: u64::from(shared.len()) - level.len() as u64,
-            steps: parts[0].steps,
-            ..Exploration::default()
-        };
-        let starts = level.iter().map(start).collect();
-        Ok(Spread { found, ground: Ground { open: level, starts } })
-    }
-}
-
-/// Makes the choices of a schedule.
-fn replay(
-    programs: &mut Programs,
-    interpreter: &impl Interpreter,
-    way: Schedule,
-) -> Result<(), ExploreError> {
-    let steps = way.0.iter().filter(|c| matches!(c, Choice::Process(_))).count();
-    let mut policy = Policy::Replay(way, 0);
-    run(programs, interpreter, &mut policy, steps, |_| ControlFlow::Continue(()))?;
-    Ok(())
-}
-
-/// Lets workers go on from states until there is nothing left to look at.
-fn round(
-    shared: &Shared<'_>,
-    mut open: Vec<Open>,
-    interpreter: &impl Interpreter,
-    means: Means<'_>,
-    watch: Watch<'_>,
-    parts: &mut Vec<Part>,
-) {
-    let done = Mutex::new(std::mem::take(parts));
-    // The first is to be looked at first.
-    open.reverse();
-    std::thread::scope(|scope| {
-        let help = || {
-            means.crew.help(&|interpreter, stops| {
-                let watch = &mut |_: &Programs, _| match stops() {
-                    true => ControlFlow::Break(()),
-                    false => ControlFlow::Continue(()),
-                };
-                let part = Worker::new(shared, &interpreter).work(watch, &mut || ());
-                locked(&done).push(part);
-            });
-        };
-        let hire = &mut || {
-            for _ in 1..shared.options.jobs {
-                scope.spawn(help);
-            }
-        };
-        let mut worker = Worker::new(shared, interpreter);
-        worker.open = open;
-        let part = worker.work(watch, hire);
-        locked(&done).push(part);
-    });
-    *parts = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-}
-
 /// What a state is known by.
-fn known(options: &Options, key: Key, last: u32, preempted: u32) -> Known {
+pub(super) fn known(options: &Options, key: Key, last: u32, preempted: u32) -> Known {
     let bounded = options.bounds.preemptions.is_some();
     let (last, preempted) = if bounded { (last, preempted) } else { (0, 0) };
     Known::new(key, last, preempted)
 }
 
 /// One thread's part of a search.
-struct Worker<'w, 's, I> {
+pub(super) struct Worker<'w, 's, I> {
     shared: &'w Shared<'s>,
     stepper: Stepper<'w, I>,
-    open: Vec<Open>,
+    /// States to look at, the next one last.
+    pub open: Vec<Open>,
     part: Part,
     outcomes: BTreeMap<Outcome, u32>,
-    hit: BTreeSet<Bound>,
+    pub hit: BTreeSet<Bound>,
 }
 
 impl<'w, 's, I: Interpreter> Worker<'w, 's, I> {
-    fn new(shared: &'w Shared<'s>, interpreter: &'w I) -> Worker<'w, 's, I> {
+    pub(super) fn new(shared: &'w Shared<'s>, interpreter: &'w I) -> Worker<'w, 's, I> {
         Worker {
             shared,
             stepper: Stepper::new(interpreter, shared.options.memory),
@@ -387,9 +177,10 @@ impl<'w, 's, I: Interpreter> Worker<'w, 's, I> {
 
     /// Looks at states until there are none, or it is enough. `hire` is called
     /// when the work is worth more threads.
-    fn work(mut self, watch: Watch<'_>, hire: &mut dyn FnMut()) -> Part {
+    pub(super) fn work(mut self, watch: Watch<'_>, hire: &mut dyn FnMut()) -> Part {
         let _guard = OnPanic(self.shared);
         self.shared.join();
+        let mut hired = false;
         while let Some(at) = self.open.pop().or_else(|| self.shared.take()) {
             if self.shared.is_over() {
                 break;
@@ -402,7 +193,8 @@ impl<'w, 's, I: Interpreter> Worker<'w, 's, I> {
                 self.shared.fail(e);
                 break;
             }
-            if self.part.looked() == HIRE_AT {
+            if !hired && self.part.looked() >= HIRE_AT {
+                hired = true;
                 hire();
             }
             if self.open.len() > 1 && self.shared.somebody_idles() {
@@ -415,7 +207,7 @@ impl<'w, 's, I: Interpreter> Worker<'w, 's, I> {
     }
 
     /// What it has found.
-    fn finish(mut self) -> Part {
+    pub(super) fn finish(mut self) -> Part {
         self.part.steps = self.stepper.steps;
         let mut outcomes: Vec<(Outcome, u32)> =
             std::mem::take(&mut self.outcomes).into_iter().collect();
@@ -424,7 +216,8 @@ impl<'w, 's, I: Interpreter> Worker<'w, 's, I> {
         self.part
     }
 
-    fn expand(&mut self, at: Open) -> Result<(), ExploreError> {
+    /// Looks at a state: its successors are open then.
+    pub(super) fn expand(&mut self, at: Open) -> Result<(), ExploreError> {
         let Open { node, programs, last, preempted, depth, sums } = at;
         let mut ready = self.stepper.ready(&programs);
         if ready.is_empty() {
@@ -449,8 +242,12 @@ impl<'w, 's, I: Interpreter> Worker<'w, 's, I> {
         let goes_on = ready.iter().any(|r| r.number == last);
         if self.shared.options.reduce {
             let wants: Vec<(TaskId, &Want)> = ready.iter().map(|r| (r.task, r.want())).collect();
-            if let Some(task) = reduce::nobody_minds(&programs, &wants, self.shared.options.memory)
-            {
+            let task = reduce::nobody_minds(&programs, &wants, self.shared.options.memory);
+            // Under a bound on preemptions only the one that runs can go on
+            // before all others, for then nobody has to stop.
+            let runs = |task: TaskId| ready.iter().any(|r| r.task == task && r.number == last);
+            let task = task.filter(|task| bounds.preemptions.is_none() || runs(*task));
+            if let Some(task) = task {
                 ready.retain(|r| r.task == task);
             }
         }
@@ -548,4 +345,4 @@ impl<'w, 's, I: Interpreter> Worker<'w, 's, I> {
 
 /// States after which further threads are worth what they cost: each makes its
 /// own interpreter.
-const HIRE_AT: usize = 2_000;
+const HIRE_AT: usize = if cfg!(test) { 1 } else { 2_000 };

@@ -41,7 +41,8 @@ fn name(programs: &Programs, task: TaskId) -> String {
     }
 }
 
-fn waits_for(programs: &Programs, task: TaskId, r: &Resume) -> String {
+/// What a task that sleeps in a call waits for.
+pub(super) fn waits_for(programs: &Programs, task: TaskId, r: &Resume) -> String {
     let sys = &programs.system;
     match r.wait.on {
         WaitOn::Futex(_) => futex(programs, task, r.call.args[0], r.call.args[2] as u32),

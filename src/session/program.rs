@@ -127,6 +127,10 @@ impl<I: Interpreter + ?Sized> Interpreter for &I {
         (**self).next(body)
     }
 
+    fn place(&self, body: &Body) -> Option<u64> {
+        (**self).place(body)
+    }
+
     fn image(&self, path: &str) -> Option<Start> {
         (**self).image(path)
     }

@@ -3,6 +3,7 @@
 //! Left out: times, scheduler accounting, processor state; see `state`.
 
 use super::{Canon, Object, lives_in};
+use crate::kernel::pid::PidId;
 use crate::kernel::syscalls::{Call, Payload};
 use crate::kernel::task::{Interrupted, Leaving, Resume, TaskStruct};
 use crate::kernel::wait_queue::{Completion, Wait, WaitOn};
@@ -44,7 +45,11 @@ impl Canon<'_> {
         let Resume { call, wait, origin: _, note, file, leaving } = resume;
         self.call(call);
         self.wait(wait);
-        self.put(note);
+        match call.nr {
+            // They keep the name of the pid that they wait for.
+            NR_WAIT4 | NR_WAITID => self.opt(note.checked_sub(1).map(PidId::from_bits)),
+            _ => self.put(*note),
+        }
         self.opt(*file);
         self.put(leaving.is_some());
         if let Some(leaving) = leaving {
@@ -191,3 +196,6 @@ impl Object for TaskStruct {
         }
     }
 }
+
+const NR_WAIT4: u32 = 61;
+const NR_WAITID: u32 = 247;

@@ -149,7 +149,13 @@ impl<'e> Language<'e> {
     }
 
     fn crash(&self, report: Report) -> Want {
-        let message: Box<str> = report.message.clone().into();
+        // The same words from another line are another error.
+        let line = report.source.as_ref().zip(report.labels.first());
+        let line = line.map(|(source, label)| source.line_column(label.span.start).0);
+        let message: Box<str> = match line {
+            Some(line) => format!("{}, line {line}", report.message).into(),
+            None => report.message.clone().into(),
+        };
         self.crashes.borrow_mut().insert(message.clone(), report);
         Want::Crash(message)
     }

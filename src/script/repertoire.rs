@@ -1,0 +1,215 @@
+//! What the functions of a script could do at all, read off the text: which
+//! system calls, and whether pids are anything but names to it.
+//!
+//! Exploring leaves out orders that nobody can tell apart, and who could tell
+//! them apart is a question about everything the others may do later. The
+//! answer errs to one side: whatever is not known here could do anything.
+//!
+//! Left out: which of the calls a function could still make from some place on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rhai::{AST, ASTNode, Expr, FnCallExpr, Stmt};
+
+use crate::session::program::Repertoire;
+
+/// Functions that make system calls, and the numbers of these.
+const CALLS: &[(&str, &[u32])] = &[
+    ("fork", &[NR_FORK]),
+    ("print", &[NR_WRITE]),
+    ("printf", &[NR_WRITE]),
+    ("fflush", &[NR_WRITE]),
+    ("exit", &[NR_EXIT_GROUP, NR_WRITE]),
+    ("_exit", &[NR_EXIT_GROUP]),
+    ("exit_group", &[NR_EXIT_GROUP]),
+    ("wait", &[NR_WAIT4]),
+    ("waitpid", &[NR_WAIT4]),
+    ("getpid", &[NR_GETPID]),
+    ("gettid", &[NR_GETTID]),
+    ("getppid", &[NR_GETPPID]),
+];
+/// Functions that make none.
+const NONE: &[&str] = &[
+    "define", "load", "store", "addr_of", "choose", "range", "len", "push", "to_string", "abs",
+    "min", "max", "type_of",
+];
+/// Functions that give a pid.
+const PIDS: &[&str] = &["fork", "getpid", "gettid", "getppid"];
+/// Functions that give something with a pid in it.
+const WAITS: &[&str] = &["wait", "waitpid"];
+/// What can be asked of that without telling pids apart.
+const HARMLESS: &[&str] = &["exit_status", "status", "signal"];
+
+const NR_WRITE: u32 = 1;
+const NR_GETPID: u32 = 39;
+const NR_FORK: u32 = 57;
+const NR_WAIT4: u32 = 61;
+const NR_GETPPID: u32 = 110;
+const NR_GETTID: u32 = 186;
+const NR_EXIT_GROUP: u32 = 231;
+
+/// The name without `try_`.
+fn plain(name: &str) -> &str {
+    name.strip_prefix("try_").unwrap_or(name)
+}
+
+/// What a function, and all that it calls or names, could do.
+pub fn of(ast: &AST, start: &str) -> Repertoire {
+    let mut reader = Reader {
+        functions: super::vm::bodies(ast),
+        open: vec![start.to_string()],
+        seen: BTreeSet::new(),
+        // Each process ends, and writes what `printf` keeps.
+        found: Repertoire {
+            calls: Some([NR_EXIT_GROUP, NR_WRITE].into()),
+            pids_are_names: true,
+        },
+    };
+    while let Some(name) = reader.open.pop() {
+        if reader.seen.insert(name.clone()) {
+            reader.function(&name);
+        }
+    }
+    reader.found
+}
+
+struct Reader {
+    /// Bodies by name; functions with one name and different parameters are
+    /// all read.
+    functions: BTreeMap<String, Vec<Vec<Stmt>>>,
+    open: Vec<String>,
+    seen: BTreeSet<String>,
+    found: Repertoire,
+}
+
+impl Reader {
+    fn anything(&mut self) {
+        self.found = Repertoire::default();
+    }
+
+    fn function(&mut self, name: &str) {
+        let Some(bodies) = self.functions.get(name).cloned() else { return self.anything() };
+        for body in &bodies {
+            let pids = pid_variables(body);
+            for (i, stmt) in body.iter().enumerate() {
+                let last = i + 1 == body.len();
+                stmt.walk(&mut Vec::new(), &mut |path: &[ASTNode]| {
+                    self.node(path, last, &pids);
+                    true
+                });
+            }
+        }
+    }
+
+    /// `last`: the outermost statement is the function's last, whose value it
+    /// returns. `pids`: variables that hold a pid.
+    fn node(&mut self, path: &[ASTNode], last: bool, pids: &BTreeSet<String>) {
+        let Some((node, above)) = path.split_last() else { return };
+        match node {
+            ASTNode::Stmt(Stmt::FnCall(call, _)) => {
+                self.call(call);
+                if gives_pid(call) || gives_waited(call) {
+                    self.found.pids_are_names &= is_unused(above, last);
+                }
+            }
+            ASTNode::Stmt(
+                Stmt::TryCatch(..)
+                | Stmt::Import(..)
+                | Stmt::Export(..)
+                | Stmt::Share(..)
+                | Stmt::Switch(..),
+            ) => self.anything(),
+            ASTNode::Stmt(_) => {}
+            ASTNode::Expr(Expr::FnCall(call, _)) if !call.is_operator_call() => {
+                self.call(call);
+                if gives_pid(call) {
+                    let kept = matches!(above.last(), Some(ASTNode::Stmt(Stmt::Var(..))));
+                    self.found.pids_are_names &= kept || is_compared_with_0(above);
+                } else if gives_waited(call) {
+                    self.found.pids_are_names &= asks_harmless(above);
+                }
+            }
+            ASTNode::Expr(Expr::Variable(parts, _, _)) => {
+                let name = parts.1.as_str();
+                if pids.contains(name) {
+                    self.found.pids_are_names &= is_compared_with_0(above);
+                }
+                if self.functions.contains_key(name) {
+                    self.open.push(name.to_string());
+                }
+            }
+            ASTNode::Expr(Expr::MethodCall(..) | Expr::Custom(..) | Expr::ThisPtr(..)) => {
+                self.anything();
+            }
+            ASTNode::Expr(Expr::DynamicConstant(value, _)) if value.is_fnptr() => self.anything(),
+            ASTNode::Expr(_) => {}
+        }
+    }
+
+    fn call(&mut self, call: &FnCallExpr) {
+        let name = call.name.as_str();
+        if call.is_operator_call() {
+            return;
+        }
+        if self.functions.contains_key(name) {
+            return self.open.push(name.to_string());
+        }
+        let known = CALLS.iter().find(|(n, _)| *n == plain(name));
+        match (known, &mut self.found.calls) {
+            _ if call.is_qualified() => self.anything(),
+            (Some((_, numbers)), Some(calls)) => calls.extend(*numbers),
+            (None, _) if !NONE.contains(&name) => self.anything(),
+            _ => {}
+        }
+    }
+}
+
+fn gives_pid(call: &FnCallExpr) -> bool {
+    PIDS.contains(&plain(&call.name))
+}
+
+fn gives_waited(call: &FnCallExpr) -> bool {
+    WAITS.contains(&plain(&call.name))
+}
+
+/// Variables that are made of a pid: `let pid = fork()`.
+fn pid_variables(body: &[Stmt]) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for stmt in body {
+        stmt.walk(&mut Vec::new(), &mut |path: &[ASTNode]| {
+            if let Some(ASTNode::Stmt(Stmt::Var(parts, ..))) = path.last()
+                && let Expr::FnCall(call, _) = &parts.1
+                && gives_pid(call)
+            {
+                found.insert(parts.0.name.to_string());
+            }
+            true
+        });
+    }
+    found
+}
+
+/// Whether nobody takes the value of a statement in these.
+fn is_unused(above: &[ASTNode], last: bool) -> bool {
+    match above.last() {
+        None => !last,
+        Some(ASTNode::Stmt(Stmt::For(..) | Stmt::While(..) | Stmt::Do(..))) => true,
+        // The value of a block could be somebody's.
+        Some(_) => false,
+    }
+}
+
+/// Whether an operator compares it with 0, which no pid is.
+fn is_compared_with_0(above: &[ASTNode]) -> bool {
+    let Some(ASTNode::Expr(Expr::FnCall(call, _))) = above.last() else { return false };
+    let compares = matches!(&*call.name, "==" | "!=" | ">" | "<" | ">=" | "<=");
+    compares
+        && call.is_operator_call()
+        && call.args.iter().any(|arg| matches!(arg, Expr::IntegerConstant(0, _)))
+}
+
+/// Whether something is asked of it that tells no pids apart.
+fn asks_harmless(above: &[ASTNode]) -> bool {
+    let Some(ASTNode::Expr(Expr::Dot(parts, ..))) = above.last() else { return false };
+    matches!(&parts.rhs, Expr::Property(name, _) if HARMLESS.contains(&name.2.as_str()))
+}
