@@ -10,6 +10,14 @@ use std::process::{Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use forkyard::cli::execute::Plan;
+use forkyard::cli::files::Input;
+use forkyard::cli::host;
+use forkyard::oracle::{self, End, Refused, Run};
+use forkyard::script::bind::program::Language;
+use forkyard::script::control::Buffer;
+use forkyard::script::diagnostic::{Report, Style};
+
 const BIN: &str = env!("CARGO_BIN_EXE_forkyard");
 
 fn script(name: &str, text: &str) -> PathBuf {
@@ -78,10 +86,10 @@ fn eventually(mut what: impl FnMut() -> bool) -> bool {
     false
 }
 
-#[test]
-fn killing_the_supervisor_leaves_nobody() {
+/// Ends a run by a signal to the supervisor.
+fn end_by(signal: i32, name: &str) {
     let path = script(
-        "killed",
+        name,
         "fn busy() { while true { sched_yield(); } }
         fn main() {
             for i in 0..3 {
@@ -110,9 +118,78 @@ fn killing_the_supervisor_leaves_nobody() {
     }
     let (all, threads) = below(child.id());
     assert!(all_there && all.len() >= 6, "{all:?} with {threads} threads");
-    child.kill().unwrap();
+    // SAFETY: no memory is involved; the child is ours and was not reaped.
+    assert_eq!(unsafe { libc::kill(child.id() as i32, signal) }, 0);
     child.wait().unwrap();
     assert!(eventually(|| !all.iter().any(is_alive)), "somebody is left of {all:?}");
+}
+
+#[test]
+fn killing_the_supervisor_leaves_nobody() {
+    end_by(libc::SIGKILL, "killed");
+}
+
+#[test]
+fn interrupting_the_supervisor_leaves_nobody() {
+    end_by(libc::SIGINT, "interrupted");
+    end_by(libc::SIGTERM, "terminated");
+}
+
+/// Runs a program often in one sandbox: `None` for those that are refused.
+fn often(text: &str, times: u32) -> Option<Vec<Option<Run>>> {
+    let input = Input { name: "often".into(), text: text.into(), folder: ".".into() };
+    let (plan, _) = Plan::new(input).unwrap();
+    let interrupt = plan.interrupt.clone();
+    let (finished, runs) = host::with_main(plan, Buffer::new(), move |engine, control, ast, _| {
+        let language = Language::new(engine, control, ast);
+        let show = |report: &Report| report.render(Style::Plain);
+        let plan = host::plan(&interrupt, &show);
+        let mut sandbox = oracle::Sandbox::new().map_err(|e| host::refused(&e))?;
+        let mut runs = Vec::new();
+        for _ in 0..times {
+            runs.push(match sandbox.run(&language, &plan) {
+                Ok(run) => Some(run),
+                Err(Refused::Unsupported(_)) => None,
+                Err(e) => return Err(host::refused(&e)),
+            });
+        }
+        Ok((0, Vec::new(), runs))
+    });
+    let reports: Vec<String> = finished.reports.iter().map(|r| r.message.clone()).collect();
+    if reports.iter().any(|r| r.contains("the host does not permit")) {
+        eprintln!("skipped: {reports:?}");
+        return None;
+    }
+    assert!(reports.is_empty(), "{reports:?}");
+    runs
+}
+
+#[test]
+fn a_sandbox_runs_many_programs_and_two_are_apart() {
+    let text = "
+        fn on_usr1(sig) { vars.n = vars.n + 1; }
+        fn main() {
+            define(\"n\", 0);
+            sigaction(SIGUSR1, on_usr1);
+            let new = try_open(\"/tmp/x\", O_CREAT | O_EXCL | O_WRONLY) >= 0;
+            let pid = fork();
+            if pid == 0 { raise(SIGUSR1); exit(vars.n) }
+            print(`${getpid()} ${pid} ${new} ${wait().exit_status}`);
+            if choose([true, false]) { fork(); pause(); }
+            if choose([true, false]) { fork(); sleep(1000); }
+        }";
+    let workers = [(); 2].map(|()| std::thread::spawn(move || often(text, 40)));
+    for worker in workers {
+        let Some(runs) = worker.join().unwrap() else { return };
+        // A quarter finishes, a quarter is refused, half sleeps for ever.
+        assert!(runs.iter().any(Option::is_none) && runs.len() == 40);
+        let runs: Vec<Run> = runs.into_iter().flatten().collect();
+        assert!(runs.iter().any(|run| run.end == End::Finished && run.status == Some(0)));
+        assert!(runs.iter().any(|run| matches!(&run.end, End::Stuck(who) if who.len() == 2)));
+        for run in runs {
+            assert_eq!(String::from_utf8(run.output).unwrap(), "3 4 true 1\n");
+        }
+    }
 }
 
 #[test]

@@ -32,11 +32,15 @@ use crate::oracle::{Plan, Refused, Run};
 use crate::script::bind::program::Language;
 
 /// See [`crate::oracle::Sandbox`].
-pub(super) struct Sandbox(sandbox::Sandbox);
+pub(super) struct Sandbox {
+    sandbox: sandbox::Sandbox,
+    /// It cannot be used any more.
+    broken: Option<Refused>,
+}
 
 impl Sandbox {
     pub(super) fn new() -> Result<Sandbox, Refused> {
-        sandbox::Sandbox::new().map(Sandbox)
+        Ok(Sandbox { sandbox: sandbox::Sandbox::new()?, broken: None })
     }
 
     pub(super) fn run(&mut self, language: &Language, plan: &Plan) -> Result<Run, Refused> {
@@ -44,10 +48,26 @@ impl Sandbox {
         if functions.len() > stub::MOST_FUNCTIONS as usize {
             return Err(Refused::Unsupported("more than 1000 functions".into()));
         }
-        self.0.begin(&functions, plan.tasks)?;
-        let (result, mut run, dirty) = brain::run(&self.0, language, plan);
-        self.0.end(dirty)?;
-        self.0.drain(&mut run.output);
+        if let Some(why) = &self.broken {
+            return Err(why.clone());
+        }
+        let result = self.run_in(&functions, language, plan);
+        if let Err(why @ Refused::Sandbox(_)) = &result {
+            self.broken = Some(why.clone());
+        }
+        result
+    }
+
+    fn run_in(
+        &mut self,
+        functions: &BTreeSet<String>,
+        language: &Language,
+        plan: &Plan,
+    ) -> Result<Run, Refused> {
+        self.sandbox.begin(functions, plan.tasks)?;
+        let (result, mut run, dirty) = brain::run(&self.sandbox, language, plan);
+        self.sandbox.end(dirty)?;
+        self.sandbox.drain(&mut run.output);
         result.map(|()| run)
     }
 }

@@ -222,7 +222,7 @@ impl Sandbox {
         let most = tasks.min(MOST_TASKS) + OWN;
         // With 1 no core is written, to a file or to a program.
         for (what, resource, soft, hard) in [
-            ("RLIMIT_NPROC", libc::RLIMIT_NPROC, u64::from(most), u64::from(most)),
+            ("RLIMIT_NPROC", libc::RLIMIT_NPROC, u64::from(most), u64::from(MOST_TASKS + OWN)),
             ("RLIMIT_CORE", libc::RLIMIT_CORE, 1, 1),
             ("RLIMIT_NOFILE", libc::RLIMIT_NOFILE, 1024, 4096),
         ] {
