@@ -170,6 +170,9 @@ pub(super) mod op {
     /// memory, XCHG, LOCK XADD, LOCK CMPXCHG.
     pub const LOAD: u32 = 16;
     pub const STORE: u32 = 20;
+    pub const EXCHANGE: u32 = 24;
+    pub const ADD: u32 = 28;
+    pub const COMPARE_EXCHANGE: u32 = 32;
 }
 
 /// The address of the handler that stands for a function.

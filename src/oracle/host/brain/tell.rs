@@ -11,7 +11,7 @@ use super::{Brain, Stop, unsupported};
 use crate::abi::{Errno, Signal};
 use crate::kernel::error::SysError;
 use crate::kernel::syscalls::{Call, Out};
-use crate::machine::UserOp;
+use crate::machine::{Atomic, UserOp};
 use crate::session::program::{Answer, Child, Want};
 use std::hash::BuildHasher;
 
@@ -193,6 +193,25 @@ impl Brain<'_> {
         let (base, addr, size, values) = match op {
             UserOp::Load { addr, size } => (op::LOAD, addr.0, size, [0; 2]),
             UserOp::Store { addr, size, value } => (op::STORE, addr.0, size, [value, 0]),
+            UserOp::Atomic { addr, size, change } => {
+                let (op, values) = match change {
+                    Atomic::Exchange(new) => (op::EXCHANGE, [new, 0]),
+                    Atomic::FetchAdd(n) => (op::ADD, [n, 0]),
+                    Atomic::CompareExchange { expected, new } => {
+                        (op::COMPARE_EXCHANGE, [expected, new])
+                    }
+                };
+                (op, addr.0, size, values)
+            }
+            // RDFSBASE is not there on every processor: ARCH_GET_FS is.
+            UserOp::FsBase => {
+                const ARCH_GET_FS: u64 = 0x1003;
+                let args = [ARCH_GET_FS, 0];
+                let mut order = self.internal(slot, libc::SYS_arch_prctl, &args, Kind::Stored);
+                (order.args[1], order.output) = (order.base, (order.base, 8));
+                self.send(slot, order, Child::Returns, question)?;
+                return Ok(None);
+            }
             other => return Err(unsupported(format!("the instruction {other:?}"))),
         };
         let bytes = size.bytes() as u64;
