@@ -3,7 +3,7 @@
 //! ```text
 //! forkyard ── interpreter, tapes; tells each task what to do
 //!   ┊ shared memory: a slot a task
-//!   └─ warden ── init (1) ── main (3) ── …      each a small loop: `stub`
+//!   └─ warden ── maker ── init (1) ── main (3) ── …   each a small loop: `stub`
 //! ```
 //!
 //! The interpreter stays in one process, outside. A task of a program is what it

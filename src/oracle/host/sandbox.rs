@@ -2,18 +2,20 @@
 //!
 //! ```text
 //! forkyard             tells all of them what to do, by their slots
-//!   └─ warden          user and mount namespace; makes one init a program
-//!        └─ init       pid 1 of a pid namespace; reaps; all die with it
-//!             └─ main  pid 3
-//!                  └─ … whatever it makes
+//!   └─ warden               user and mount namespace; makes the files
+//!        └─ maker           makes one init a program
+//!             └─ init       pid 1 of a pid namespace; reaps
+//!                  └─ main  pid 3
+//!                       └─ … whatever it makes
 //! ```
 //!
 //! The user namespace is one in which they are root over nothing of the host's.
-//! The mount namespace has a small tree in memory. The warden dies with the
-//! thread that made it (PR_SET_PDEATHSIG), init with the warden, and the kernel
+//! The mount namespace has a small tree in memory. Each dies with its parent
+//! (PR_SET_PDEATHSIG), the warden with the thread that made it, and the kernel
 //! kills everyone else with init.
 //!
-//! A seccomp filter lets pass only the calls that `calls` knows.
+//! From the maker on, a seccomp filter lets pass only the calls that `calls`
+//! knows.
 //!
 //! Left out: a network namespace (no call that is made could use one).
 
@@ -34,13 +36,14 @@ use crate::oracle::Refused;
 
 /// Slots that are always in use.
 pub(super) const WARDEN: usize = 0;
-pub(super) const INIT: usize = 1;
-const SECOND: usize = 2;
+const MAKER: usize = 1;
+pub(super) const INIT: usize = 2;
+const SECOND: usize = 3;
 /// The first slot of a program.
-pub(super) const MAIN: usize = 3;
+pub(super) const MAIN: usize = 4;
 
 /// Tasks that are not the program's.
-const OWN: u32 = 2;
+const OWN: u32 = 3;
 /// Most tasks of a program: each has a slot, and one for a child that it makes.
 const MOST_TASKS: u32 = (stub::SLOTS / 2 - 8) as u32;
 
@@ -63,21 +66,40 @@ pub(super) enum Arg<'a> {
 }
 use Arg::{B, N, Z};
 
+/// A call of a list, and the slot of the task that it makes.
+type Listed = (c_long, [u64; 6], u64);
+
+const DIE_WITH_PARENT: Listed =
+    (libc::SYS_prctl, [libc::PR_SET_PDEATHSIG as u64, libc::SIGKILL as u64, 0, 0, 0, 0], 0);
+
+/// The registers of clone(2).
+fn clone(flags: i32, stack: u64) -> [u64; 6] {
+    [flags as u64, stack, 0, 0, 0, 0]
+}
+
+/// Kills a child and reaps it. It may be dead: then it is a zombie still.
+fn kill_and_reap(pid: i32) -> [Listed; 2] {
+    let (pid, wall) = (pid as u64, u64::from(libc::__WALL as u32));
+    [
+        (libc::SYS_kill, [pid, libc::SIGKILL as u64, 0, 0, 0, 0], 0),
+        (libc::SYS_wait4, [pid, 0, wall, 0, 0, 0], 0),
+    ]
+}
+
 /// Namespaces and files in which programs run, one after another.
 pub(super) struct Sandbox {
     pub(super) control: Control,
     /// What programs write to 1 and 2.
     output: File,
-    /// The pid of the warden, and of the init it has made, on the host.
+    /// Pids on the host: of the warden, the maker, the init of now.
     warden: i32,
+    maker: Option<i32>,
     init: Option<i32>,
     pub(super) vdso: Vdso,
     /// Functions that are files now.
     pub(super) installed: BTreeSet<String>,
     /// Most tasks at once.
     tasks: u32,
-    /// The calls that tasks of a program can make at all.
-    filter: Vec<u8>,
 }
 
 impl Sandbox {
@@ -109,11 +131,11 @@ impl Sandbox {
             control,
             output: output.into(),
             warden,
+            maker: None,
             init: None,
             vdso: Vdso::default(),
             installed,
             tasks: 0,
-            filter: setup::filter(),
         };
         setup::map_ids(warden).map_err(permits("ids in a user namespace"))?;
         ready.write_all(b"x").map_err(permits("the first process"))?;
@@ -126,8 +148,27 @@ impl Sandbox {
         if len != 0 {
             sandbox.must("munmap", WARDEN, libc::SYS_munmap, &[N(at), N(len)])?;
         }
+        sandbox.make_maker()?;
         sandbox.tree()?;
         Ok(sandbox)
+    }
+
+    /// Makes the maker: from here on, a filter lets pass only the calls that
+    /// programs can make.
+    fn make_maker(&mut self) -> Result<(), Refused> {
+        self.control.prepare(MAKER);
+        let create = (libc::SYS_clone, clone(libc::SIGCHLD, 0), stub::slot_address(MAKER));
+        self.list(WARDEN, &[create], &[]);
+        self.maker = self.results("a process", WARDEN, 1)?.first().map(|pid| *pid as i32);
+        self.hear(MAKER)?;
+        let filter = setup::filter();
+        // struct sock_fprog: number and address.
+        let program = stub::buffer(MAKER) + 2 * stub::LISTED;
+        let header = [filter.len() as u64 / 8, program + 16].map(u64::to_le_bytes).concat();
+        let seccomp = [libc::PR_SET_SECCOMP as u64, setup::SECCOMP_MODE_FILTER, program, 0, 0, 0];
+        let calls = [DIE_WITH_PARENT, (libc::SYS_prctl, seccomp, 0)];
+        self.list(MAKER, &calls, &[header, filter].concat());
+        self.results("a filter for system calls", MAKER, calls.len()).map(|_| ())
     }
 
     /// Waits for a report of one of the sandbox's own tasks.
@@ -228,7 +269,7 @@ impl Sandbox {
         ] {
             let limit = [soft, hard].map(u64::to_le_bytes).concat();
             let args = [N(u64::from(resource)), B(&limit)];
-            self.must(what, WARDEN, libc::SYS_setrlimit, &args)?;
+            self.must(what, MAKER, libc::SYS_setrlimit, &args)?;
         }
         self.tasks = tasks;
         Ok(())
@@ -243,31 +284,24 @@ impl Sandbox {
     ) -> Result<(), Refused> {
         self.limits(tasks)?;
         self.install(functions)?;
-        let clone = |flags: i32, stack| [flags as u64, stack, 0, 0, 0, 0];
         self.control.prepare(INIT);
         self.control.prepare(MAIN);
         let flags = libc::CLONE_NEWPID | libc::SIGCHLD;
         let create = (libc::SYS_clone, clone(flags, 0), stub::slot_address(INIT));
-        self.list(WARDEN, &[create], &[]);
-        let init = self.results("a pid namespace", WARDEN, 1)?;
+        self.list(MAKER, &[create], &[]);
+        let init = self.results("a pid namespace", MAKER, 1)?;
         self.init = init.first().map(|pid| *pid as i32);
         self.hear(INIT)?;
         // Task 2 of a Linux is kthreadd: the program's first process is 3 here
         // too.
         let thread = libc::CLONE_VM | libc::CLONE_SIGHAND | libc::CLONE_THREAD;
-        let prctl = [libc::PR_SET_PDEATHSIG as u64, libc::SIGKILL as u64, 0, 0, 0, 0];
-        let (filter, length) = (stub::buffer(INIT) + 64 * 5, self.filter.len() as u64);
-        let seccomp = [libc::PR_SET_SECCOMP as u64, setup::SECCOMP_MODE_FILTER, filter, 0, 0, 0];
         let calls = [
-            (libc::SYS_prctl, prctl, 0),
+            DIE_WITH_PARENT,
             (libc::SYS_setsid, [0; 6], 0),
-            (libc::SYS_clone, clone(thread, stub::stack_top(SECOND)), 1),
-            (libc::SYS_prctl, seccomp, 0),
+            (libc::SYS_clone, clone(thread, stub::stack_top(SECOND)), stub::ENDS),
             (libc::SYS_clone, clone(libc::SIGCHLD, 0), stub::slot_address(MAIN)),
         ];
-        // struct sock_fprog: number and address.
-        let header = [length / 8, filter + 16].map(u64::to_le_bytes).concat();
-        self.list(INIT, &calls, &[header, self.filter.clone()].concat());
+        self.list(INIT, &calls, &[]);
         self.results("process 1", INIT, calls.len())?;
         self.hear(MAIN)?;
         self.control.unblock_all(MAIN);
@@ -276,8 +310,8 @@ impl Sandbox {
 
     /// Gives one of the sandbox's own tasks several calls, and bytes that they
     /// point to: those come behind the list in its buffer.
-    fn list(&self, slot: usize, calls: &[(c_long, [u64; 6], u64)], bytes: &[u8]) {
-        let listed = |(nr, args, child): &(c_long, _, _)| stub::listed(*nr as u64, *args, *child);
+    fn list(&self, slot: usize, calls: &[Listed], bytes: &[u8]) {
+        let listed = |(nr, args, child): &Listed| stub::listed(*nr as u64, *args, *child);
         let mut input: Vec<u8> = calls.iter().flat_map(listed).collect();
         input.extend_from_slice(bytes);
         self.control.put(slot, &input);
@@ -340,11 +374,8 @@ impl Sandbox {
     /// were.
     pub(super) fn end(&mut self, dirty: bool) -> Result<(), Refused> {
         let Some(init) = self.init.take() else { return Ok(()) };
-        let (pid, wall) = (init as u64, u64::from(libc::__WALL as u32));
-        // It may be dead: then it is a zombie still.
-        let kill = (libc::SYS_kill, [pid, libc::SIGKILL as u64, 0, 0, 0, 0], 0);
-        self.list(WARDEN, &[kill, (libc::SYS_wait4, [pid, 0, wall, 0, 0, 0], 0)], &[]);
-        self.results("wait", WARDEN, 2)?;
+        self.list(MAKER, &kill_and_reap(init), &[]);
+        self.results("wait", MAKER, 2)?;
         if dirty { self.tree() } else { Ok(()) }
     }
 }
@@ -353,6 +384,10 @@ impl Drop for Sandbox {
     fn drop(&mut self) {
         // A program that is under way goes first, and is reaped by the warden.
         let _ = self.end(false);
+        if let Some(maker) = self.maker {
+            self.list(WARDEN, &kill_and_reap(maker), &[]);
+            let _ = self.hear(WARDEN);
+        }
         sys::kill_and_reap(self.warden);
     }
 }

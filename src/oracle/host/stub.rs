@@ -134,11 +134,16 @@ pub(super) mod state {
     pub const REPORT: u32 = 2;
 }
 
+/// Bytes of a call of a list.
+pub(super) const LISTED: u64 = 64;
+/// Stands for a slot: the task that the call makes ends at once.
+pub(super) const ENDS: u64 = 1;
+
 /// A call of a list, as it lies in a slot's data. A task that it makes goes to
-/// the slot `child`, or ends at once if that is 1.
-pub(super) fn listed(nr: u64, args: [u64; 6], child: u64) -> [u8; 64] {
+/// the slot `child`, or ends at once ([`ENDS`]).
+pub(super) fn listed(nr: u64, args: [u64; 6], child: u64) -> [u8; LISTED as usize] {
     let [a, b, c, d, e, f] = args;
-    let mut bytes = [0; 64];
+    let mut bytes = [0; LISTED as usize];
     for (place, word) in bytes.chunks_exact_mut(8).zip([nr, a, b, c, d, e, f, child]) {
         place.copy_from_slice(&word.to_le_bytes());
     }

@@ -49,15 +49,22 @@ pub(super) fn futex_wait(word: &AtomicU32, value: u32, time: Duration) {
         tv_sec: time.as_secs() as libc::time_t,
         tv_nsec: i64::from(time.subsec_nanos()),
     };
-    let at = (&raw const time).addr() as u64;
-    let args = [word.as_ptr().addr() as u64, libc::FUTEX_WAIT as u64, u64::from(value), at, 0, 0];
+    let at = (&raw const time).expose_provenance() as u64;
+    let args = [
+        word.as_ptr().expose_provenance() as u64,
+        libc::FUTEX_WAIT as u64,
+        u64::from(value),
+        at,
+        0,
+        0,
+    ];
     // SAFETY: the pointers are to a word that lives, and to a local.
     unsafe { raw(libc::SYS_futex, args) };
 }
 
 /// Wakes one that sleeps on a word.
 pub(super) fn futex_wake(word: &AtomicU32) {
-    let args = [word.as_ptr().addr() as u64, libc::FUTEX_WAKE as u64, 1, 0, 0, 0];
+    let args = [word.as_ptr().expose_provenance() as u64, libc::FUTEX_WAKE as u64, 1, 0, 0, 0];
     // SAFETY: the pointer is to a word that lives.
     unsafe { raw(libc::SYS_futex, args) };
 }
@@ -67,7 +74,7 @@ pub(super) fn memory_file(executable: bool) -> io::Result<OwnedFd> {
     const MFD_EXEC: u64 = 0x10;
     let name = c"forkyard";
     let make = |flags: u64| {
-        let args = [name.as_ptr().addr() as u64, flags, 0, 0, 0, 0];
+        let args = [name.as_ptr().expose_provenance() as u64, flags, 0, 0, 0, 0];
         // SAFETY: the name ends with a zero byte.
         result(unsafe { raw(libc::SYS_memfd_create, args) })
     };
@@ -194,16 +201,16 @@ fn become_program(p: &Become, parent: i32) -> u64 {
     };
     let fd = |fd: &OwnedFd| fd.as_raw_fd() as u64;
     let mut byte = 0u8;
-    if call(libc::SYS_read, &[fd(p.ready), (&raw mut byte).addr() as u64, 1]) != 1 {
+    if call(libc::SYS_read, &[fd(p.ready), (&raw mut byte).expose_provenance() as u64, 1]) != 1 {
         return 101;
     }
     let all = u64::MAX;
     // SIG_SETMASK. Nothing of ours reaches it but SIGKILL.
-    call(libc::SYS_rt_sigprocmask, &[2, (&raw const all).addr() as u64, 0, 8]);
+    call(libc::SYS_rt_sigprocmask, &[2, (&raw const all).expose_provenance() as u64, 0, 8]);
     // A new program keeps what is ignored.
     let default = [0u64; 4];
     for sig in 1..=64 {
-        call(libc::SYS_rt_sigaction, &[sig, default.as_ptr().addr() as u64, 0, 8]);
+        call(libc::SYS_rt_sigaction, &[sig, default.as_ptr().expose_provenance() as u64, 0, 8]);
     }
     // Not permitted where one id only is mapped: the groups stay.
     call(libc::SYS_setgroups, &[0, 0]);
@@ -223,13 +230,19 @@ fn become_program(p: &Become, parent: i32) -> u64 {
     if call(libc::SYS_personality, &[ADDR_NO_RANDOMIZE]) < 0 {
         return 105;
     }
-    let limit = libc::rlimit { rlim_cur: 8 << 20, rlim_max: 8 << 20 };
-    let at = (&raw const limit).addr() as u64;
-    if call(libc::SYS_setrlimit, &[u64::from(libc::RLIMIT_STACK), at]) != 0 {
+    // Where mappings begin depends on it.
+    let mut old = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let stack = u64::from(libc::RLIMIT_STACK);
+    call(libc::SYS_getrlimit, &[stack, (&raw mut old).expose_provenance() as u64]);
+    let limit = libc::rlimit { rlim_cur: 8 << 20, rlim_max: old.rlim_max };
+    if call(libc::SYS_setrlimit, &[stack, (&raw const limit).expose_provenance() as u64]) != 0 {
         return 106;
     }
     let wide = libc::rlimit { rlim_cur: 4096, rlim_max: 4096 };
-    call(libc::SYS_setrlimit, &[u64::from(libc::RLIMIT_NOFILE), (&raw const wide).addr() as u64]);
+    call(
+        libc::SYS_setrlimit,
+        &[u64::from(libc::RLIMIT_NOFILE), (&raw const wide).expose_provenance() as u64],
+    );
     // Above all that is open, first: 0, 1 and 2 may be any of ours.
     let (control, to) = p.control;
     let image_to = to as u64 + 1;
@@ -248,15 +261,15 @@ fn become_program(p: &Become, parent: i32) -> u64 {
     }
     call(libc::SYS_close_range, &[3, to as u64 - 1, 0]);
     call(libc::SYS_close_range, &[null_to + 1, u64::from(u32::MAX), 0]);
-    let text = |s: &[u8]| s.as_ptr().addr() as u64;
+    let text = |s: &[u8]| s.as_ptr().expose_provenance() as u64;
     let argv = [text(b"forkyard\0"), 0];
     let envp = [text(&p.slot), 0];
     let empty = text(b"\0");
     let args = [
         image_to,
         empty,
-        argv.as_ptr().addr() as u64,
-        envp.as_ptr().addr() as u64,
+        argv.as_ptr().expose_provenance() as u64,
+        envp.as_ptr().expose_provenance() as u64,
         libc::AT_EMPTY_PATH as u64,
     ];
     call(libc::SYS_execveat, &args);
