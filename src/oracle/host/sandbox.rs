@@ -391,3 +391,69 @@ impl Drop for Sandbox {
         sys::kill_and_reap(self.warden);
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::print_stderr, reason = "a skipped test says so")]
+mod tests {
+    use super::*;
+
+    /// A sandbox in which a program has begun, where that is permitted.
+    fn begun() -> Option<Sandbox> {
+        let begun = Sandbox::new().and_then(|mut sandbox| {
+            sandbox.begin(&BTreeSet::new(), 16)?;
+            Ok(sandbox)
+        });
+        begun.map_err(|why| eprintln!("skipped: {why}")).ok()
+    }
+
+    fn done(sandbox: &Sandbox, command: Command) -> i64 {
+        sandbox.control.command(MAIN, &command);
+        match sandbox.hear(MAIN) {
+            Ok(Report::Done(ret)) => ret,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn instructions_do_what_their_names_say_in_all_widths() {
+        let Some(sandbox) = begun() else { return };
+        let at = stub::DATA + 1;
+        let run = |op: u32, a: u64, b: u64| {
+            done(&sandbox, Command { op, args: [at, a, b, 0, 0, 0], ..Command::default() }) as u64
+        };
+        let whole = 0x8877_6655_c433_b291;
+        for (width, mask) in [0xff, 0xffff, 0xffff_ffff, u64::MAX].into_iter().enumerate() {
+            let width = width as u32;
+            let load = || run(op::LOAD + 3, 0, 0);
+            let rest = whole & !mask;
+            assert_eq!(run(op::STORE + 3, whole, 0), 0);
+            assert_eq!(run(op::LOAD + width, 0, 0), whole & mask);
+            assert_eq!(run(op::STORE + width, !0x11, 0), 0);
+            assert_eq!(load(), rest | !0x11 & mask);
+            assert_eq!(run(op::EXCHANGE + width, 0x7fff_ffff_ffff_ff42, 0), !0x11 & mask);
+            assert_eq!(load(), rest | 0x7fff_ffff_ffff_ff42 & mask);
+            assert_eq!(run(op::ADD + width, !0, 0), 0x7fff_ffff_ffff_ff42 & mask);
+            assert_eq!(load(), rest | 0x7fff_ffff_ffff_ff41 & mask);
+            // Only the bits of its width are compared.
+            let same = !mask ^ 0x7fff_ffff_ffff_ff41 & mask;
+            assert_eq!(run(op::COMPARE_EXCHANGE + width, same, 5), 0x7fff_ffff_ffff_ff41 & mask);
+            assert_eq!(load(), rest | 5);
+            assert_eq!(run(op::COMPARE_EXCHANGE + width, 6, 7), 5);
+            assert_eq!(load(), rest | 5);
+        }
+    }
+
+    #[test]
+    fn calls_that_are_not_made_do_not_pass_the_filter() {
+        let Some(sandbox) = begun() else { return };
+        let call = |nr: c_long| {
+            done(&sandbox, Command { op: op::SYSCALL, nr: nr as u32, ..Command::default() })
+        };
+        assert_eq!(call(libc::SYS_gettid), 3);
+        for nr in [libc::SYS_mount, libc::SYS_socket, libc::SYS_ptrace, libc::SYS_reboot, 600] {
+            assert_eq!(sys::result(call(nr)), Err(Errno::ENOSYS), "{nr}");
+        }
+        // The same numbers of the x32 ABI.
+        assert_eq!(sys::result(call(libc::SYS_gettid | 0x4000_0000)), Err(Errno::ENOSYS));
+    }
+}
