@@ -199,6 +199,7 @@ fn what_is_not_done_there_is_refused() {
         ("text", "syscall(11, [0x400000, 4096])", "not the script's"),
         ("stack", "syscall(0, [0, 0x7ffffffde000, 8])", "not the script's"),
         ("fixed", "syscall(9, [0x610000000000, 4096, 3, 0x32, -1, 0])", "not the script's"),
+        ("group", "unshare(CLONE_NEWPID); try_setpgid(0, getppid())", "might never end"),
         ("long", "sleep(3)", "nanosleep for 3.0 s"),
         ("handler", "syscall(13, [10, 0x405000, 0, 8])", "sigaction with addresses"),
         ("address", "syscall(1, [1, 0x701000, 8])", "EFAULT"),

@@ -68,6 +68,8 @@ pub(super) struct Brain<'a> {
     run: Run,
     /// Whether files may have been changed.
     dirty: bool,
+    /// Whether there may be further pid namespaces.
+    nested: bool,
     random: RandomState,
     asked: u64,
 }
@@ -110,6 +112,7 @@ impl<'a> Brain<'a> {
                 pids: vec![FIRST_PID],
             },
             dirty: false,
+            nested: false,
             random: RandomState::new(),
             asked: 0,
         }

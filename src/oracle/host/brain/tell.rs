@@ -123,8 +123,15 @@ impl Brain<'_> {
         let Place::Task(task) = &self.places[slot] else { return Ok(None) };
         let asker =
             Asker { slot, used: task.used(), in_handler: task.body.is_in_handler(), child: &child };
+        if self.nested && calls::joins_group(call, task.tid) {
+            return Err(unsupported(
+                "setpgid to another's group in a program with pid namespaces: their process 1 \
+                 might never end",
+            ));
+        }
         match calls::order(call, asker) {
             Ok(order) => {
+                self.nested |= calls::makes_pid_namespace(call);
                 self.dirty |= calls::writes_files(call);
                 self.send(slot, order, child, question)?;
                 Ok(None)

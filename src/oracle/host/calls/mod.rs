@@ -269,6 +269,26 @@ fn nr(draft: &Draft) -> c_long {
     c_long::from(draft.call.nr)
 }
 
+/// Whether a call makes a pid namespace.
+pub(super) fn makes_pid_namespace(call: &Call) -> bool {
+    let flags = match (c_long::from(call.nr), &call.payload) {
+        (libc::SYS_unshare | libc::SYS_clone, _) => call.args[0],
+        (libc::SYS_clone3, Payload::Clone(args)) => args.flags,
+        _ => 0,
+    };
+    flags & libc::CLONE_NEWPID as u64 != 0
+}
+
+/// Whether a call moves a process to a group that is not its own. Linux never
+/// lets process 1 of a pid namespace end that is in the group of another one of
+/// the namespace: it waits until all pids there are free, and its own group
+/// keeps that one (6.18, `zap_pid_ns_processes`). Nobody could kill it.
+pub(super) fn joins_group(call: &Call, tid: i32) -> bool {
+    let [pid, pgid, ..] = call.args.map(|arg| arg as i32);
+    let own = if pid == 0 { tid } else { pid };
+    c_long::from(call.nr) == libc::SYS_setpgid && pgid != 0 && pgid != own
+}
+
 /// Whether a call changes files that the next program would find.
 pub(super) fn writes_files(call: &Call) -> bool {
     const READ_ONLY: u64 = libc::O_ACCMODE as u64 | libc::O_CREAT as u64 | libc::O_TRUNC as u64;
