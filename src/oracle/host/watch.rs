@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io;
 
 /// A task as /proc shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,28 @@ impl Seen {
     pub(super) fn is_dead(&self) -> bool {
         matches!(self.state, 'Z' | 'X')
     }
+}
+
+/// The same as [`tasks`] for less, if nothing changes meanwhile: what changes
+/// may be missed.
+pub(super) fn sleepers(init: i32) -> Vec<Seen> {
+    let mut found = vec![init];
+    let mut next = 0;
+    while let Some(pid) = found.get(next).copied() {
+        next += 1;
+        let Ok(entries) = fs::read_dir(format!("/proc/{pid}/task")) else { continue };
+        for thread in entries.flatten() {
+            // Some kernels do not have this file (CONFIG_PROC_CHILDREN).
+            match fs::read_to_string(thread.path().join("children")) {
+                Ok(list) => {
+                    found.extend(list.split_whitespace().filter_map(|p| p.parse::<i32>().ok()))
+                }
+                Err(e) if e.kind() == io::ErrorKind::NotFound && pid == init => return tasks(init),
+                Err(_) => {}
+            }
+        }
+    }
+    found.into_iter().flat_map(|pid| threads(pid, pid == init)).collect()
 }
 
 /// All tasks below a process, and it. Empty if /proc does not show them.
@@ -88,5 +111,6 @@ mod tests {
     fn we_are_there_ourselves() {
         let me = std::process::id() as i32;
         assert!(tasks(me).iter().any(|t| t.is_init && !t.is_dead()));
+        assert!(sleepers(me).iter().any(|t| t.is_init && !t.is_dead()));
     }
 }

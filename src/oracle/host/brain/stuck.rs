@@ -70,7 +70,7 @@ impl Watch {
 
     /// Gives those that sleep for ever in words, if all do.
     pub(super) fn look(&mut self, brain: &Brain) -> Result<Option<Vec<String>>, Stop> {
-        let now = watch::tasks(brain.sandbox.init());
+        let now = watch::sleepers(brain.sandbox.init());
         let somebody = now.iter().any(|seen| !seen.is_init);
         if !somebody || !now.iter().all(|seen| brain.sleeps(seen)) {
             self.before.clear();
