@@ -29,7 +29,7 @@ use super::found::Bound;
 use super::meter::Meter;
 use super::search::{ExploreError, Options};
 use super::state::{Key, Sums};
-use crate::session::program::{Interpreter, Programs};
+use crate::session::program::{Interpreter, Programs, Repertoire};
 
 /// What a thread that helps is given to do: with its interpreter, and with a
 /// way to ask whether it must stop.
@@ -110,6 +110,8 @@ pub(super) struct Shared<'s> {
     /// Pid of the program whose exit counts.
     pub first: i32,
     pub meter: &'s Meter,
+    /// What the programs can do at all.
+    pub repertoire: Repertoire,
     known: Vec<Mutex<Table>>,
     /// Number of the next state.
     next: AtomicU32,
@@ -142,11 +144,17 @@ pub(super) enum Met {
 }
 
 impl<'s> Shared<'s> {
-    pub(super) fn new(options: &'s Options, first: i32, meter: &'s Meter) -> Shared<'s> {
+    pub(super) fn new(
+        options: &'s Options,
+        first: i32,
+        meter: &'s Meter,
+        repertoire: Repertoire,
+    ) -> Shared<'s> {
         Shared {
             options,
             first,
             meter,
+            repertoire,
             known: (0..TABLES).map(|_| Mutex::default()).collect(),
             next: AtomicU32::new(0),
             pool: Mutex::default(),

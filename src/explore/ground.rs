@@ -4,6 +4,7 @@
 //!
 //! Left out: looking at a state; see `search`.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::{Mutex, PoisonError};
 
@@ -15,7 +16,7 @@ use super::run::run;
 use super::schedule::{Choice, Policy, Schedule};
 use super::search::{ExploreError, Means, Options, Subject, Watch, Worker, known};
 use super::state;
-use crate::session::program::{Interpreter, Programs};
+use crate::session::program::{self, Interpreter, Programs, Repertoire};
 
 /// Where a search begins.
 pub(super) struct Ground {
@@ -33,6 +34,15 @@ impl Ground {
         Ground { open: vec![open], starts: vec![Start { runs: Some(1), ..Start::default() }] }
     }
 
+    /// What the programs can do at all from here on.
+    fn repertoire(&self, interpreter: &impl Interpreter) -> Repertoire {
+        let bodies = self.open.iter().flat_map(|at| at.programs.bodies());
+        let starts: BTreeSet<&program::Start> =
+            bodies.flat_map(|(_, body)| body.starts()).collect();
+        let each = starts.into_iter().map(|start| interpreter.repertoire(start));
+        each.reduce(Repertoire::and).unwrap_or_default()
+    }
+
     /// Searches on from here.
     pub(super) fn search(
         mut self,
@@ -42,7 +52,7 @@ impl Ground {
         means: Means<'_>,
         watch: Watch<'_>,
     ) -> Result<Exploration, ExploreError> {
-        let shared = Shared::new(options, first, means.meter);
+        let shared = Shared::new(options, first, means.meter, self.repertoire(interpreter));
         let most = options.bounds.states;
         if self.open.len() > most {
             shared.hit([Bound::States]);
@@ -136,9 +146,11 @@ impl Spread {
     ) -> Result<Spread, ExploreError> {
         subject.can_be_explored()?;
         let meter = Meter::default();
-        let shared = Shared::new(options, subject.first, &meter);
+        let ground = Ground::from_the_start(subject);
+        let repertoire = ground.repertoire(interpreter);
+        let shared = Shared::new(options, subject.first, &meter, repertoire);
         let mut worker = Worker::new(&shared, interpreter);
-        let Ground { open: mut level, starts } = Ground::from_the_start(subject);
+        let Ground { open: mut level, starts } = ground;
         for at in &mut level {
             at.node =
                 shared.begin_at(known(options, state::key(&at.programs), at.last, at.preempted));

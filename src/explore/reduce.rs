@@ -17,6 +17,12 @@
 //! that is there already, so that it cannot fault. What is decided by `choose`
 //! is known to nobody else either, so its ways can be gone at once.
 //!
+//! Some calls are so because of what the others can do at all
+//! ([`Repertoire`]): where nobody looks at pids, two fork(2) can be exchanged,
+//! because the systems differ in the names of processes only; where nobody
+//! waits, asks for parents or handles signals, so can the ends of processes.
+//! Outcomes show neither.
+//!
 //! Each of these makes the program's tape longer, so there is no way around in
 //! a circle on which the others would be forgotten.
 //!
@@ -28,7 +34,7 @@ use crate::kernel::mm::VmFlags;
 use crate::kernel::mm::pgtable::{lookup, pte_present};
 use crate::kernel::task::TaskId;
 use crate::machine::UserOp;
-use crate::session::program::{Programs, TEXT, Want};
+use crate::session::program::{Child, Programs, Repertoire, TEXT, Want};
 
 /// Whether it is only a part of the step that it begins. A locked instruction
 /// ends a step as a system call does: threads speak to each other by both.
@@ -47,16 +53,51 @@ pub fn nobody_minds(
     programs: &Programs,
     wants: &[(TaskId, &Want)],
     memory: bool,
+    repertoire: &Repertoire,
 ) -> Option<TaskId> {
     let alone = |(task, want): &&(TaskId, &Want)| match want {
         Want::Choose(_) => true,
-        Want::Sys(call, _) => matches!(call.nr, NR_GETPID | NR_GETTID),
+        Want::Sys(call, child) => match call.nr {
+            NR_GETPID | NR_GETTID => true,
+            NR_FORK => *child == Child::Returns && forks_alone(programs, repertoire),
+            NR_EXIT_GROUP => ends_alone(programs, *task, repertoire),
+            _ => false,
+        },
+        Want::Return(_) => ends_alone(programs, *task, repertoire),
         // As a part of the system call that follows it is no step.
         Want::Op(op) => memory && is_private(programs, *task, op),
         _ => false,
     };
     wants.iter().find(alone).map(|(task, _)| *task)
 }
+
+/// Whether all that programs can do is among these.
+fn do_only(repertoire: &Repertoire, these: &[u32]) -> bool {
+    repertoire.calls.as_ref().is_some_and(|calls| calls.iter().all(|nr| these.contains(nr)))
+}
+
+/// Whether fork(2) commutes with all that others can do. It takes a pid, so
+/// nobody may look at the numbers; it does not fail while there is plenty; and
+/// nobody else's calls look at the caller's children.
+fn forks_alone(programs: &Programs, repertoire: &Repertoire) -> bool {
+    let sys = &programs.system;
+    let calls = [NR_WRITE, NR_FORK, NR_WAIT4, NR_EXIT_GROUP, NR_GETPID, NR_GETTID, NR_GETPPID];
+    let plenty = sys.kernel.tasks.len() < PLENTY
+        && sys.machine.mem.free_pages() > sys.machine.mem.total_pages() / 2;
+    plenty && repertoire.pids_are_names && do_only(repertoire, &calls)
+}
+
+/// Whether a process's end commutes with all that others can do: nobody waits,
+/// nobody asks for parents, nobody reads what the dead had open.
+fn ends_alone(programs: &Programs, task: TaskId, repertoire: &Repertoire) -> bool {
+    let sys = &programs.system;
+    let signal = sys.task(task).signal;
+    let one = signal.is_some_and(|s| sys.kernel.signals[s].nr_threads == 1);
+    one && do_only(repertoire, &[NR_WRITE, NR_FORK, NR_EXIT_GROUP, NR_GETPID, NR_GETTID])
+}
+
+/// So many tasks are far from every limit.
+const PLENTY: usize = 500;
 
 /// Whether an access goes to memory that nobody else sees, and cannot fault.
 fn is_private(programs: &Programs, task: TaskId, op: &UserOp) -> bool {
@@ -85,5 +126,10 @@ fn is_private(programs: &Programs, task: TaskId, op: &UserOp) -> bool {
         && lookup(sys, mm, addr).is_some_and(|(_, pte)| pte_present(pte))
 }
 
+const NR_WRITE: u32 = 1;
 const NR_GETPID: u32 = 39;
+const NR_FORK: u32 = 57;
+const NR_WAIT4: u32 = 61;
+const NR_GETPPID: u32 = 110;
+const NR_EXIT_GROUP: u32 = 231;
 const NR_GETTID: u32 = 186;

@@ -242,7 +242,12 @@ impl<'w, 's, I: Interpreter> Worker<'w, 's, I> {
         let goes_on = ready.iter().any(|r| r.number == last);
         if self.shared.options.reduce {
             let wants: Vec<(TaskId, &Want)> = ready.iter().map(|r| (r.task, r.want())).collect();
-            let task = reduce::nobody_minds(&programs, &wants, self.shared.options.memory);
+            let task = reduce::nobody_minds(
+                &programs,
+                &wants,
+                self.shared.options.memory,
+                &self.shared.repertoire,
+            );
             // Under a bound on preemptions only the one that runs can go on
             // before all others, for then nobody has to stop.
             let runs = |task: TaskId| ready.iter().any(|r| r.task == task && r.number == last);

@@ -20,7 +20,7 @@ use crate::machine::PageFlags;
 
 /// Whether a call says that only its own process uses the word
 /// (FUTEX_PRIVATE_FLAG). The two kinds never meet, not even at one address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// Keyed by mm and address; the memory is not looked at.
     Private,

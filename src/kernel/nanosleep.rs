@@ -26,7 +26,7 @@ pub const BOOT_REALTIME: u64 = 1_767_225_600 * NSEC_PER_SEC;
 pub const NSEC_PER_SEC: u64 = 1_000_000_000;
 
 /// What restart_syscall(2) goes on with (`struct restart_block`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum RestartBlock {
     /// Nothing (`do_no_restart_syscall`): EINTR.
     #[default]

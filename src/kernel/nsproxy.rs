@@ -25,7 +25,7 @@ pub type NsId = Id<Namespace>;
 pub type UserNsId = Id<UserNamespace>;
 
 /// The kinds of namespace that are identities only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum NsKind {
     /// Host and domain name.
     Uts,
@@ -78,7 +78,7 @@ pub struct Nsproxy {
 }
 
 /// One line of a uid_map or gid_map.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct UidExtent {
     /// First id inside.
     pub first: u32,

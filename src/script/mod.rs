@@ -22,6 +22,7 @@ pub mod lex;
 pub mod limits;
 pub mod modules;
 pub mod names;
+pub mod repertoire;
 pub mod repl_state;
 pub mod run;
 pub mod source;

@@ -30,8 +30,19 @@ const CALLS: &[(&str, &[u32])] = &[
 ];
 /// Functions that make none.
 const NONE: &[&str] = &[
-    "define", "load", "store", "addr_of", "choose", "range", "len", "push", "to_string", "abs",
-    "min", "max", "type_of",
+    "define",
+    "load",
+    "store",
+    "addr_of",
+    "choose",
+    "range",
+    "len",
+    "push",
+    "to_string",
+    "abs",
+    "min",
+    "max",
+    "type_of",
 ];
 /// Functions that give a pid.
 const PIDS: &[&str] = &["fork", "getpid", "gettid", "getppid"];
@@ -60,10 +71,7 @@ pub fn of(ast: &AST, start: &str) -> Repertoire {
         open: vec![start.to_string()],
         seen: BTreeSet::new(),
         // Each process ends, and writes what `printf` keeps.
-        found: Repertoire {
-            calls: Some([NR_EXIT_GROUP, NR_WRITE].into()),
-            pids_are_names: true,
-        },
+        found: Repertoire { calls: Some([NR_EXIT_GROUP, NR_WRITE].into()), pids_are_names: true },
     };
     while let Some(name) = reader.open.pop() {
         if reader.seen.insert(name.clone()) {
@@ -122,7 +130,11 @@ impl Reader {
             ASTNode::Stmt(_) => {}
             ASTNode::Expr(Expr::FnCall(call, _)) if !call.is_operator_call() => {
                 self.call(call);
-                if gives_pid(call) {
+                let alone = matches!(above.last(), Some(ASTNode::Stmt(Stmt::Expr(..))));
+                if alone && (gives_pid(call) || gives_waited(call)) {
+                    let above = &above[..above.len() - 1];
+                    self.found.pids_are_names &= is_unused(above, last);
+                } else if gives_pid(call) {
                     let kept = matches!(above.last(), Some(ASTNode::Stmt(Stmt::Var(..))));
                     self.found.pids_are_names &= kept || is_compared_with_0(above);
                 } else if gives_waited(call) {
@@ -143,6 +155,7 @@ impl Reader {
             }
             ASTNode::Expr(Expr::DynamicConstant(value, _)) if value.is_fnptr() => self.anything(),
             ASTNode::Expr(_) => {}
+            _ => self.anything(),
         }
     }
 
@@ -212,4 +225,70 @@ fn is_compared_with_0(above: &[ASTNode]) -> bool {
 fn asks_harmless(above: &[ASTNode]) -> bool {
     let Some(ASTNode::Expr(Expr::Dot(parts, ..))) = above.last() else { return false };
     matches!(&parts.rhs, Expr::Property(name, _) if HARMLESS.contains(&name.2.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Repertoire {
+        let mut engine = rhai::Engine::new();
+        engine.set_optimization_level(rhai::OptimizationLevel::None);
+        of(&engine.compile(text).unwrap(), "main")
+    }
+
+    fn names(text: &str) -> bool {
+        read(&format!("fn n() {{ 2 }} fn main() {{ {text} }}")).pids_are_names
+    }
+
+    fn known(text: &str) -> bool {
+        read(&format!("fn n() {{ 2 }} fn main() {{ {text} }}")).calls.is_some()
+    }
+
+    #[test]
+    fn what_tells_pids_apart_is_noticed() {
+        for text in [
+            "for i in 0..n() { fork(); printf(\"a\"); }",
+            "if fork() == 0 { print(1); exit(0); } wait(); print(2);",
+            "let p = fork(); if p == 0 { print(`child ${1 + 1}`); } else { wait().signal; } ()",
+            "getpid(); let w = wait().exit_status; print(w)",
+            "while true { try_fork(); }",
+        ] {
+            assert!(names(text), "{text}");
+        }
+        for text in [
+            "fork()",
+            "print(fork());",
+            "let p = fork(); print(p);",
+            "let p = fork(); if p == 3 { }",
+            "let p = fork(); let q = p; ()",
+            "let p = 1; p = fork(); ()",
+            "let w = wait(); print(w.pid);",
+            "print(wait());",
+            "if true { fork() } else { 0 }",
+            "let f = || fork(); f.call(); ()",
+            "exit(getpid());",
+            "return fork();",
+        ] {
+            assert!(!names(text), "{text}");
+        }
+        assert!(!read("fn child() { getpid() } fn main() { child(); () }").pids_are_names);
+    }
+
+    #[test]
+    fn calls_that_are_not_known_could_be_anything() {
+        assert!(known("print(1); n(); let a = [1]; a[0] = 2; vars.x = 3; print(vars.x);"));
+        for text in [
+            "kill(1, 9);",
+            "write(1, \"a\");",
+            "init.fork();",
+            "missing();",
+            "let f = || 1; f.call();",
+            "try { print(1); } catch { }",
+            "clone(0, n);",
+            "assert(fork() == 0);",
+        ] {
+            assert!(!known(text), "{text}");
+        }
+    }
 }

@@ -23,7 +23,7 @@ mod tape;
 
 pub use tape::{Answer, Child, Entry, Start, Tape, Value, Want, question};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::director::{Done, Trouble};
@@ -95,6 +95,11 @@ pub struct Body {
 }
 
 impl Body {
+    /// What the functions under way have begun with.
+    pub fn starts(&self) -> impl Iterator<Item = &Start> {
+        self.frames.iter().map(|frame| &frame.start)
+    }
+
     /// What runs now.
     pub fn top(&self) -> &Frame {
         self.frames.last().expect("a body has a frame")
@@ -109,10 +114,10 @@ pub trait Interpreter {
 
     /// Where the function of a body's top frame is, if that is known: bodies
     /// at the same place want the same, now and ever after.
-    fn place(&self, body: &Body) -> Option<u64> {
-        let _ = body;
-        None
-    }
+    fn place(&self, body: &Body) -> Option<u64>;
+
+    /// What all programs together could do that begin with a function.
+    fn repertoire(&self, start: &Start) -> Repertoire;
 
     /// The function that an executable file stands for, if it stands for one.
     /// Without one, a function is started that is named by the path.
@@ -131,12 +136,40 @@ impl<I: Interpreter + ?Sized> Interpreter for &I {
         (**self).place(body)
     }
 
+    fn repertoire(&self, start: &Start) -> Repertoire {
+        (**self).repertoire(start)
+    }
+
     fn image(&self, path: &str) -> Option<Start> {
         (**self).image(path)
     }
 
     fn function_at(&self, index: u32) -> Option<Start> {
         (**self).function_at(index)
+    }
+}
+
+/// What programs could do at all. The default is anything.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Repertoire {
+    /// The system calls, if they are known. Each load and store is to the
+    /// process's own memory then, each write to the console.
+    pub calls: Option<BTreeSet<u32>>,
+    /// Whether nothing depends on which numbers pids are: they are passed on
+    /// and compared with 0 only.
+    pub pids_are_names: bool,
+}
+
+impl Repertoire {
+    /// What the programs of two could do.
+    #[must_use]
+    pub fn and(self, other: Repertoire) -> Repertoire {
+        let calls = self.calls.zip(other.calls).map(|(mut calls, others)| {
+            calls.extend(others);
+            calls
+        });
+        let pids_are_names = self.pids_are_names && other.pids_are_names;
+        Repertoire { calls, pids_are_names }
     }
 }
 

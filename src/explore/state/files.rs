@@ -90,8 +90,8 @@ impl Object for Inode {
                     c.frame(*pfn);
                 }
             }
-            InodeKind::Chr(device) => c.print(device),
-            InodeKind::Image(image) => c.print(image),
+            InodeKind::Chr(device) => c.put(device),
+            InodeKind::Image(image) => c.put(image),
         }
         for (index, pfn) in i_pages {
             c.put(index);

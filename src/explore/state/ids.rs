@@ -84,7 +84,7 @@ impl Object for Namespace {
 
     fn describe(&self, c: &mut Canon<'_>) {
         let Namespace { kind, count: _, user_ns, inum } = self;
-        c.print(kind);
+        c.put(kind);
         c.put(inum);
         c.id(*user_ns);
     }
@@ -97,7 +97,7 @@ impl Object for UserNamespace {
         let UserNamespace { count: _, level, parent, owner, group, uid_map, gid_map, inum } = self;
         c.put((level, owner, group, inum));
         c.opt(*parent);
-        c.print(&(uid_map, gid_map));
+        c.put((uid_map, gid_map));
     }
 }
 

@@ -5,7 +5,7 @@
 use super::{Canon, Object, lives_in};
 use crate::kernel::pid::PidId;
 use crate::kernel::syscalls::{Call, Payload};
-use crate::kernel::task::{Interrupted, Leaving, Resume, TaskStruct};
+use crate::kernel::task::{Interrupted, Leaving, Resume, TaskList, TaskStruct};
 use crate::kernel::wait_queue::{Completion, Wait, WaitOn};
 
 impl Object for Completion {
@@ -160,14 +160,20 @@ impl Object for TaskStruct {
         c.opt(*mm);
         c.id(*real_parent);
         c.id(*parent);
-        c.opt(children.first);
+        // init waits for whoever of its children has died, whatever their order.
+        let init = c.sys.kernel.init_process;
+        if c.sys.task(init).pid != *pid {
+            c.opt(children.first);
+        }
         c.put(notable_children.len());
         for child in notable_children.values() {
             c.id(*child);
         }
         c.id(*group_leader);
-        for link in links {
-            c.opt(link.next);
+        for (list, link) in links.iter().enumerate() {
+            if list != TaskList::Sibling as usize || *real_parent != init {
+                c.opt(link.next);
+            }
         }
         c.opt(*thread_pid);
         c.opt(*vfork_done);
@@ -178,8 +184,10 @@ impl Object for TaskStruct {
         c.opt(*nsproxy);
         c.opt(*signal);
         c.opt(*sighand);
-        c.print(restart_block);
-        c.print(sigtimedwait);
+        c.put(restart_block);
+        if sigtimedwait.is_some() {
+            c.print(sigtimedwait);
+        }
         c.pending(pending);
         c.put(resume.is_some());
         if let Some(resume) = resume {

@@ -10,7 +10,9 @@ use crate::explore::crew::{Crew, Work};
 use crate::kernel::signal::SigAction;
 use crate::kernel::syscalls::{Call, Out, Payload};
 use crate::machine::{Size, UserOp};
-use crate::session::program::{Answer, Body, Child, Interpreter, Start, Want, text_address};
+use crate::session::program::{
+    Answer, Body, Child, Interpreter, Repertoire, Start, Want, text_address,
+};
 use crate::trace::Origin;
 
 /// An instruction.
@@ -128,6 +130,43 @@ impl Mini {
             _ => Some(Ins::Write(b'!')),
         };
         Mini { code, handler }
+    }
+
+    /// A random program that makes few kinds of calls and tells no pids apart.
+    pub fn modest(rng: &mut Rng, len: u64, waits: bool) -> Mini {
+        let mut code = Vec::new();
+        for _ in 0..len {
+            match rng.below(8) {
+                0..=2 if code.iter().filter(|ins| matches!(ins, Ins::Make(_))).count() < 3 => {
+                    code.push(Ins::Make(Kind::Fork));
+                    if rng.below(2) == 0 {
+                        code.push(Ins::IfChild(2));
+                        code.push(Ins::Write(b'a' + rng.below(2) as u8));
+                        code.push(Ins::Exit(rng.below(2) as i32));
+                    }
+                }
+                3 => code.push(Ins::Choose),
+                4 => code.push(Ins::Plain(NR_GETPID, [0; 2])),
+                5 if waits => code.push(Ins::Wait(Whom::Any, rng.below(2))),
+                5 => code.push(Ins::Exit(rng.below(3) as i32)),
+                _ => code.push(Ins::Write(b'a' + rng.below(2) as u8)),
+            }
+        }
+        Mini { code, handler: None }
+    }
+
+    /// The number of the call that an instruction makes, if it is one of a
+    /// few.
+    fn modest_call(ins: &Ins) -> Option<Option<u32>> {
+        match ins {
+            Ins::Make(Kind::Fork) => Some(Some(57)),
+            Ins::IfChild(_) | Ins::Choose => Some(None),
+            Ins::Write(_) => Some(Some(NR_WRITE)),
+            Ins::Exit(_) => Some(Some(231)),
+            Ins::Wait(Whom::Any, 0 | 1) => Some(Some(61)),
+            Ins::Plain(nr @ (NR_GETPID | NR_GETTID | NR_GETPPID), _) => Some(Some(*nr)),
+            _ => None,
+        }
     }
 
     fn uses(&self, what: impl Fn(&Ins) -> bool) -> bool {
@@ -292,6 +331,16 @@ fn want(ins: Ins, register: i64, memory: Memory) -> Option<Want> {
 }
 
 impl Interpreter for Mini {
+    fn place(&self, _: &Body) -> Option<u64> {
+        None
+    }
+
+    fn repertoire(&self, _: &Start) -> Repertoire {
+        let calls: Option<Vec<_>> = self.code.iter().map(Mini::modest_call).collect();
+        let calls = calls.map(|calls| calls.into_iter().flatten().chain([231]).collect());
+        Repertoire { pids_are_names: calls.is_some(), calls }
+    }
+
     fn next(&self, body: &Body) -> (Want, Origin) {
         let frame = body.top();
         let mut answers = (0..frame.tape.len()).map(|i| match &frame.tape.get(i).unwrap().answer {

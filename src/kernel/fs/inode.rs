@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A character device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CharDev {
     /// /dev/null.
     Null,
@@ -48,7 +48,7 @@ pub enum InodeKind {
 }
 
 /// A program given as data instead of an ELF file: its segments.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Image {
     /// Bytes of code pages (mapped read-only and executable).
     pub text_bytes: u64,

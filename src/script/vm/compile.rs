@@ -3,7 +3,7 @@
 //! Left out: functions with closures that capture variables, with imports or
 //! exports: they have no ops.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use rhai::{AST, ASTFlags, ASTNode, Expr, FlowControl, FnCallExpr, Position, Stmt, StmtBlock};
 
@@ -134,6 +134,16 @@ impl Code {
     pub(super) fn op(&self, function: usize, op: usize) -> Option<&Op> {
         self.functions.get(function)?.ops.as_ref()?.get(op)
     }
+}
+
+/// The statements of all functions by their names.
+pub(in crate::script) fn bodies(ast: &AST) -> BTreeMap<String, Vec<Vec<Stmt>>> {
+    let mut found: BTreeMap<String, Vec<Vec<Stmt>>> = BTreeMap::new();
+    for f in ast.iter_functions() {
+        let body = statements(ast, &(f.name.into(), f.params.len()));
+        found.entry(f.name.to_string()).or_default().push(body);
+    }
+    found
 }
 
 /// The statements of a function. The engine shows them only to those who walk

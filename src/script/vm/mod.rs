@@ -27,5 +27,6 @@ mod identity;
 mod place;
 mod run;
 
+pub(super) use compile::bodies;
 pub use place::Place;
 pub use run::{End, Ran, Runner};

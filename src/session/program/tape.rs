@@ -14,7 +14,7 @@ use crate::kernel::syscalls::{Call, Out};
 use crate::machine::UserOp;
 
 /// A value that a program passes on: plain data, no engine's.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Value {
     /// Nothing.
     Unit,
@@ -33,7 +33,7 @@ pub enum Value {
 }
 
 /// A function and what it is called with.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Start {
     /// Its name, as the interpreter knows it.
     pub function: Arc<str>,

@@ -17,8 +17,9 @@ use crate::script::control::Control;
 use crate::script::diagnose::{self, Context};
 use crate::script::diagnostic::Report;
 use crate::script::errors::ScriptError;
+use crate::script::repertoire;
 use crate::script::vm::{End, Place, Ran, Runner};
-use crate::session::program::{Body, Frame, Interpreter, Programs, Start, Want};
+use crate::session::program::{Body, Frame, Interpreter, Programs, Repertoire, Start, Want};
 use crate::trace::Origin;
 
 /// The functions of a script as the user mode of processes.
@@ -325,6 +326,10 @@ impl Interpreter for Language<'_> {
             places.insert(digest, asked);
         }
         Some(digest)
+    }
+
+    fn repertoire(&self, start: &Start) -> Repertoire {
+        repertoire::of(self.ast, &start.function)
     }
 
     fn image(&self, path: &str) -> Option<Start> {
