@@ -275,7 +275,7 @@ impl<'w, 's, I: Interpreter> Worker<'w, 's, I> {
                 };
                 if let Some(foretold) = &foretold {
                     let key = foretold.sums.key();
-                    let known = known(&self.shared.options, key, r.number, preempts(r));
+                    let known = known(self.shared.options, key, r.number, preempts(r));
                     // The tests make the step all the same, and compare.
                     if !cfg!(test)
                         && let Some(node) = self.shared.find(known)

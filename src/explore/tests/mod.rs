@@ -199,8 +199,8 @@ fn same_keys_go_on_alike(mini: &Mini, memory: bool) {
             if *known != next {
                 let (a, b) = (successors(mini, first, memory), successors(mini, &programs, memory));
                 let at = (0..next.len()).find(|i| known[*i] != next[*i]).unwrap_or(0);
-                println!("{}", differences(&a.1[at], &b.1[at]));
-                panic!("equal states go on differently: {mini:?}");
+                let lines = differences(&a.1[at], &b.1[at]);
+                panic!("equal states go on differently: {mini:?}\n{lines}");
             }
         } else if seen.len() < STATES {
             seen.insert(key, (programs, next));
