@@ -162,6 +162,8 @@ impl<'c> Asking<'c> {
     /// function whose name begins with `try_`.
     pub(super) fn give(&self, result: Answered<Dynamic>) -> Raised<Dynamic> {
         match result {
+            // What gives nothing has succeeded with 0.
+            Ok(value) if value.is_unit() && self.name.starts_with("try_") => Ok(0_i64.into()),
             Ok(value) => Ok(value),
             Err(Fail::Ends(e)) => Err(e),
             Err(Fail::Refused(e)) if self.name.starts_with("try_") => Ok(e.errno.to_ret().into()),
