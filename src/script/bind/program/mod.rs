@@ -77,7 +77,7 @@ impl From<NotRefused> for Box<EvalAltResult> {
 }
 
 /// Where a question stands.
-fn origin(control: &Control, ctx: &Ctx) -> Origin {
+pub(in crate::script) fn origin(control: &Control, ctx: &Ctx) -> Origin {
     let pos = ctx.call_position();
     let main = control.sources().main_name();
     Origin {
