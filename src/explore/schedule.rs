@@ -181,7 +181,7 @@ impl Policy {
                 Runnable {
                     key: body.number,
                     policy: t.policy,
-                    rt_priority: t.rt_priority as u32,
+                    rt_priority: t.rt_priority,
                     weight: t.se.load_weight,
                 }
             })

@@ -76,7 +76,13 @@ impl<'c> Asking<'c> {
             Asked::Answer(Answer::Refused(e)) => Err(Fail::Refused(e)),
             Asked::Unanswered => Err(Fail::Ends(NotRefused::Stop.into())),
             Asked::NotAProgram => {
-                Err(Fail::Ends(NotRefused::NotAProgram(self.name.clone()).into()))
+                let name = &self.name;
+                Err(Fail::from(ScriptError::Usage {
+                    message: format!(
+                        "{name}() is for programs: no process runs that could call it"
+                    ),
+                    help: Some("a program is a function that `run(\"main\")` starts".into()),
+                }))
             }
         }
     }
