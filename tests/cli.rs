@@ -349,3 +349,25 @@ fn nothing_to_test_is_wrong_usage() {
     assert!(code == 2 && err.contains("(3 scripts)"), "{err}");
     assert_eq!(run_in(dir.path(), &["test", "scripts/quiet.rhai"]).0, 0);
 }
+
+#[test]
+fn a_program_runs_again_from_the_schedule_it_prints() {
+    let code = "fn main() { if fork() == 0 { print(1); exit(0) } print(2); wait(); }";
+    for policy in ["fifo", "round-robin", "random", "kernel"] {
+        let args = ["run", "--policy", policy, "--seed", "3", "--print-schedule", "-e", code];
+        let Run(status, out, err) = run(&args);
+        assert_eq!(status, 0, "{err}");
+        let schedule = err.trim().strip_prefix("--schedule \"").unwrap().strip_suffix('"').unwrap();
+        let again = run(&["run", "--schedule", schedule, "--print-schedule", "-e", code]);
+        assert_eq!((again.0, again.1, again.2), (0, out, err), "{policy}");
+    }
+    let Run(status, _, err) = run(&["run", "--schedule", "1 7", "-e", code]);
+    assert_eq!(status, 1);
+    assert!(err.contains("step 2 of the schedule is process 7"), "{err}");
+    let Run(status, _, err) = run(&["run", "--schedule", "soon", "-e", code]);
+    assert_eq!(status, 2);
+    assert!(err.contains("`soon` is no choice"), "{err}");
+    let Run(status, _, err) = run(&["run", "--policy", "fifo", "-e", "print(1)"]);
+    assert_eq!(status, 2);
+    assert!(err.contains("is no program"), "{err}");
+}

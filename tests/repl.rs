@@ -332,3 +332,13 @@ fn questions_at_the_terminal() {
     t.prompt();
     t.leaves();
 }
+
+#[test]
+fn programs_are_stepped_at_the_prompt() {
+    let input = "fn f() {\n if fork() == 0 { exit(1) }\n wait();\n}\nlet p = start(f); ()\np.step()\n\
+                 p.step(2)\np.undo()\np.schedule\nrun(f).schedule\nexplore(f).complete";
+    let (code, out, err) = pipe(input);
+    let said = "=> \"process 1: fork, line 2\"\n=> \"process 2: exit_group, line 2\"\n=> \"1\"\n\
+                => \"1x2 2 1\"\n=> true\n";
+    assert_eq!((code, out.as_str(), err.as_str()), (0, said, ""));
+}

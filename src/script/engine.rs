@@ -10,7 +10,8 @@ use rhai::packages::{
     CorePackage, LogicPackage, MoreStringPackage, Package,
 };
 use rhai::{
-    Dynamic, Engine, EvalAltResult, FnPtr, NativeCallContext, OptimizationLevel, Position, Token,
+    Array, Dynamic, Engine, EvalAltResult, FnPtr, ImmutableString, Map, NativeCallContext,
+    OptimizationLevel, Position, Token,
 };
 
 use super::bind::program;
@@ -73,6 +74,7 @@ pub fn build(control: &Control) -> Engine {
     set_callbacks(&mut engine, control, caught);
     errors::register(&mut engine);
     caught::register(&mut engine);
+    place_prints(&mut engine, control);
     errno::register(&mut engine, control);
     value::register(&mut engine);
     assert::register(&mut engine, control);
@@ -120,6 +122,35 @@ fn set_language(engine: &mut Engine, caught: &CatchNames) {
     engine.register_fn("to_string", name);
     engine.register_fn("to_debug", name);
     engine.register_fn("to_debug", |c: char| format!("{c:?}"));
+}
+
+/// Makes `print` of a program say where it stands: the engine's own tells
+/// nobody.
+fn place_prints(engine: &mut Engine, control: &Control) {
+    fn text(control: &Control, ctx: &NativeCallContext, mut value: Dynamic) -> ImmutableString {
+        if control.tape().is_active() {
+            control.tape().stands(program::origin(control, ctx));
+        }
+        if let Ok(text) = value.clone().into_immutable_string() {
+            return text;
+        }
+        let shown = ctx.call_native_fn_raw("to_string", true, &mut [&mut value]);
+        let shown = shown.ok().and_then(|text| text.into_immutable_string().ok());
+        shown.unwrap_or_else(|| value.to_string().into())
+    }
+    // The engine has one of its own for each of these.
+    macro_rules! each {
+        ($($ty:ty),*) => {$(
+            let c = control.clone();
+            engine.register_fn("print", move |ctx: NativeCallContext, value: $ty| {
+                text(&c, &ctx, Dynamic::from(value))
+            });
+        )*};
+    }
+    each!(ImmutableString, char, bool, (), f64, Array, Map);
+    let c = control.clone();
+    engine
+        .register_fn("print", move |ctx: NativeCallContext, value: Dynamic| text(&c, &ctx, value));
 }
 
 fn set_callbacks(engine: &mut Engine, control: &Control, caught: CatchNames) {

@@ -65,6 +65,9 @@ impl ReplState {
     fn eval_input(&mut self, input: &str) -> Result<Outcome, Box<Report>> {
         let ast = self.compile(input)?;
         self.functions = self.functions.merge(&ast.clone_functions_only());
+        // What can be run and explored. There is no text of it all to compile
+        // again elsewhere.
+        self.session.control.set_script(&self.functions, "");
         let global = &mut self.global;
         global.lib.clear();
         global.lib.push(self.functions.shared_lib().clone());

@@ -134,6 +134,13 @@ impl Reader {
         Asked::Answer(entry.answer.clone())
     }
 
+    /// Says where the next question stands, if it does not say so itself.
+    pub fn stands(&self, origin: Origin) {
+        if self.active.get() && !self.over.get() {
+            self.state.borrow_mut().origin = origin;
+        }
+    }
+
     /// Writes a line to standard output. Nobody looks whether it can be
     /// written, as with puts(3).
     pub fn print(&self, text: &str) {

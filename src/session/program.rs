@@ -29,6 +29,7 @@ use std::fmt;
 use super::director::{Done, Trouble};
 use crate::abi::{Errno, Signal};
 use crate::base::VirtAddr;
+use crate::kernel::entry::UserFault;
 use crate::kernel::error::{Oops, SysError};
 use crate::kernel::fs::exec::MAX_ARG_STRLEN;
 use crate::kernel::fs::rootfs;
@@ -196,6 +197,17 @@ pub struct Crash {
     pub message: Box<str>,
 }
 
+/// An instruction that killed its process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The process's pid.
+    pub pid: i32,
+    /// The task's name in schedules.
+    pub number: u32,
+    /// Signal, line and reason.
+    pub message: Box<str>,
+}
+
 /// A step that could not be made: our own mistake, or a broken kernel.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProgramError {
@@ -226,6 +238,8 @@ pub struct Programs {
     pub ended: Vec<Ended>,
     /// Errors that nobody caught, in order.
     pub crashes: Vec<Crash>,
+    /// Instructions that killed their processes, in order.
+    pub faults: Vec<Fault>,
 }
 
 impl fmt::Display for Body {
@@ -248,6 +262,7 @@ impl Programs {
             started: 0,
             ended: Vec::new(),
             crashes: Vec::new(),
+            faults: Vec::new(),
         }
     }
 
@@ -322,12 +337,20 @@ impl Programs {
         let question = question(&want);
         match want {
             Want::Sys(call, child) => self.sys(interpreter, task, call, child, question)?,
-            Want::Op(op) => match self.system.op(task, op) {
-                Ok(value) => self.answer(task, question, Answer::Returned(value as i64, Out::None)),
-                // The signal's handler runs first, then the instruction again.
-                Err(Trouble::Fault(_)) => {}
-                Err(e) => return Err(self.trouble(task, e)),
-            },
+            Want::Op(op) => {
+                // A thread is gone when it is dead.
+                let tgid = self.system.task(task).tgid;
+                match self.system.op(task, op) {
+                    Ok(value) => {
+                        self.answer(task, question, Answer::Returned(value as i64, Out::None));
+                    }
+                    Err(Trouble::Fault(fault)) if fault.killed => self.fault(task, tgid, &fault),
+                    // The signal's handler runs first, then the instruction
+                    // again.
+                    Err(Trouble::Fault(_)) => {}
+                    Err(e) => return Err(self.trouble(task, e)),
+                }
+            }
             Want::Define(name, size) => {
                 let at = define_symbol(&mut self.system, task, &name, size, Place::Packed);
                 let at = at.map(|addr| (addr as i64, Out::None));
@@ -383,6 +406,15 @@ impl Programs {
     pub fn peek_symbol(&self, task: TaskId, name: &str) -> Option<u64> {
         let mm = self.system.kernel.mms.get(self.system.task(task).mm?)?;
         mm.symbols.get(name).map(|symbol| symbol.addr)
+    }
+
+    /// Notes an instruction that has killed its process.
+    fn fault(&mut self, task: TaskId, tgid: i32, fault: &UserFault) {
+        let Some(body) = self.bodies.get(&task) else { return };
+        let line = self.system.log.origin.line;
+        let (sig, why, addr) = (fault.sig, &fault.why, fault.addr);
+        let message = format!("{sig} at address {addr:#x}, line {line}: {why}").into();
+        self.faults.push(Fault { pid: tgid, number: body.number, message });
     }
 
     fn symbol(&self, task: TaskId, name: &str) -> Result<(i64, Out), SysError> {

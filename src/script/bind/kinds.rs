@@ -262,6 +262,46 @@ pub(super) static CLOCK: FlagKind = kind(
 pub(super) static TIMER: FlagKind =
     kind("flags of clock_nanosleep", &[("TIMER_ABSTIME", 1)], Style::Bits);
 
+/// All of them.
+static KINDS: [&FlagKind; 31] = [
+    &SIGNAL,
+    &CLONE,
+    &WAIT,
+    &PROT,
+    &MAP,
+    &OPEN,
+    &SA,
+    &TASK,
+    &STATE,
+    &EXIT_STATE,
+    &VM,
+    &PAGE,
+    &PTE,
+    &SIGNAL_STRUCT,
+    &MADV,
+    &ID_TYPE,
+    &PRCTL,
+    &SCHED,
+    &RLIMIT,
+    &FILE,
+    &ACCESS,
+    &SIGNAL_NUMBER,
+    &HANDLER,
+    &SECBIT,
+    &RUSAGE,
+    &RLIM,
+    &CAP,
+    &SI_CODE,
+    &FUTEX,
+    &CLOCK,
+    &TIMER,
+];
+
+/// The family with a name.
+pub(super) fn by_name(name: &str) -> Option<&'static FlagKind> {
+    KINDS.into_iter().find(|kind| kind.name == name)
+}
+
 /// A signal number as a value.
 pub(super) fn signal(number: i32) -> Flags {
     Flags { bits: number as u64, kind: &SIGNAL }

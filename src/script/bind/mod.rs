@@ -60,6 +60,8 @@ impl World {
         let book = &mut open;
         constants::register(book, control);
         waited::register(book);
+        objects::register_limit(book);
+        signals::register_siginfo(book);
         book.for_directors(control);
         task::register(book);
         task_fields::register(book);

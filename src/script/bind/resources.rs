@@ -30,7 +30,7 @@ const LIMIT: Convert = |_, ret, out| match out {
 };
 
 /// A limit argument: a number for both, or #{cur, max}.
-fn limit(what: &str, value: &Dynamic, old: Rlimit) -> Result<Rlimit, ScriptError> {
+pub(super) fn limit(what: &str, value: &Dynamic, old: Rlimit) -> Result<Rlimit, ScriptError> {
     if let Some(limit) = value.read_lock::<Limit>() {
         return Ok(limit.0);
     }
@@ -77,7 +77,7 @@ fn prlimit(ctx: Ctx, t: &mut Task, who: Dynamic, res: Dynamic, value: Dynamic) -
 }
 
 /// A mask of processors: a number, or an array of processor numbers.
-fn cpu_mask(what: &str, value: &Dynamic) -> Result<u64, ScriptError> {
+pub(super) fn cpu_mask(what: &str, value: &Dynamic) -> Result<u64, ScriptError> {
     let Some(array) = value.read_lock::<Array>() else { return args::word(what, value) };
     let mut mask = 0;
     for v in array.iter() {

@@ -42,7 +42,7 @@ const SET: Convert = |_, ret, out| match out {
 
 /// What a signal carried, as sigwaitinfo gives it.
 #[derive(Debug, Clone, Copy)]
-struct Info(SigInfo);
+pub(super) struct Info(pub(super) SigInfo);
 
 impl std::fmt::Display for Info {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -194,6 +194,27 @@ fn sigaltstack(ctx: &Ctx, t: &Task, new: Option<(&Dynamic, &Dynamic, u32)>) -> R
     door::call(ctx, t, &shown, Call::with(nr("sigaltstack"), &[0, 0], payload), convert)
 }
 
+/// Registers what programs get too.
+pub(super) fn register_siginfo(book: &mut Book) {
+    book.prints::<Info>("Siginfo");
+    getters! { book, Siginfo;
+        /// The signal.
+        "signo: Signal" => |i: &mut Info| kinds::of_signal(i.0.si_signo);
+        /// Why it came: "SI_USER", "CLD_EXITED"…
+        "code: string" => |i: &mut Info| si_code_name(i.0.si_signo, i.0.si_code);
+        /// The sender's or child's pid.
+        "pid: int" => |i: &mut Info| i64::from(i.0.si_pid);
+        /// The sender's or child's real uid.
+        "uid: int" => |i: &mut Info| i64::from(i.0.si_uid);
+        /// Exit code or signal of the child.
+        "status: int" => |i: &mut Info| i64::from(i.0.si_status);
+        /// The faulting address.
+        "addr: Addr" => |i: &mut Info| Addr(i.0.si_addr);
+        /// The value of sigqueue.
+        "value: int" => |i: &mut Info| i.0.si_value as i64;
+    }
+}
+
 /// Registers the calls.
 pub(super) fn register(book: &mut Book) {
     sending(book);
@@ -320,23 +341,6 @@ fn waiting(book: &mut Book) {
                     _ => ret.into(),
                 })
             };
-    }
-    book.prints::<Info>("Siginfo");
-    getters! { book, Siginfo;
-        /// The signal.
-        "signo: Signal" => |i: &mut Info| kinds::of_signal(i.0.si_signo);
-        /// Why it came: "SI_USER", "CLD_EXITED"…
-        "code: string" => |i: &mut Info| si_code_name(i.0.si_signo, i.0.si_code);
-        /// The sender's or child's pid.
-        "pid: int" => |i: &mut Info| i64::from(i.0.si_pid);
-        /// The sender's or child's real uid.
-        "uid: int" => |i: &mut Info| i64::from(i.0.si_uid);
-        /// Exit code or signal of the child.
-        "status: int" => |i: &mut Info| i64::from(i.0.si_status);
-        /// The faulting address.
-        "addr: Addr" => |i: &mut Info| Addr(i.0.si_addr);
-        /// The value of sigqueue.
-        "value: int" => |i: &mut Info| i.0.si_value as i64;
     }
     getters! { book, Task;
         /// The last signal delivered to it, or ().

@@ -30,6 +30,12 @@ pub enum Value {
     Array(Vec<Value>),
     /// Several, by name.
     Map(Vec<(Arc<str>, Value)>),
+    /// A named number: its bits, and of which kind it is.
+    Flags(u64, Arc<str>),
+    /// A function, with what it has captured.
+    Function(Box<Start>),
+    /// The variables of whoever has the value.
+    Vars,
 }
 
 /// A function and what it is called with.

@@ -29,7 +29,7 @@ use crate::script::errors::ScriptError;
 
 pub(super) use cred::SetIds;
 pub(super) use sched::{SchedEntity, Stack};
-pub(super) use signal::{Action, Limit};
+pub(super) use signal::{Action, Limit, register_limit};
 
 /// A kind of kernel object that lives in an arena.
 pub(super) trait Kind: Clone + 'static {

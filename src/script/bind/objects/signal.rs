@@ -126,6 +126,17 @@ fn ns(n: &Ns, id: impl FnOnce(&Nsproxy) -> NsId) -> Raised<i64> {
 }
 
 /// Registers the types.
+/// Registers what programs get too.
+pub(in super::super) fn register_limit(book: &mut Book) {
+    book.prints::<Limit>("Limit");
+    getters! { book, Limit;
+        /// The limit in force.
+        "cur: int" => |l: &mut Limit| limit_number(l.0.cur);
+        /// The ceiling for cur.
+        "max: int" => |l: &mut Limit| limit_number(l.0.max);
+    }
+}
+
 pub(super) fn register(book: &mut Book) {
     object!(book, SignalHandle);
     book.engine.register_type_with_name::<SignalHandle>("SignalStruct");
@@ -167,13 +178,6 @@ pub(super) fn register(book: &mut Book) {
                     ScriptError::usage(format!("there is no resource {}", which as i64)).into()
                 })
             };
-    }
-    book.prints::<Limit>("Limit");
-    getters! { book, Limit;
-        /// The limit in force.
-        "cur: int" => |l: &mut Limit| limit_number(l.0.cur);
-        /// The ceiling for cur.
-        "max: int" => |l: &mut Limit| limit_number(l.0.max);
     }
     object!(book, Sighand);
     getters! { book, Sighand;

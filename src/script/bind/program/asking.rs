@@ -76,7 +76,13 @@ impl<'c> Asking<'c> {
             Asked::Answer(Answer::Refused(e)) => Err(Fail::Refused(e)),
             Asked::Unanswered => Err(Fail::Ends(NotRefused::Stop.into())),
             Asked::NotAProgram => {
-                Err(Fail::Ends(NotRefused::NotAProgram(self.name.clone()).into()))
+                let name = &self.name;
+                Err(Fail::from(ScriptError::Usage {
+                    message: format!(
+                        "{name}() is for programs: no process runs that could call it"
+                    ),
+                    help: Some("a program is a function that `run(\"main\")` starts".into()),
+                }))
             }
         }
     }
@@ -162,6 +168,8 @@ impl<'c> Asking<'c> {
     /// function whose name begins with `try_`.
     pub(super) fn give(&self, result: Answered<Dynamic>) -> Raised<Dynamic> {
         match result {
+            // What gives nothing has succeeded with 0.
+            Ok(value) if value.is_unit() && self.name.starts_with("try_") => Ok(0_i64.into()),
             Ok(value) => Ok(value),
             Err(Fail::Ends(e)) => Err(e),
             Err(Fail::Refused(e)) if self.name.starts_with("try_") => Ok(e.errno.to_ret().into()),

@@ -4,13 +4,15 @@
 //! Each comes twice: `kill(pid, SIGTERM)` throws when it is refused, and
 //! `try_kill(pid, SIGTERM)` gives the negated errno then, as the kernel does.
 //!
+//! More of them are in `files`, `signals`, `resources` and `time`.
+//!
 //! Left out: calls that need buffers in user memory and have no form of their
 //! own here; `syscall(nr, …)` makes any.
 
 use rhai::{Array, Dynamic, NativeCallContext};
 
 use super::{NotRefused, origin};
-use super::{plain, time};
+use super::{files, plain, resources, signals, time};
 use crate::abi::flags::SaFlags;
 use crate::abi::{Errno, SigSet};
 use crate::kernel::signal::SigAction;
@@ -32,7 +34,7 @@ pub(super) type Make = fn(&Control, &str, &[Dynamic]) -> Result<(Call, Child), S
 pub(super) type Give = fn(i64, Out) -> Dynamic;
 
 /// sizeof(sigset_t) as the kernel wants it.
-const SIGSETSIZE: u64 = 8;
+pub(super) const SIGSETSIZE: u64 = 8;
 
 /// A call as programs have it.
 pub(super) struct Row {
@@ -45,8 +47,8 @@ pub(super) struct Row {
 
 pub(super) const NUMBER: Give = |ret, _| ret.into();
 pub(super) const NOTHING: Give = |_, _| Dynamic::UNIT;
-const ADDR: Give = |ret, _| Dynamic::from(Addr(ret as u64));
-const DATA: Give = |ret, out| match out {
+pub(super) const ADDR: Give = |ret, _| Dynamic::from(Addr(ret as u64));
+pub(super) const DATA: Give = |ret, out| match out {
     Out::Bytes(bytes) => match String::from_utf8(bytes) {
         Ok(text) => text.into(),
         Err(e) => Dynamic::from_blob(e.into_bytes()),
@@ -57,11 +59,11 @@ const FDS: Give = |ret, out| match out {
     Out::Fds(r, w) => Dynamic::from(vec![Dynamic::from(i64::from(r)), i64::from(w).into()]),
     _ => ret.into(),
 };
-const SET: Give = |ret, out| match out {
+pub(super) const SET: Give = |ret, out| match out {
     Out::SigSet(set) => Dynamic::from(set),
     _ => ret.into(),
 };
-const IDS: Give = |ret, out| match out {
+pub(super) const IDS: Give = |ret, out| match out {
     Out::Ids(ids) => ids.iter().map(|n| Dynamic::from(i64::from(*n))).collect::<Array>().into(),
     _ => ret.into(),
 };
@@ -83,7 +85,11 @@ pub(super) fn plain_call(
 }
 
 /// A call on a path, then numbers from the second register on.
-fn path_call(number: u32, name: &str, args: &[Dynamic]) -> Result<(Call, Child), ScriptError> {
+pub(super) fn path_call(
+    number: u32,
+    name: &str,
+    args: &[Dynamic],
+) -> Result<(Call, Child), ScriptError> {
     let path = args::text(&format!("{name}: path"), &args[0])?;
     let (mut call, child) = plain_call(number, name, &args[1..])?;
     call.args.rotate_right(1);
@@ -95,10 +101,14 @@ fn path_call(number: u32, name: &str, args: &[Dynamic]) -> Result<(Call, Child),
 /// Rows of calls that only take numbers: `"signature" => name, give;`.
 macro_rules! numbers {
     ($($(#[doc = $doc:literal])+ $sig:literal => $sys:literal, $give:expr;)*) => {
-        &[$(Row {
+        &[$($crate::script::bind::program::calls::Row {
             signature: $sig,
             docs: &[$($doc),+],
-            make: |_, name, args| plain_call(const { nr($sys) }, name, args),
+            make: |_, name, args| $crate::script::bind::program::calls::plain_call(
+                const { $crate::script::bind::door::nr($sys) },
+                name,
+                args,
+            ),
             give: $give,
         }),*]
     };
@@ -116,7 +126,7 @@ macro_rules! rows {
     };
 }
 
-pub(super) use rows;
+pub(super) use {numbers, rows};
 
 const NUMBERS: &[Row] = numbers! {
     /// The process id of the caller (getpid(2)).
@@ -187,8 +197,6 @@ const NUMBERS: &[Row] = numbers! {
     "setns(fd: int, flags: Flags)" => "setns", NOTHING;
     /// Sets the file creation mask (umask(2)); gives the old one.
     "umask(mask: int) -> int" => "umask", NUMBER;
-    /// Does one of many things to the process (prctl(2)).
-    "prctl(option: Flags, arg: int) -> int" => "prctl", NUMBER;
     /// Unmaps memory (munmap(2)).
     "munmap(addr: Addr, len: int)" => "munmap", NOTHING;
     /// Changes the protection of memory (mprotect(2)).
@@ -399,7 +407,7 @@ fn execve(
     Ok((Call::with(nr("execve"), &[0, 0, 0], payload), Child::Returns))
 }
 
-fn sigaction(
+pub(super) fn sigaction(
     control: &Control,
     name: &str,
     sig: &Dynamic,
@@ -458,6 +466,8 @@ pub(super) fn call(control: &Control, ctx: &Ctx, row: &Row, args: &[Dynamic]) ->
     check_types(row, plain, args)?;
     let (call, child) = (row.make)(control, plain, args)?;
     match ask(control, ctx, Want::Sys(call, child))? {
+        // A call that gives nothing has succeeded with 0.
+        Ok((ret, _)) if tries && !row.signature.contains("->") => Ok(ret.into()),
         Ok((ret, out)) => Ok((row.give)(ret, out)),
         Err(e) if tries => Ok(e.errno.to_ret().into()),
         // EINTR is how these return.
@@ -493,7 +503,19 @@ pub(super) fn params(signature: &str) -> impl Iterator<Item = (&str, &str)> {
 
 /// Registers all of them, each under both names.
 pub(super) fn register(book: &mut Book, control: &Control) {
-    for row in NUMBERS.iter().chain(OTHERS).chain(time::SLEEPS).chain(time::ROWS) {
+    let areas = [
+        NUMBERS,
+        OTHERS,
+        files::NUMBERS,
+        files::OTHERS,
+        signals::NUMBERS,
+        signals::OTHERS,
+        resources::NUMBERS,
+        resources::OTHERS,
+        time::SLEEPS,
+        time::ROWS,
+    ];
+    for row in areas.into_iter().flatten() {
         add(book, control, row, row.signature, row.docs);
         let signature = format!("try_{}", row.signature);
         add(book, control, row, &signature, &[TWIN]);
@@ -513,13 +535,13 @@ fn add(book: &mut Book, control: &Control, row: &'static Row, signature: &str, d
     }
 }
 
-/// A handler gets its signal as scripts have it
+/// A handler gets its signal as scripts have it.
 pub(super) fn signal(number: &Value) -> Dynamic {
     match number {
         Value::Int(n) => match i32::try_from(*n).ok().and_then(crate::abi::Signal::new) {
             Some(sig) => Dynamic::from(kinds::of_signal(sig)),
             None => (*n).into(),
         },
-        other => plain::dynamic(other),
+        _ => Dynamic::UNIT,
     }
 }

@@ -93,7 +93,7 @@ impl<'e> Language<'e> {
         };
         let mut given: Vec<Dynamic> = match start.args.last() {
             Some(number) if handler => vec![calls::signal(number)],
-            _ => start.args.iter().map(plain::dynamic).collect(),
+            _ => start.args.iter().map(|v| plain::dynamic(self.ast, v)).collect(),
         };
         let params = function.params.len();
         // A function may leave out what it does not look at.

@@ -21,10 +21,14 @@ mod calls;
 mod claims;
 mod copies;
 mod exploring;
+mod files;
 mod language;
+mod memory;
 mod plain;
 mod pthread;
+mod resources;
 mod run;
+mod signals;
 mod stepping;
 mod sync;
 mod time;
@@ -73,7 +77,7 @@ impl From<NotRefused> for Box<EvalAltResult> {
 }
 
 /// Where a question stands.
-fn origin(control: &Control, ctx: &Ctx) -> Origin {
+pub(in crate::script) fn origin(control: &Control, ctx: &Ctx) -> Origin {
     let pos = ctx.call_position();
     let main = control.sources().main_name();
     Origin {
@@ -105,6 +109,9 @@ pub(super) fn register(book: &mut Book, control: &Control, machine: &Machine) {
     calls::register(book, control);
     pthread::register(book, control);
     sync::register(book, control);
+    asking::once(book, control, memory::LIBRARY);
+    asking::twice(book, control, signals::LIBRARY);
+    asking::twice(book, control, resources::LIBRARY);
     memory(book, control);
     stdio(book, control);
     run::register(book, control, machine);

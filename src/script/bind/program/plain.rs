@@ -3,13 +3,15 @@
 //!
 //! Left out: handles to tasks and machines; they belong to directors.
 
-use rhai::{Array, Dynamic, FnPtr, Map};
+use rhai::{AST, Array, Dynamic, FnPtr, Map};
 
 use super::OwnVars;
+use crate::abi::Errno;
 use crate::script::bind::args::type_of;
+use crate::script::bind::kinds;
 use crate::script::bind::waited::Waited;
 use crate::script::errors::ScriptError;
-use crate::script::value::Addr;
+use crate::script::value::{Addr, Flags};
 use crate::session::program::{Start, Value};
 
 /// Deepest nesting of a value that is passed on.
@@ -47,25 +49,67 @@ fn nested(what: &str, v: &Dynamic, depth: usize) -> Result<Value, ScriptError> {
         let items = map.iter().map(|(k, v)| Ok((k.as_str().into(), nested(what, v, depth + 1)?)));
         return Ok(Value::Map(items.collect::<Result<_, ScriptError>>()?));
     }
+    if let Some(flags) = v.read_lock::<Flags>() {
+        return Ok(Value::Flags(flags.bits, flags.kind.name.into()));
+    }
+    if let Some(errno) = v.read_lock::<Errno>() {
+        return Ok(Value::Flags(*errno as u64, ERRNO.into()));
+    }
+    if v.is_fnptr() {
+        return Ok(Value::Function(Box::new(started(what, v, depth + 1)?)));
+    }
+    if v.is::<OwnVars>() {
+        return Ok(Value::Vars);
+    }
     Err(ScriptError::Usage {
         message: format!("{what}: {} cannot be passed to another program", type_of(v)),
-        help: Some("numbers, strings, addresses, and arrays and maps of them can".into()),
+        help: Some(
+            "numbers, strings, addresses, functions, and arrays and maps of them can".into(),
+        ),
     })
 }
 
-/// Plain data as a script's value.
-pub(super) fn dynamic(v: &Value) -> Dynamic {
+/// What stands for the kind of an errno.
+const ERRNO: &str = "errno";
+
+/// Plain data as a script's value; functions are the script's.
+pub(super) fn dynamic(ast: &AST, v: &Value) -> Dynamic {
     match v {
         Value::Unit => Dynamic::UNIT,
         Value::Bool(b) => (*b).into(),
         Value::Int(n) => (*n).into(),
         Value::Addr(a) => Dynamic::from(Addr(*a)),
         Value::Text(s) => s.to_string().into(),
-        Value::Array(items) => items.iter().map(dynamic).collect::<Array>().into(),
+        Value::Array(items) => items.iter().map(|v| dynamic(ast, v)).collect::<Array>().into(),
         Value::Map(items) => {
-            items.iter().map(|(k, v)| ((&**k).into(), dynamic(v))).collect::<Map>().into()
+            items.iter().map(|(k, v)| ((&**k).into(), dynamic(ast, v))).collect::<Map>().into()
         }
+        Value::Flags(bits, kind) if &**kind == ERRNO => match Errno::from_number(*bits as i32) {
+            Some(errno) => Dynamic::from(errno),
+            None => (*bits as i64).into(),
+        },
+        Value::Flags(bits, kind) => match kinds::by_name(kind) {
+            Some(kind) => Dynamic::from(Flags { bits: *bits, kind }),
+            None => (*bits as i64).into(),
+        },
+        Value::Function(start) => function(ast, start),
+        Value::Vars => Dynamic::from(OwnVars),
     }
+}
+
+/// A function pointer. One that captures has a name that only the script's own
+/// table of functions knows.
+fn function(ast: &AST, start: &Start) -> Dynamic {
+    let params = ast.iter_functions().find(|f| f.name == &*start.function);
+    let params = params.map_or(0, |f| f.params.len());
+    let known = ast.shared_lib().get_script_fn(&*start.function, params).cloned();
+    let pointer = match known {
+        Some(function) => Some(FnPtr::from(function)),
+        None => FnPtr::new(&*start.function).ok(),
+    };
+    let Some(mut pointer) = pointer else { return start.function.to_string().into() };
+    pointer.set_curry(start.args.iter().map(|v| dynamic(ast, v)));
+    Dynamic::from(pointer)
 }
 
 /// Text by which a value of one of our types is told apart from others, if
@@ -82,6 +126,10 @@ pub(in crate::script) fn known(v: &Dynamic) -> Option<String> {
 
 /// A function to start, with what it has captured.
 pub(super) fn start(what: &str, f: &Dynamic) -> Result<Start, ScriptError> {
+    started(what, f, 0)
+}
+
+fn started(what: &str, f: &Dynamic, depth: usize) -> Result<Start, ScriptError> {
     if let Ok(name) = f.clone().into_immutable_string() {
         return Ok(Start::new(&name));
     }
@@ -90,6 +138,6 @@ pub(super) fn start(what: &str, f: &Dynamic) -> Result<Start, ScriptError> {
         return Err(ScriptError::usage(message));
     };
     // What a closure captures is a shared cell: the program gets a copy.
-    let bound = f.iter_curry().map(|v| value(what, &v.flatten_clone()));
+    let bound = f.iter_curry().map(|v| nested(what, &v.flatten_clone(), depth));
     Ok(Start { function: f.fn_name().into(), args: bound.collect::<Result<_, _>>()? })
 }

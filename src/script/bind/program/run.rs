@@ -267,6 +267,13 @@ impl Going {
             let report = language.report(&c.message);
             report.note(format!("process {} (pid {}) ended by SIGABRT", c.body.number, c.body.pid))
         });
+        // Nobody waits for the first process but init.
+        let faults = programs.faults.iter().filter(|f| f.pid == self.pid).map(|f| {
+            let message =
+                format!("process {} (pid {}) was killed by {}", f.number, f.pid, f.message);
+            Report::error("forkyard::program", message)
+        });
+        let crashes = crashes.chain(faults);
         Run {
             output: self.output.clone(),
             stuck,

@@ -1,0 +1,94 @@
+//! More calls on files and memory as programs make them; see `calls`.
+//!
+//! Left out: what the kernel does not model; `syscall(nr, …)` says so.
+
+use rhai::Dynamic;
+
+use super::calls::{ADDR, DATA, Give, NOTHING, NUMBER, Row, numbers, path_call, plain_call, rows};
+use crate::kernel::syscalls::{Call, Out, Payload};
+use crate::script::bind::args;
+use crate::script::bind::door::nr;
+use crate::session::program::Child;
+
+const TEXT: Give = |ret, out| match out {
+    Out::Text(text) => text.into(),
+    _ => ret.into(),
+};
+const BLOB: Give = |ret, out| match out {
+    Out::Bytes(bytes) => Dynamic::from_blob(bytes),
+    _ => ret.into(),
+};
+
+pub(super) const NUMBERS: &[Row] = numbers! {
+    /// Sets a file's length (ftruncate(2)).
+    "ftruncate(fd: int, len: int)" => "ftruncate", NOTHING;
+    /// Changes the working directory (fchdir(2)).
+    "fchdir(fd: int)" => "fchdir", NOTHING;
+    /// Changes a file's mode (fchmod(2)).
+    "fchmod(fd: int, mode: int)" => "fchmod", NOTHING;
+    /// Changes a file's owner (fchown(2)).
+    "fchown(fd: int, uid: int, gid: int)" => "fchown", NOTHING;
+    /// Closes a range of descriptors, or sets their close-on-exec flag
+    /// (close_range(2)).
+    "close_range(first: int, last: int, flags: Flags)" => "close_range", NOTHING;
+    /// A descriptor of a process (pidfd_open(2)).
+    "pidfd_open(pid: int, flags: Flags) -> int" => "pidfd_open", NUMBER;
+    /// Moves the end of the heap (brk(2)); gives where it is then.
+    "brk(addr: Addr) -> Addr" => "brk", ADDR;
+    /// Keeps pages in memory (mlock(2)).
+    "mlock(addr: Addr, len: int)" => "mlock", NOTHING;
+    /// Lets them go (munlock(2)).
+    "munlock(addr: Addr, len: int)" => "munlock", NOTHING;
+    /// Keeps all pages in memory (mlockall(2)).
+    "mlockall(flags: Flags)" => "mlockall", NOTHING;
+    /// Lets them go (munlockall(2)).
+    "munlockall()" => "munlockall", NOTHING;
+    /// Writes a file's mapping back (msync(2)).
+    "msync(addr: Addr, len: int, flags: Flags)" => "msync", NOTHING;
+};
+
+pub(super) const OTHERS: &[Row] = rows! {
+    /// Makes a file (creat(2)); gives its descriptor.
+    "creat(path: string, mode: int) -> int" => NUMBER, |_, name, a| path_call(nr("creat"), name, a);
+    /// Makes a directory (mkdir(2)).
+    "mkdir(path: string, mode: int)" => NOTHING, |_, name, a| path_call(nr("mkdir"), name, a);
+    /// Whether a file may be used: F_OK, R_OK, W_OK, X_OK (access(2)).
+    "access(path: string, mode: Flags)" => NOTHING, |_, name, a| path_call(nr("access"), name, a);
+    /// Changes a file's mode (chmod(2)).
+    "chmod(path: string, mode: int)" => NOTHING, |_, name, a| path_call(nr("chmod"), name, a);
+    /// Changes a file's owner (chown(2)).
+    "chown(path: string, uid: int, gid: int)" => NOTHING,
+        |_, name, a| path_call(nr("chown"), name, a);
+    /// Sets a file's length (truncate(2)).
+    "truncate(path: string, len: int)" => NOTHING,
+        |_, name, a| path_call(nr("truncate"), name, a);
+    /// Changes the root directory (chroot(2)).
+    "chroot(path: string)" => NOTHING, |_, name, a| path_call(nr("chroot"), name, a);
+    /// The working directory (getcwd(2)).
+    "getcwd() -> string" => TEXT, |_, _, _| Ok((Call::new(nr("getcwd"), &[]), Child::Returns));
+    /// Reads up to n bytes at an offset (pread(2)).
+    "pread(fd: int, n: int, offset: int) -> string" => DATA, |_, name, a| {
+        let words = [
+            args::word(&format!("{name}: fd"), &a[0])?,
+            0,
+            args::word(&format!("{name}: n"), &a[1])?,
+            args::word(&format!("{name}: offset"), &a[2])?,
+        ];
+        Ok((Call::new(nr("pread64"), &words), Child::Returns))
+    };
+    /// Writes at an offset (pwrite(2)).
+    "pwrite(fd: int, data: string, offset: int) -> int" => NUMBER, |_, name, a| {
+        let bytes = args::bytes(&format!("{name}: data"), &a[1])?;
+        let words = [
+            args::word(&format!("{name}: fd"), &a[0])?,
+            0,
+            bytes.len() as u64,
+            args::word(&format!("{name}: offset"), &a[2])?,
+        ];
+        let call = Call::with(nr("pwrite64"), &words, Payload::Bytes(bytes.into()));
+        Ok((call, Child::Returns))
+    };
+    /// Which pages are in memory, a byte each (mincore(2)).
+    "mincore(addr: Addr, len: int) -> blob" => BLOB,
+        |_, name, a| plain_call(nr("mincore"), name, a);
+};
