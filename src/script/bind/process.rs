@@ -50,7 +50,7 @@ fn create(ctx: &Ctx, t: &Task, args: &[&Dynamic], call: Call) -> Raised<Dynamic>
 }
 
 /// clone3 from named arguments.
-fn clone_args(map: &Map) -> Result<CloneArgs, ScriptError> {
+pub(super) fn clone_args(map: &Map) -> Result<CloneArgs, ScriptError> {
     let mut named = Named::new("clone", map);
     let args = CloneArgs {
         flags: named.word("flags", 0)?,

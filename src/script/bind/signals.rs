@@ -42,7 +42,7 @@ const SET: Convert = |_, ret, out| match out {
 
 /// What a signal carried, as sigwaitinfo gives it.
 #[derive(Debug, Clone, Copy)]
-struct Info(SigInfo);
+pub(super) struct Info(pub(super) SigInfo);
 
 impl std::fmt::Display for Info {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -10,7 +10,7 @@
 use rhai::{Array, Dynamic, NativeCallContext};
 
 use super::{NotRefused, origin};
-use super::{plain, time};
+use super::{more, plain, time};
 use crate::abi::flags::SaFlags;
 use crate::abi::{Errno, SigSet};
 use crate::kernel::signal::SigAction;
@@ -45,8 +45,8 @@ pub(super) struct Row {
 
 pub(super) const NUMBER: Give = |ret, _| ret.into();
 pub(super) const NOTHING: Give = |_, _| Dynamic::UNIT;
-const ADDR: Give = |ret, _| Dynamic::from(Addr(ret as u64));
-const DATA: Give = |ret, out| match out {
+pub(super) const ADDR: Give = |ret, _| Dynamic::from(Addr(ret as u64));
+pub(super) const DATA: Give = |ret, out| match out {
     Out::Bytes(bytes) => match String::from_utf8(bytes) {
         Ok(text) => text.into(),
         Err(e) => Dynamic::from_blob(e.into_bytes()),
@@ -83,7 +83,11 @@ pub(super) fn plain_call(
 }
 
 /// A call on a path, then numbers from the second register on.
-fn path_call(number: u32, name: &str, args: &[Dynamic]) -> Result<(Call, Child), ScriptError> {
+pub(super) fn path_call(
+    number: u32,
+    name: &str,
+    args: &[Dynamic],
+) -> Result<(Call, Child), ScriptError> {
     let path = args::text(&format!("{name}: path"), &args[0])?;
     let (mut call, child) = plain_call(number, name, &args[1..])?;
     call.args.rotate_right(1);
@@ -95,7 +99,7 @@ fn path_call(number: u32, name: &str, args: &[Dynamic]) -> Result<(Call, Child),
 /// Rows of calls that only take numbers: `"signature" => name, give;`.
 macro_rules! numbers {
     ($($(#[doc = $doc:literal])+ $sig:literal => $sys:literal, $give:expr;)*) => {
-        &[$(Row {
+        &[$($crate::script::bind::program::calls::Row {
             signature: $sig,
             docs: &[$($doc),+],
             make: |_, name, args| plain_call(const { nr($sys) }, name, args),
@@ -116,7 +120,7 @@ macro_rules! rows {
     };
 }
 
-pub(super) use rows;
+pub(super) use {numbers, rows};
 
 const NUMBERS: &[Row] = numbers! {
     /// The process id of the caller (getpid(2)).
@@ -493,7 +497,8 @@ pub(super) fn params(signature: &str) -> impl Iterator<Item = (&str, &str)> {
 
 /// Registers all of them, each under both names.
 pub(super) fn register(book: &mut Book, control: &Control) {
-    for row in NUMBERS.iter().chain(OTHERS).chain(time::SLEEPS).chain(time::ROWS) {
+    let rows = NUMBERS.iter().chain(OTHERS).chain(time::SLEEPS).chain(time::ROWS);
+    for row in rows.chain(more::NUMBERS).chain(more::OTHERS) {
         add(book, control, row, row.signature, row.docs);
         let signature = format!("try_{}", row.signature);
         add(book, control, row, &signature, &[TWIN]);

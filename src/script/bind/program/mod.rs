@@ -22,6 +22,7 @@ mod claims;
 mod copies;
 mod exploring;
 mod language;
+mod more;
 mod plain;
 mod pthread;
 mod run;
