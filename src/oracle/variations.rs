@@ -55,6 +55,10 @@ pub const VARIATIONS: &[Variation] = &[
         reason: "it is dead at once in the model, a moment later on the host",
     },
     Variation {
+        what: "RLIMIT_SIGPENDING other than 0",
+        reason: "signals of the sandbox's own processes count too",
+    },
+    Variation {
         what: "descriptors 0 to 2",
         reason: "they are the console in the model, /dev/null and a pipe on the host",
     },

@@ -23,6 +23,8 @@ use crate::script::stack;
 
 /// Questions asked while one program is made small.
 const MOST_CUTS: u32 = 1500;
+/// Programs between two signs of life.
+const OFTEN: usize = 16;
 /// How often the host is asked again when it seems to differ: what it does
 /// once in a thousand times is no less allowed.
 const AGAIN: u32 = 2;
@@ -90,7 +92,11 @@ impl Worker {
         let mut by = [0u64; 3];
         let mut took = [Duration::ZERO; 3];
         let mut coverage = Coverage::default();
-        for seed in seeds {
+        for (n, seed) in seeds.enumerate() {
+            // When nobody listens any more there is nothing to go on for.
+            if n % OFTEN == 0 && !tell(&json!({"what": "alive"})) {
+                return false;
+            }
             let program = generate(seed, self.features);
             let begun = Instant::now();
             let told = match self.compare(&program) {

@@ -22,7 +22,7 @@ pub(super) fn process(a: &mut Around) -> Call {
             // have counts that are the host's own.
             let (which, limit) = match a.below(3) {
                 0 => ("RLIMIT_NOFILE", "5"),
-                1 => ("RLIMIT_SIGPENDING", "1"),
+                1 => ("RLIMIT_SIGPENDING", "0"),
                 _ => ("RLIMIT_FSIZE", "5"),
             };
             match a.below(6) {
