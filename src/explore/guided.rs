@@ -41,7 +41,8 @@ pub enum Reached {
     Unknown,
 }
 
-/// Looks for a way from `programs` to a goal among at most so many states.
+/// Looks for a way from `programs` to a goal among at most so many states, or
+/// until `stop`.
 ///
 /// # Errors
 /// The kernel is broken.
@@ -51,6 +52,7 @@ pub fn reach(
     interpreter: &impl Interpreter,
     states: usize,
     goal: &impl Goal,
+    stop: &dyn Fn() -> bool,
 ) -> Result<Reached, ExploreError> {
     let mut wants: HashMap<u64, (Want, Origin)> = HashMap::new();
     let mut known = HashSet::new();
@@ -69,7 +71,7 @@ pub fn reach(
             continue;
         }
         steps += 1;
-        if known.len() > states || steps > states.saturating_mul(STEPS) {
+        if known.len() > states || steps > states.saturating_mul(STEPS) || stop() {
             return Ok(Reached::Unknown);
         }
         let mut asked: Vec<(TaskId, Want, Origin)> = Vec::new();
@@ -104,7 +106,7 @@ pub fn reach(
 }
 
 /// Steps for each state that counts, before the search gives up.
-const STEPS: usize = 20;
+const STEPS: usize = 5;
 /// write(2).
 const NR_WRITE: u32 = 1;
 

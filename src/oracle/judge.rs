@@ -43,7 +43,7 @@ pub struct Effort {
 
 impl Default for Effort {
     fn default() -> Self {
-        Effort { first: 8, states: 100_000 }
+        Effort { first: 8, states: 20_000 }
     }
 }
 

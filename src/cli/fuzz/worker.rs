@@ -201,6 +201,9 @@ impl Worker {
                 };
                 let linux = Outcome::of_host(&run);
                 let (decision, by) = case.decide(&linux, &model, Effort::default())?;
+                if self.stop.load(Ordering::Relaxed) {
+                    return Ok(Err(Not::Stopped));
+                }
                 verdict = Some(Verdict { decision, linux, model: model.clone(), by });
                 if decision == Decision::Equal {
                     break;

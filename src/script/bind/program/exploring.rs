@@ -155,7 +155,8 @@ pub fn reach_main(
     let started = programs.start(Start::new(MAIN)).map_err(|e| broken(e.into()));
     let reached = started.and_then(|task| {
         let first = programs.system.task(task).pid;
-        guided::reach(programs, first, &language, states, goal).map_err(broken)
+        let stop = || control.stopped().is_some();
+        guided::reach(programs, first, &language, states, goal, &stop).map_err(broken)
     });
     reached.map_err(|e| {
         let context =
