@@ -99,7 +99,8 @@ Examples:
   forkyard fuzz --count 1000 --seed 1
   forkyard compare fuzz/fuzz-17.rhai       what differs in a program that was saved
 
-Exit codes: 0 no program differs; 1 some do; 2 this machine does not permit it.";
+Exit codes: 0 no program differs; 1 some do; 2 wrong arguments, or this machine
+does not permit it.";
 
 const EXERCISES_EXAMPLES: &str = "\
 Examples:
@@ -312,8 +313,8 @@ pub struct Compare {
     /// How often it runs on this machine's kernel.
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub runs: u32,
-    /// Under how many random schedules it runs on the model; ten times as many
-    /// before the two are said to differ.
+    /// Under how many random schedules it runs on the model, before what Linux
+    /// did is looked for among all of them.
     #[arg(long, value_name = "N", default_value_t = 200)]
     pub seeds: u64,
 }
@@ -330,6 +331,22 @@ pub struct Fuzz {
     /// Where programs that differ are saved.
     #[arg(long, value_name = "DIR", default_value = "fuzz")]
     pub dir: PathBuf,
+    /// How many programs run at the same time.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub jobs: u64,
+    /// Say what the host's side does not do, and how often each call gave
+    /// which answer.
+    #[arg(long)]
+    pub verbose: bool,
+    /// List where Linux may differ for a known reason.
+    #[arg(long)]
+    pub variations: bool,
+    /// Run the model only, to measure its side.
+    #[arg(long, hide = true)]
+    pub model: bool,
+    /// A worker's share; for the program's own use.
+    #[arg(long, hide = true)]
+    pub worker: Option<String>,
 }
 
 /// `forkyard repl`.

@@ -8,7 +8,8 @@
 //! they differ; `state` knows a state again, `reduce` leaves out orders that
 //! nobody can tell apart, `crew` shares the work among threads and `shard`
 //! among machines, and `sample` makes some runs by chance where all are too
-//! many. `ground` is where a search begins, `graph` keeps what was found, `found` says what came of it.
+//! many; `guided` looks for one outcome. `ground` is where a search begins,
+//! `graph` keeps what was found, `found` says what came of it.
 //!
 //! `stuck` says why nobody goes on.
 //!
@@ -19,6 +20,7 @@ pub mod crew;
 pub mod found;
 pub mod graph;
 mod ground;
+pub mod guided;
 pub mod lines;
 pub mod meter;
 pub mod outcome;

@@ -72,6 +72,7 @@ pub(super) fn static_system(config: &BootConfig) -> System {
             suid_dumpable: 0,
             mmap_min_addr: 65536,
         },
+        contained: false,
         nr_threads: 0,
         total_forks: 0,
         cached_stacks: Vec::new(),

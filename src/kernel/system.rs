@@ -118,6 +118,9 @@ pub struct Kernel {
     pub per_cpu: Vec<PerCpu>,
     /// Settings.
     pub sysctl: Sysctl,
+    /// Whether all this is a pid namespace of another kernel: then process 1 is
+    /// not its global init, and kernel threads are out of sight.
+    pub contained: bool,
     /// Threads, not counting the idle ones.
     pub nr_threads: u32,
     /// Tasks ever made.

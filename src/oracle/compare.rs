@@ -12,7 +12,8 @@ use std::fmt;
 
 use super::{End, FIRST_PID, Run};
 use crate::abi::structs::WaitStatus;
-use crate::explore::{Choice, Ending, Schedule};
+use crate::explore::guided::Goal;
+use crate::explore::{self, Choice, Ending, Schedule};
 use crate::script::bind::program;
 
 /// How a run ended, as far as both kernels can say it.
@@ -35,7 +36,8 @@ pub struct Outcome {
     pub ended: Ended,
     /// The first process's wait status.
     pub status: Option<i32>,
-    pids: Vec<i32>,
+    /// Numbers in the output that are pids, if they stand there.
+    pub pids: Vec<i32>,
 }
 
 impl Outcome {
@@ -61,6 +63,17 @@ impl Outcome {
         Outcome { output, ended, status: run.status(), pids: pids(run.schedule()) }
     }
 
+    /// Of a run that an exploration has found; with the numbers that are pids.
+    pub fn of_explored(found: &explore::Outcome, pids: &[i32]) -> Outcome {
+        let ended = match found.end {
+            explore::End::Finished => Ended::Finished,
+            explore::End::Stuck => Ended::Stuck,
+            explore::End::Endless | explore::End::Cut => Ended::Limit,
+        };
+        let (output, pids) = (found.output.clone(), pids.to_vec());
+        Outcome { output, ended, status: found.status, pids }
+    }
+
     /// Whether the two are the same outcome.
     pub fn is_like(&self, other: &Outcome) -> bool {
         self.ended == other.ended
@@ -68,6 +81,34 @@ impl Outcome {
             && (self.output == other.output
                 || by_appearance(&self.output, &self.pids)
                     == by_appearance(&other.output, &other.pids))
+    }
+}
+
+/// What Linux did, as something to look for on the model.
+pub struct Sought<'o> {
+    linux: &'o Outcome,
+    /// Its output, pids by order of appearance.
+    canonical: String,
+}
+
+impl<'o> Sought<'o> {
+    /// Looks for this outcome.
+    pub fn new(linux: &'o Outcome) -> Sought<'o> {
+        Sought { linux, canonical: by_appearance(&linux.output, &linux.pids) }
+    }
+}
+
+impl Goal for Sought<'_> {
+    fn may_begin(&self, output: &[u8]) -> bool {
+        let output = String::from_utf8_lossy(output);
+        self.linux.output.starts_with(&*output)
+            // A number may go on, a line that has ended does not.
+            || !output.ends_with('\n')
+            || self.canonical.starts_with(&by_appearance(&output, &self.linux.pids))
+    }
+
+    fn is(&self, outcome: &explore::Outcome) -> bool {
+        self.linux.is_like(&Outcome::of_explored(outcome, &self.linux.pids))
     }
 }
 
@@ -82,7 +123,7 @@ fn pids(schedule: &Schedule) -> Vec<i32> {
 }
 
 /// The text with each number that is a pid replaced by the order in which it
-/// appears.
+/// appears. What follows `#` is no pid.
 fn by_appearance(text: &str, pids: &[i32]) -> String {
     let mut seen: Vec<i32> = Vec::new();
     let mut out = String::with_capacity(text.len());
@@ -92,7 +133,9 @@ fn by_appearance(text: &str, pids: &[i32]) -> String {
         let end = end.map_or(rest.len(), |n| begin + n);
         out.push_str(&rest[..begin]);
         let word = &rest[begin..end];
-        match word.parse::<i32>().ok().filter(|n| pids.contains(n)) {
+        // `#7` is the number of a line of a random program.
+        let label = rest[..begin].ends_with('#');
+        match word.parse::<i32>().ok().filter(|n| !label && pids.contains(n)) {
             Some(pid) => {
                 let order = seen.iter().position(|p| *p == pid).unwrap_or_else(|| {
                     seen.push(pid);
@@ -107,19 +150,26 @@ fn by_appearance(text: &str, pids: &[i32]) -> String {
     out + rest
 }
 
+impl Outcome {
+    /// How it ended, in words.
+    pub fn heading(&self) -> String {
+        let mut text = match (self.ended, self.status.map(WaitStatus::decode)) {
+            (_, Some(WaitStatus::Exited(code))) => format!("exit {code}"),
+            (_, Some(WaitStatus::Signaled(sig, _))) => format!("killed by signal {sig}"),
+            (_, _) => "main does not end".to_string(),
+        };
+        text += match self.ended {
+            Ended::Finished => "",
+            Ended::Stuck => ", some sleep for ever",
+            Ended::Limit => ", ended by a limit",
+        };
+        text
+    }
+}
+
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.ended, self.status.map(WaitStatus::decode)) {
-            (_, Some(WaitStatus::Exited(code))) => write!(f, "exit {code}")?,
-            (_, Some(WaitStatus::Signaled(sig, _))) => write!(f, "killed by signal {sig}")?,
-            (_, _) => f.write_str("main does not end")?,
-        }
-        match self.ended {
-            Ended::Finished => {}
-            Ended::Stuck => f.write_str(", some sleep for ever")?,
-            Ended::Limit => f.write_str(", ended by a limit")?,
-        }
-        write!(f, ": {:?}", self.output)
+        write!(f, "{}: {:?}", self.heading(), self.output)
     }
 }
 

@@ -15,6 +15,8 @@ pub mod compare;
 pub mod fuzz;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod host;
+pub mod judge;
+pub mod variations;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

@@ -185,7 +185,7 @@ impl Control {
 
     /// Sets the script that runs. Its functions are values by their names, to
     /// be passed on.
-    pub(super) fn set_script(&self, ast: &AST, text: &str) {
+    pub(crate) fn set_script(&self, ast: &AST, text: &str) {
         *self.0.script.borrow_mut() = Some(ast.clone());
         *self.0.text.borrow_mut() = text.into();
         self.0.started.set(false);

@@ -566,6 +566,19 @@ impl Programs {
     }
 
     fn follow(&mut self, interpreter: &impl Interpreter) -> Result<(), ProgramError> {
+        loop {
+            self.follow_once(interpreter)?;
+            // init's own calls take time, in which a short sleep may end.
+            let ended = |t: &TaskId| {
+                self.system.kernel.tasks.get(*t).is_some_and(|t| !t.finished.is_empty())
+            };
+            if !self.bodies.keys().any(ended) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn follow_once(&mut self, interpreter: &impl Interpreter) -> Result<(), ProgramError> {
         let tasks: Vec<TaskId> = self.bodies.keys().copied().collect();
         for task in tasks {
             self.collect(interpreter, task)?;

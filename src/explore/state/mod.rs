@@ -210,6 +210,7 @@ impl Canon<'_> {
             init_pid_ns,
             root_inode,
             sysctl,
+            contained,
             next_ns_inum,
             next_identity,
             rng,
@@ -264,7 +265,7 @@ impl Canon<'_> {
         self.id(*init_pid_ns);
         self.id(*root_inode);
         self.put((next_ns_inum, next_identity, console));
-        self.put((sysctl, rng, inject, bugs));
+        self.put((sysctl, contained, rng, inject, bugs));
         if bugs.no_tlb_flush {
             // Then a stale entry can be seen.
             self.print(&self.sys.machine.cpus);

@@ -89,6 +89,7 @@ impl Differ {
             zero_page: _,
             per_cpu: _,
             sysctl: _,
+            contained: _,
             nr_threads: _,
             total_forks: _,
             cached_stacks: _,
@@ -135,6 +136,7 @@ impl Differ {
         self.objects("completion", &a.completions, &b.completions, |_| {});
         self.value("uidhash", &a.uidhash, &b.uidhash);
         self.value("task_list", &a.task_list, &b.task_list);
+        self.value("contained", &a.contained, &b.contained);
         self.value("init_process", &a.init_process, &b.init_process);
         self.value("root_inode", &a.root_inode, &b.root_inode);
         self.value("sysctl", &a.sysctl, &b.sysctl);

@@ -17,7 +17,7 @@ use crate::kernel::pid::{
     find_pid_ns, find_task_by_vpid, pid_task, task_active_pid_ns, task_pid_nr_ns,
 };
 use crate::kernel::system::System;
-use crate::kernel::task::{TaskId, TaskList};
+use crate::kernel::task::{PF, TaskId, TaskList};
 
 /// What a signal carries, before the receiver is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -281,7 +281,8 @@ pub fn kill_something(
     let mut result = Ok(());
     for p in processes(sys) {
         let seen = task_pid_nr_ns(sys, p, PidType::Pid, Some(ns));
-        if seen <= 1 || same_thread_group(sys, p, current) {
+        let hidden = sys.kernel.contained && sys.task(p).flags.contains(PF::KTHREAD);
+        if seen <= 1 || hidden || same_thread_group(sys, p, current) {
             continue;
         }
         tried = true;

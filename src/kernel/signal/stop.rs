@@ -229,7 +229,8 @@ pub fn will_become_orphaned_pgrp(sys: &System, pgrp: PidId, ignored: Option<Task
         let parent = sys.task(t.real_parent);
         let (Some(ours), Some(theirs)) = (t.signal, parent.signal) else { return false };
         let (ours, theirs) = (&sys.kernel.signals[ours], &sys.kernel.signals[theirs]);
-        parent.tgid != 1 && theirs.pids[2] != Some(pgrp) && theirs.pids[3] == ours.pids[3]
+        let global_init = parent.tgid == 1 && !sys.kernel.contained;
+        !global_init && theirs.pids[2] != Some(pgrp) && theirs.pids[3] == ours.pids[3]
     })
 }
 

@@ -48,6 +48,8 @@ pub enum Payload {
     Timespec(i64, i64),
     /// A signal set.
     SigSet(SigSet),
+    /// A signal set, and how long to wait: seconds and nanoseconds.
+    TimedSet(SigSet, i64, i64),
     /// A siginfo.
     SigInfo(Box<SigInfo>),
     /// Group ids.

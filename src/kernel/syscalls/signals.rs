@@ -223,7 +223,7 @@ fn sys_rt_sigaction(sys: &mut System, t: TaskId, call: &Call) -> SysResult {
 /// The set an argument points to; `None` for NULL.
 fn sigset(sys: &mut System, t: TaskId, call: &Call, i: usize) -> Result<Option<SigSet>, SysError> {
     match (&call.payload, call.args[i]) {
-        (Payload::SigSet(s), _) => Ok(Some(*s)),
+        (Payload::SigSet(s) | Payload::TimedSet(s, ..), _) => Ok(Some(*s)),
         (_, 0) => Ok(None),
         (_, at) => {
             let [word] = get_u64s(sys, t, at)?;
@@ -274,10 +274,14 @@ fn sys_rt_sigtimedwait(sys: &mut System, t: TaskId, call: &Call) -> SysResult {
     const F: &str = "rt_sigtimedwait";
     check_size(call, 3, F)?;
     let set = sigset_needed(sys, t, call, 0)?;
-    let timeout = match call.args[2] {
-        0 => None,
-        at => {
-            let [sec, nsec] = get_u64s(sys, t, at)?;
+    let time = match (&call.payload, call.args[2]) {
+        (Payload::TimedSet(_, sec, nsec), _) => Some([*sec as u64, *nsec as u64]),
+        (_, 0) => None,
+        (_, at) => Some(get_u64s(sys, t, at)?),
+    };
+    let timeout = match time {
+        None => None,
+        Some([sec, nsec]) => {
             if (sec as i64) < 0 || nsec >= 1_000_000_000 {
                 let why = "the timeout is negative, or has more nanoseconds than a second";
                 return Err(SysError::new(Errno::EINVAL, F, why).into());

@@ -163,6 +163,12 @@ impl Machine {
         shared.boot(config).map_err(|e| ScriptError::usage(e.to_string()))
     }
 
+    /// Makes it the inside of a pid namespace of another kernel; see
+    /// `Kernel::contained`.
+    pub fn contain(&self) {
+        self.write(|sys| sys.kernel.contained = true);
+    }
+
     /// Looks at the system.
     pub(super) fn read<R>(&self, look: impl FnOnce(&System) -> R) -> R {
         look(&self.0.session.borrow().system)

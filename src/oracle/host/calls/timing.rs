@@ -27,9 +27,14 @@ pub(super) fn prepare(d: &mut Draft) -> Result<bool, No> {
         libc::SYS_rt_sigtimedwait => {
             match &d.call.payload {
                 Payload::SigSet(set) => d.input(0, &set.0.to_le_bytes()),
+                Payload::TimedSet(set, sec, nsec) => {
+                    d.input(0, &set.0.to_le_bytes());
+                    d.input(2, &[*sec, *nsec].map(i64::to_le_bytes).concat());
+                    d.order.timed = true;
+                }
                 _ => d.theirs(0, 8)?,
             }
-            if args[2] != 0 {
+            if d.call.args[2] != 0 {
                 return no("sigtimedwait with a time as an address");
             }
             d.result(1, 128, Kind::SigInfo)?;

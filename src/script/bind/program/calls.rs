@@ -12,7 +12,7 @@
 use rhai::{Array, Dynamic, NativeCallContext};
 
 use super::{NotRefused, origin};
-use super::{files, plain, resources, signals, time};
+use super::{files, more, plain, resources, signals, time};
 use crate::abi::flags::SaFlags;
 use crate::abi::{Errno, SigSet};
 use crate::kernel::signal::SigAction;
@@ -514,6 +514,7 @@ pub(super) fn register(book: &mut Book, control: &Control) {
         resources::OTHERS,
         time::SLEEPS,
         time::ROWS,
+        more::OTHERS,
     ];
     for row in areas.into_iter().flatten() {
         add(book, control, row, row.signature, row.docs);

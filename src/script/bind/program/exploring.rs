@@ -15,6 +15,7 @@ use super::claims::{self, Checked, Claim, Verdict};
 use super::copies::Copies;
 use super::{Language, MAIN, plain};
 use crate::explore::crew::{Alone, Crew};
+use crate::explore::guided::{self, Goal, Reached};
 use crate::explore::meter::Meter;
 use crate::explore::sample::{Samples, sample};
 use crate::explore::search::Found;
@@ -136,6 +137,34 @@ pub fn explore_main(
 
 /// Most threads.
 pub const MOST_JOBS: u64 = 256;
+/// Looks for one outcome of `main`, among at most so many states.
+///
+/// # Errors
+/// As a report.
+pub fn reach_main(
+    engine: &Engine,
+    control: &Control,
+    ast: &AST,
+    machine: &Machine,
+    states: usize,
+    goal: &impl Goal,
+) -> Result<Reached, Box<Report>> {
+    let language = Language::new(engine, control, ast);
+    let mut programs = language.programs(machine.read(Clone::clone));
+    programs.system.kernel.console.clear();
+    let started = programs.start(Start::new(MAIN)).map_err(|e| broken(e.into()));
+    let reached = started.and_then(|task| {
+        let first = programs.system.task(task).pid;
+        let stop = || control.stopped().is_some();
+        guided::reach(programs, first, &language, states, goal, &stop).map_err(broken)
+    });
+    reached.map_err(|e| {
+        let context =
+            crate::script::diagnose::Context { engine, control, ast: Some(ast), scope: None };
+        let error: Box<rhai::EvalAltResult> = e.into();
+        Box::new(crate::script::diagnose::explain(context, &error))
+    })
+}
 
 /// Options from a map.
 fn how(map: &Map) -> Result<(Exploring, Vec<Claim>), ScriptError> {
