@@ -148,6 +148,8 @@ impl Sandbox {
         if len != 0 {
             sandbox.must("munmap", WARDEN, libc::SYS_munmap, &[N(at), N(len)])?;
         }
+        // pivot_root(2) takes along whoever is in the old root: the maker too.
+        sandbox.must("chdir", WARDEN, libc::SYS_chdir, &[Z("/")])?;
         sandbox.make_maker()?;
         sandbox.tree()?;
         Ok(sandbox)

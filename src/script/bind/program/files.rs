@@ -65,7 +65,9 @@ pub(super) const OTHERS: &[Row] = rows! {
     /// Changes the root directory (chroot(2)).
     "chroot(path: string)" => NOTHING, |_, name, a| path_call(nr("chroot"), name, a);
     /// The working directory (getcwd(2)).
-    "getcwd() -> string" => TEXT, |_, _, _| Ok((Call::new(nr("getcwd"), &[]), Child::Returns));
+    "getcwd() -> string" => TEXT, |_, _, _| {
+        Ok((Call::new(nr("getcwd"), &[0, 4096]), Child::Returns))
+    };
     /// Reads up to n bytes at an offset (pread(2)).
     "pread(fd: int, n: int, offset: int) -> string" => DATA, |_, name, a| {
         let words = [
