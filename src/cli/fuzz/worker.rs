@@ -21,6 +21,10 @@ use crate::oracle::{End, Refused};
 use crate::script::diagnostic::Report;
 use crate::script::stack;
 
+/// More runs by chance than usual and a shorter search: what a search of all
+/// schedules cannot decide soon it mostly does not decide at all.
+const EFFORT: Effort = Effort { first: 24, states: 1_500 };
+
 /// Questions asked while one program is made small.
 const MOST_CUTS: u32 = 1500;
 /// Programs between two signs of life.
@@ -200,7 +204,7 @@ impl Worker {
                     Err(e) => return Err(host::refused(&e)),
                 };
                 let linux = Outcome::of_host(&run);
-                let (decision, by) = case.decide(&linux, &model, Effort::default())?;
+                let (decision, by) = case.decide(&linux, &model, EFFORT)?;
                 if self.stop.load(Ordering::Relaxed) {
                     return Ok(Err(Not::Stopped));
                 }
