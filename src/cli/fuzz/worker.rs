@@ -17,7 +17,7 @@ use crate::explore::Policy;
 use crate::oracle::compare::Outcome;
 use crate::oracle::fuzz::{Coverage, Features, Program, generate, shrink};
 use crate::oracle::judge::{Bench, By, Decision, Effort};
-use crate::oracle::{End, Refused};
+use crate::oracle::{self, End, Refused};
 use crate::script::diagnostic::Report;
 use crate::script::stack;
 
@@ -59,6 +59,7 @@ pub(super) fn run(args: &Fuzz, share: &str, console: &Console) -> u8 {
     else {
         return console.close(FAILED);
     };
+    oracle::stay_on_processor(number as usize);
     let stop = interrupt::flag(console.out());
     let say = console.out();
     let (count, first, dir, model) = (args.count, args.seed, args.dir.clone(), args.model);

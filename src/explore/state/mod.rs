@@ -34,8 +34,7 @@ mod signal;
 mod sums;
 mod task;
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hash};
+use std::hash::Hash;
 
 use mixer::Mixer;
 pub(super) use sums::Sums;
@@ -60,16 +59,21 @@ use crate::session::program::identity::printed;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key(pub u64);
 
+/// The number of what is not there.
+const NO_NUMBER: u32 = u32::MAX;
+
 /// Numbers given to the objects of one kind, in the order they were met.
 struct Names<T> {
-    numbers: HashMap<Id<T>, u32, BuildHasherDefault<Mixer>>,
+    /// By the object's place in its arena: of two in one place at most one is
+    /// there.
+    numbers: Vec<u32>,
     met: Vec<Id<T>>,
     described: usize,
 }
 
 impl<T> Default for Names<T> {
     fn default() -> Self {
-        Names { numbers: HashMap::default(), met: Vec::new(), described: 0 }
+        Names { numbers: Vec::new(), met: Vec::new(), described: 0 }
     }
 }
 
@@ -160,14 +164,18 @@ impl Canon<'_> {
     /// The number of an object; a stale name has none.
     fn number<T: Object>(&mut self, id: Id<T>) -> u32 {
         if T::get(&self.sys.kernel, id).is_none() {
-            return u32::MAX;
+            return NO_NUMBER;
         }
         let names = T::names(&mut self.names);
-        let next = names.numbers.len() as u32;
-        *names.numbers.entry(id).or_insert_with(|| {
+        let place = id.index() as usize;
+        if place >= names.numbers.len() {
+            names.numbers.resize(place + 1, NO_NUMBER);
+        }
+        if names.numbers[place] == NO_NUMBER {
+            names.numbers[place] = names.met.len() as u32;
             names.met.push(id);
-            next
-        })
+        }
+        names.numbers[place]
     }
 
     fn id<T: Object>(&mut self, id: Id<T>) {

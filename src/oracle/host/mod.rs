@@ -31,6 +31,8 @@ use std::collections::BTreeSet;
 use crate::oracle::{Plan, Refused, Run};
 use crate::script::bind::program::Language;
 
+pub(super) use sys::stay_on_processor;
+
 /// See [`crate::oracle::Sandbox`].
 pub(super) struct Sandbox {
     sandbox: sandbox::Sandbox,

@@ -106,6 +106,28 @@ pub(super) unsafe fn unmap(at: *mut u8, bytes: usize) {
     unsafe { libc::munmap(at.cast(), bytes) };
 }
 
+/// Keeps this process, and those it makes, on one processor: the `index`th of
+/// those it may use. Tasks of a program speak to us many times in a program;
+/// on one processor that is a switch, on two a wake-up from far away.
+pub(in crate::oracle) fn stay_on_processor(index: usize) {
+    // SAFETY: a set of processors is bits; zero is the empty set. Both calls
+    // get its size and a pointer to a local.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        let size = size_of::<libc::cpu_set_t>();
+        if libc::sched_getaffinity(0, size, &raw mut set) != 0 {
+            return;
+        }
+        let may: Vec<usize> =
+            (0..libc::CPU_SETSIZE as usize).filter(|cpu| libc::CPU_ISSET(*cpu, &set)).collect();
+        let Some(cpu) = may.get(index % may.len().max(1)) else { return };
+        let mut one: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(*cpu, &mut one);
+        // Refused, it is only slower.
+        libc::sched_setaffinity(0, size, &raw const one);
+    }
+}
+
 /// Our effective user and group.
 pub(super) fn effective_ids() -> (u32, u32) {
     // SAFETY: neither can fail or touches memory.

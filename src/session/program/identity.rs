@@ -4,7 +4,7 @@
 //! told apart: an answer that only differs in CPU time is the same answer.
 //!
 //! Two tapes that lead to the same place in a function with the same variables
-//! are the same too, where the interpreter knows places ([`Tape::arrives`]).
+//! are the same too, where the interpreter knows places (`Tape::arrives`).
 //!
 //! Linux: none. Left out: variables that are not used any more.
 

@@ -118,7 +118,7 @@ pub struct Tape {
     digest: u64,
     /// The same before the last answer.
     before: u64,
-    /// Whether `digest` is a place in a function; see [`Tape::arrives`].
+    /// Whether `digest` is a place in a function; see `Tape::arrives`.
     placed: bool,
     /// The process whose tape it is from the next answer on.
     passes_to: Option<i32>,

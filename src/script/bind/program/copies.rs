@@ -73,7 +73,8 @@ impl Copies {
             return;
         }
         let control = &session.control;
-        let language = Language::new(&session.engine, control, &ast);
+        let mut language = Language::new(&session.engine, control, &ast);
+        language.explores();
         work(&language, &|| control.stopped().is_some() || self.interrupt.load(Ordering::Relaxed));
         if let Some(why) = control.stopped() {
             self.stopped.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);

@@ -81,7 +81,8 @@ fn explore(
     how: &Exploring,
     look: &mut dyn FnMut(&Programs, usize) -> ControlFlow<()>,
 ) -> Result<Exploration, ScriptError> {
-    let language = Language::new(engine, control, ast);
+    let mut language = Language::new(engine, control, ast);
+    language.explores();
     let mut programs = language.programs(machine.read(Clone::clone));
     programs.system.kernel.console.clear();
     let mut options = how.options.clone();
@@ -149,7 +150,8 @@ pub fn reach_main(
     states: usize,
     goal: &impl Goal,
 ) -> Result<Reached, Box<Report>> {
-    let language = Language::new(engine, control, ast);
+    let mut language = Language::new(engine, control, ast);
+    language.explores();
     let mut programs = language.programs(machine.read(Clone::clone));
     programs.system.kernel.console.clear();
     let started = programs.start(Start::new(MAIN)).map_err(|e| broken(e.into()));

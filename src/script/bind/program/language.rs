@@ -60,6 +60,11 @@ impl<'e> Language<'e> {
         self.by_places = go_on;
     }
 
+    /// Keeps many places, because one comes back to old ones.
+    pub(super) fn explores(&mut self) {
+        self.places.get_mut().kept = KEPT_EXPLORING;
+    }
+
     /// A system with the script's functions as programs: /bin/NAME each.
     pub fn programs(&self, system: System) -> Programs {
         let mut programs = Programs::new(system);
@@ -270,15 +275,23 @@ struct Asked {
     told: usize,
 }
 
-/// Places that are kept at least.
-const KEPT: usize = 8192;
+/// Places that are kept at least: in a run, those of all that are alive; in an
+/// exploration, those to which the search comes back.
+const KEPT: usize = 256;
+const KEPT_EXPLORING: usize = 16_384;
 
 /// The places met lately, by the digests of tapes. Those not used for long are
 /// forgotten: the tape finds them again.
-#[derive(Default)]
 struct Places {
+    kept: usize,
     young: HashMap<u64, Rc<Asked>>,
     old: HashMap<u64, Rc<Asked>>,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Places { kept: KEPT, young: HashMap::new(), old: HashMap::new() }
+    }
 }
 
 impl Places {
@@ -292,7 +305,7 @@ impl Places {
     }
 
     fn insert(&mut self, digest: u64, asked: Rc<Asked>) {
-        if self.young.len() >= KEPT {
+        if self.young.len() >= self.kept {
             self.old = std::mem::take(&mut self.young);
         }
         self.young.insert(digest, asked);
