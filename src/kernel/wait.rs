@@ -13,6 +13,7 @@
 use crate::abi::signal::si_code;
 use crate::abi::structs::{Rusage, WaitStatus, w_exitcode};
 use crate::abi::{Errno, Signal, WaitOptions};
+use crate::kernel::cred::user_ns::from_kuid_munged;
 use crate::kernel::error::{Stop, SysError, SysResult};
 use crate::kernel::exit::release_task;
 use crate::kernel::list;
@@ -323,7 +324,11 @@ fn info_of(sys: &System, current: TaskId, p: TaskId, status: i32, usage: Rusage)
         status,
         si_code,
         si_status,
-        uid: sys.kernel.creds[sys.task(p).real_cred].uid,
+        uid: from_kuid_munged(
+            sys,
+            sys.cred(current).user_ns,
+            sys.kernel.creds[sys.task(p).real_cred].uid,
+        ),
         rusage: usage,
     }
 }

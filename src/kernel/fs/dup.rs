@@ -27,7 +27,12 @@ pub(super) const O_LARGEFILE: u32 = 0o100000;
 
 /// dup(2): the lowest free descriptor for the same description.
 pub fn dup(sys: &mut System, task: TaskId, fd: i32) -> Result<i32, SysError> {
-    f_dupfd(sys, task, fd, 0, false)
+    // Unlike F_DUPFD it has no lowest descriptor that could be beyond the limit.
+    let file = fget(sys, task, fd)?;
+    let new = alloc_fd(sys, task, 0)?;
+    get_file(sys, file);
+    fd_install(sys, task, new, file, false);
+    Ok(new)
 }
 
 fn f_dupfd(

@@ -135,13 +135,18 @@ pub fn do_sys_truncate(
 /// ftruncate(2).
 ///
 /// # Errors
-/// EINVAL: negative, no regular file, or not open for writing. EBADF, EFBIG.
+/// EINVAL: negative, no regular file, or not open for writing. EOPNOTSUPP: a
+/// pidfd. EBADF, EFBIG.
 pub fn do_sys_ftruncate(sys: &mut System, task: TaskId, fd: i32, len: i64) -> Result<(), SysError> {
     let len = length(len)?;
     let id = fget(sys, task, fd).map_err(|_| bad_fd("do_sys_ftruncate", fd))?;
     let file = &sys.kernel.filps[id];
     let inode = match file.kind {
         FileKind::Inode(i) if sys.kernel.inodes[i].is_reg() && file.may_write() => i,
+        FileKind::Pidfd(_) => {
+            let why = "a pidfd is a regular file whose attributes cannot be set";
+            return refuse(Errno::EOPNOTSUPP, "pidfs_setattr", why);
+        }
         _ => {
             let why = "the descriptor is no regular file that is open for writing";
             return refuse(Errno::EINVAL, "do_ftruncate", why);

@@ -123,7 +123,7 @@ const PRELUDE: &[(&str, &str)] = &[
         "seen",
         "fn seen(w) { if type_of(w) != \"Waited\" { return w; } `${w.pid} ${w.status} ${w.si_code} ${w.si_status} ${w.uid}` }",
     ),
-    ("alt", "fn alt(a) { if type_of(a) == \"array\" { `${a[1]} ${a[2]}` } else { a } }"),
+    ("alt", "fn alt(a) { if type_of(a) == \"map\" { `${a.flags} ${a.size}` } else { a } }"),
     (
         "image",
         "fn image(argv) {\n    print(`image ${argv} ${getpid()} ${getppid()} ${getpgrp()} ${try_getsid(0)}`);\n    \

@@ -87,7 +87,9 @@ pub(super) fn file(a: &mut Around) -> Call {
             ],
         ),
         19 | 20 => {
-            let (fd, at) = (a.pick(FDS), a.pick(&["0", "2", "-1", "100"]));
+            // Descriptor 0 is another file on the host; see the variations.
+            let fd = Some(a.pick(FDS)).filter(|fd| *fd != "0").unwrap_or("1");
+            let at = a.pick(&["0", "2", "-1", "100"]);
             tried("lseek", [fd, at, a.pick(&["SEEK_SET", "SEEK_CUR", "SEEK_END", "9"])])
         }
         21 => tried("unlink", [a.pick(&PATHS[..11])]),

@@ -96,11 +96,8 @@ pub(super) fn signal(a: &mut Around) -> Call {
                 return call(Form::Via("alt"), "sigaltstack", []);
             }
             let at = a.pick(&["0x10000", "0", "4096"]);
-            let (flags, size) = (
-                a.pick(&["0", "0", "SS_DISABLE", "SS_ONSTACK", "8", "SS_AUTODISARM"]),
-                a.pick(&["8192", "2047", "2048", "1"]),
-            );
-            call(Form::Via("alt"), "sigaltstack", [&format!("m0 + {at}"), flags, size])
+            let size = a.pick(&["8192", "2047", "2048", "1"]);
+            call(Form::Via("alt"), "sigaltstack", [&format!("m0 + {at}"), size])
         }
         // Sleeps, unless a signal is there already.
         19 if a.rarely(6) => {
