@@ -2,6 +2,8 @@
 //!
 //! Left out: pages of the book.
 
+use rhai::{Dynamic, FnPtr};
+
 use super::command;
 use super::state::State;
 use super::vocabulary::{Vocabulary, typed, variable};
@@ -12,7 +14,9 @@ use crate::script::names::{Signature, did_you_mean, suggestion};
 /// An error suggests other names.
 pub fn explain(state: &State, words: &Vocabulary, name: &str) -> Result<String, String> {
     let mut parts = Vec::new();
-    if let Some(value) = variable(state, name) {
+    // A function is a value too, under its own name; its entry says more.
+    let itself = |value: &Dynamic| value.read_lock::<FnPtr>().is_some_and(|f| f.fn_name() == name);
+    if let Some(value) = variable(state, name).filter(|value| !itself(value)) {
         let shown = state.script().show(&value);
         parts.push(format!("{name}: {} = {shown}\n", typed(state, value).ty));
     }
