@@ -148,6 +148,10 @@ impl Sandbox {
         if len != 0 {
             sandbox.must("munmap", WARDEN, libc::SYS_munmap, &[N(at), N(len)])?;
         }
+        // As in a child of a freshly booted init: SS_DISABLE, where a forkyard
+        // that has had an alternate stack passes on other flags.
+        let none = [0, libc::SS_DISABLE as u64, 0].map(u64::to_le_bytes).concat();
+        sandbox.must("sigaltstack", WARDEN, libc::SYS_sigaltstack, &[B(&none), N(0)])?;
         // pivot_root(2) takes along whoever is in the old root: the maker too.
         sandbox.must("chdir", WARDEN, libc::SYS_chdir, &[Z("/")])?;
         sandbox.make_maker()?;
