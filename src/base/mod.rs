@@ -8,10 +8,12 @@
 pub mod addr;
 pub mod arena;
 pub mod cow;
+pub mod mixer;
 pub mod pvec;
 pub mod rng;
 
 pub use addr::{PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, Pfn, PhysAddr, VirtAddr};
 pub use arena::{Arena, Id};
+pub use mixer::Mixer;
 pub use pvec::PVec;
 pub use rng::Rng;

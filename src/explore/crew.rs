@@ -25,11 +25,12 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use super::ahead::Ahead;
 use super::found::Bound;
 use super::meter::Meter;
-use super::search::{ExploreError, Options};
+use super::search::{ExploreError, Means, Options};
 use super::state::{Key, Sums};
-use crate::session::program::{Interpreter, Programs, Repertoire};
+use crate::session::program::{Interpreter, Repertoire};
 
 /// What a thread that helps is given to do: with its interpreter, and with a
 /// way to ask whether it must stop.
@@ -55,8 +56,8 @@ impl Crew for Alone {
 pub(super) struct Open {
     /// Its number, in the order of meeting.
     pub node: u32,
-    /// On the heap: it is moved more often than copied.
-    pub programs: Box<Programs>,
+    /// It.
+    pub ahead: Ahead,
     /// Who made the last step, if it could go on.
     pub last: u32,
     /// How often somebody had to stop on the way.
@@ -110,6 +111,8 @@ pub(super) struct Shared<'s> {
     /// Pid of the program whose exit counts.
     pub first: i32,
     pub meter: &'s Meter,
+    /// Whether somebody looks at the states.
+    pub looks: bool,
     /// What the programs can do at all.
     pub repertoire: Repertoire,
     known: Vec<Mutex<Table>>,
@@ -147,13 +150,14 @@ impl<'s> Shared<'s> {
     pub(super) fn new(
         options: &'s Options,
         first: i32,
-        meter: &'s Meter,
+        means: Means<'s>,
         repertoire: Repertoire,
     ) -> Shared<'s> {
         Shared {
             options,
             first,
-            meter,
+            meter: means.meter,
+            looks: means.looks,
             repertoire,
             known: (0..TABLES).map(|_| Mutex::default()).collect(),
             next: AtomicU32::new(0),

@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::{Mutex, PoisonError};
 
-use super::crew::{Open, Shared, locked};
+use super::ahead::Ahead;
+use super::crew::{Alone, Open, Shared, locked};
 use super::found::{self, Bound, Exploration, Start};
 use super::graph::{Graph, Part};
 use super::meter::Meter;
@@ -29,14 +30,14 @@ pub(super) struct Ground {
 impl Ground {
     /// A search from the start.
     pub(super) fn from_the_start(subject: &Subject) -> Ground {
-        let programs = Box::new(subject.programs.clone());
-        let open = Open { node: 0, programs, last: 0, preempted: 0, depth: 0, sums: None };
+        let ahead = Ahead::real(subject.programs.clone());
+        let open = Open { node: 0, ahead, last: 0, preempted: 0, depth: 0, sums: None };
         Ground { open: vec![open], starts: vec![Start { runs: Some(1), ..Start::default() }] }
     }
 
     /// What the programs can do at all from here on.
     fn repertoire(&self, interpreter: &impl Interpreter) -> Repertoire {
-        let bodies = self.open.iter().flat_map(|at| at.programs.bodies());
+        let bodies = self.open.iter().flat_map(|at| at.ahead.base.bodies());
         let starts: BTreeSet<&program::Start> =
             bodies.flat_map(|(_, body)| body.starts()).collect();
         let each = starts.into_iter().map(|start| interpreter.repertoire(start));
@@ -52,7 +53,7 @@ impl Ground {
         means: Means<'_>,
         watch: Watch<'_>,
     ) -> Result<Exploration, ExploreError> {
-        let shared = Shared::new(options, first, means.meter, self.repertoire(interpreter));
+        let shared = Shared::new(options, first, means, self.repertoire(interpreter));
         let most = options.bounds.states;
         if self.open.len() > most {
             shared.hit([Bound::States]);
@@ -61,7 +62,7 @@ impl Ground {
         }
         for at in &mut self.open {
             at.node =
-                shared.begin_at(known(options, state::key(&at.programs), at.last, at.preempted));
+                shared.begin_at(known(options, state::key(&at.ahead.base), at.last, at.preempted));
         }
         let mut parts = Vec::new();
         let mut open = self.open.clone();
@@ -110,11 +111,12 @@ impl Ground {
                     return true;
                 }
                 let (start, _, way) = built.graph.way_to(number);
-                let mut programs = self.open[start].programs.clone();
+                let mut programs = Programs::clone(&self.open[start].ahead.base);
                 match replay(&mut programs, interpreter, way) {
                     Ok(()) => {
                         let (node, last, preempted) = (*node, *last, *preempted);
-                        open.push(Open { node, programs, last, preempted, depth, sums: None });
+                        let ahead = Ahead::real(programs);
+                        open.push(Open { node, ahead, last, preempted, depth, sums: None });
                     }
                     Err(e) => failed = Some(e),
                 }
@@ -145,19 +147,20 @@ impl Spread {
         watch: Watch<'_>,
     ) -> Result<Spread, ExploreError> {
         subject.can_be_explored()?;
-        let meter = Meter::default();
+        // Shards begin at states that are real ones.
+        let means = Means { crew: &Alone, meter: &Meter::default(), looks: true };
         let ground = Ground::from_the_start(subject);
         let repertoire = ground.repertoire(interpreter);
-        let shared = Shared::new(options, subject.first, &meter, repertoire);
+        let shared = Shared::new(options, subject.first, means, repertoire);
         let mut worker = Worker::new(&shared, interpreter);
         let Ground { open: mut level, starts } = ground;
         for at in &mut level {
             at.node =
-                shared.begin_at(known(options, state::key(&at.programs), at.last, at.preempted));
+                shared.begin_at(known(options, state::key(&at.ahead.base), at.last, at.preempted));
         }
         'levels: while !level.is_empty() && level.len() < wanted {
             for at in std::mem::take(&mut level) {
-                if watch(&at.programs, at.node as usize).is_break() {
+                if watch(&at.ahead.base, at.node as usize).is_break() {
                     worker.hit.insert(Bound::Stopped);
                     break 'levels;
                 }

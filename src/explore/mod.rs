@@ -5,7 +5,8 @@
 //! else follows by itself, so the choices made are the whole story of a run.
 //!
 //! `run` makes one run. `search` makes all of them, and `outcome` says in what
-//! they differ; `state` knows a state again, `reduce` leaves out orders that
+//! they differ; `state` knows a state again, `predict` and `ahead` spare loads and
+//! stores, `recall` spares system calls, `reduce` leaves out orders that
 //! nobody can tell apart, `crew` shares the work among threads and `shard`
 //! among machines, and `sample` makes some runs by chance where all are too
 //! many; `guided` looks for one outcome. `ground` is where a search begins,
@@ -16,6 +17,7 @@
 //! Linux: the scheduler, seen from outside. Left out: time that differs from
 //! processor to processor.
 
+mod ahead;
 pub mod crew;
 pub mod found;
 pub mod graph;
@@ -25,6 +27,7 @@ pub mod lines;
 pub mod meter;
 pub mod outcome;
 mod predict;
+mod recall;
 pub mod reduce;
 pub mod run;
 pub mod sample;

@@ -1,5 +1,5 @@
 //! Where a load or a store leads, found out without making it: most of them
-//! lead to states that are known already, and these need no copy of the system.
+//! lead to states that are known already, and the others can wait.
 //!
 //! Only what cannot fault and cannot be interrupted is told: the word lies in
 //! memory that is there, with the right to access it, and nothing else of the
@@ -9,59 +9,83 @@
 //! bytes.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 
-use super::state::Sums;
-use crate::base::PhysAddr;
-use crate::base::VirtAddr;
-use crate::kernel::mm::VmFlags;
+use super::ahead::{Ahead, Change};
+use super::state::{Key, Sums};
+use super::step::{Ask, Asked};
+use crate::base::{Mixer, PhysAddr, VirtAddr};
 use crate::kernel::mm::pgtable::{lookup, pte_present};
+use crate::kernel::mm::{MmId, VmFlags};
 use crate::kernel::syscalls::Out;
 use crate::kernel::task::TaskId;
 use crate::machine::{Size, UserOp};
 use crate::session::program::identity::extend;
-use crate::session::program::{Answer, Body, Programs, Want, question};
+use crate::session::program::{Answer, Programs, Want};
 
-/// By the digest of a tape, the digest of the place to which it leads.
-pub(super) type Arrivals = HashMap<u64, u64>;
+/// A table by hashes.
+pub(super) type ByDigest<T> = HashMap<u64, T, BuildHasherDefault<Mixer>>;
 
-/// A step that is foretold.
-pub(super) struct Foretold {
-    /// The parts of the state that it leads to.
-    pub sums: Sums,
-    /// How many questions it answers.
-    pub times: u16,
+/// What a thread of a search has learned of the programs.
+#[derive(Default)]
+pub(super) struct Learned {
+    /// What programs want, by what they are: asking means running a function.
+    pub asked: ByDigest<Ask>,
+    /// By the digest of a tape, the digest of the place to which it leads.
+    pub arrivals: ByDigest<u64>,
 }
 
-/// What a step of a body's program would lead to, if that can be told.
-/// `asks`: what the body wants when the digest of its tape is another one.
-pub(super) fn foretell<'w>(
-    programs: &Programs,
+/// A step that is foretold.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Foretold {
+    /// By what the state is known that it leads to.
+    pub key: Key,
+    /// How many questions it answers.
+    pub times: u16,
+    /// What it changes.
+    pub change: Change,
+    /// The sum over the words of memory, and that over the bodies, of the
+    /// state that it leads to.
+    sums: (u64, u64),
+}
+
+impl Foretold {
+    /// The parts of the hash of the state that it leads to.
+    pub(super) fn sums(&self, before: &Sums) -> Sums {
+        before.with(self.sums)
+    }
+}
+
+/// What a step of a task's program would lead to, if that can be told.
+pub(super) fn foretell(
+    at: &Ahead,
     sums: &Sums,
-    arrivals: &Arrivals,
+    learned: &Learned,
     task: TaskId,
-    first: &'w Want,
-    mut asks: impl FnMut(&Body, u64) -> Option<&'w Want>,
+    first: &Ask,
 ) -> Option<Foretold> {
+    let programs = &*at.base;
     let body = programs.body(task)?;
-    let mut digest = body.top().tape.digest();
-    let (mut want, mut times) = (first, 1);
-    while let Want::Symbol(name) = want {
+    let begin = at.tape(task, body);
+    let mut digest = begin;
+    let (mut ask, mut times): (&Asked, u16) = (first, 1);
+    while let Want::Symbol(name) = &ask.want {
         let addr = programs.peek_symbol(task, name)?;
-        digest = extend(digest, question(want), &returned(addr));
-        want = asks(body, digest)?;
+        digest = extend(digest, ask.question, &returned(addr));
+        ask = learned.asked.get(&body.digest_with(digest))?;
         times += 1;
     }
-    let Want::Op(op) = want else { return None };
+    let Want::Op(op) = &ask.want else { return None };
     let access = Access::new(programs, task, op)?;
+    let before = at.word(access.mm, access.addr).unwrap_or_else(|| access.word(programs));
+    let answer = returned(if access.stored.is_some() { 0 } else { before });
+    let arrives = *learned.arrivals.get(&extend(digest, ask.question, &answer))?;
     let mm = sums.number(access.mm)?;
-    let answer = returned(if access.stored.is_some() { 0 } else { access.word });
-    let arrives = *arrivals.get(&extend(digest, question(want), &answer))?;
-    let mut sums = sums.clone();
-    if let Some(value) = access.stored {
-        sums.store(mm, access.addr, access.word, value);
-    }
-    sums.moves(body.digest(), body.digest_with(arrives));
-    Some(Foretold { sums, times })
+    let stored = access.stored.map(|value| (mm, access.addr, before, value));
+    let moved = (body.digest_with(begin), body.digest_with(arrives));
+    let (key, sums) = sums.changed(stored, moved);
+    let word = access.stored.map(|value| (access.mm, access.addr, value));
+    Some(Foretold { key, times, change: Change { task, tape: arrives, word }, sums })
 }
 
 fn returned(value: u64) -> Answer {
@@ -70,10 +94,10 @@ fn returned(value: u64) -> Answer {
 
 /// An access that cannot fault.
 struct Access {
-    mm: crate::kernel::mm::MmId,
+    mm: MmId,
     addr: u64,
-    /// What is there.
-    word: u64,
+    /// Where the word lies.
+    at: PhysAddr,
     /// What is put there.
     stored: Option<u64>,
 }
@@ -101,7 +125,11 @@ impl Access {
             return None;
         }
         let at = PhysAddr(pte.pfn().addr().0 + VirtAddr(addr).offset());
-        let word = sys.machine.mem.read_u64(at);
-        Some(Access { mm, addr, word, stored })
+        Some(Access { mm, addr, at, stored })
+    }
+
+    /// What is there.
+    fn word(&self, programs: &Programs) -> u64 {
+        programs.system.machine.mem.read_u64(self.at)
     }
 }

@@ -29,14 +29,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
+use super::ahead::Ahead;
 use super::crew::{Crew, Known, Met, OnPanic, Open, Shared};
 use super::graph::{Edge, Part};
 use super::ground::Ground;
 use super::meter::Meter;
 use super::outcome::{End, Outcome};
+use super::recall::Digests;
 use super::state::{Key, Sums};
 use super::step::{Ready, Stepper};
 use super::{reduce, state};
+use crate::base::cow::Arc;
 use crate::kernel::task::TaskId;
 use crate::session::program::{Interpreter, ProgramError, Programs, Want};
 
@@ -123,10 +126,14 @@ pub struct Means<'m> {
     pub crew: &'m dyn Crew,
     /// Counts.
     pub meter: &'m Meter,
+    /// Whether the states themselves are looked at, and not only how many there
+    /// are: then each is made.
+    pub looks: bool,
 }
 
 /// A look at each state, with its number; may end the search. Only the first
-/// thread shows its states, so with several it does not see all.
+/// thread shows its states, so with several it does not see all. Unless
+/// [`Means::looks`], what it sees can be some loads and stores behind.
 pub type Watch<'w> = &'w mut dyn FnMut(&Programs, usize) -> ControlFlow<()>;
 
 /// Finds all outcomes of programs.
@@ -151,6 +158,9 @@ pub(super) fn known(options: &Options, key: Key, last: u32, preempted: u32) -> K
     let (last, preempted) = if bounded { (last, preempted) } else { (0, 0) };
     Known::new(key, last, preempted)
 }
+
+/// A state, the digests of its bodies, and its sums.
+type Was<'s> = (Arc<Programs>, Digests, &'s Sums);
 
 /// One thread's part of a search.
 pub(super) struct Worker<'w, 's, I> {
@@ -185,7 +195,7 @@ impl<'w, 's, I: Interpreter> Worker<'w, 's, I> {
             if self.shared.is_over() {
                 break;
             }
-            if watch(&at.programs, at.node as usize).is_break() {
+            if watch(&at.ahead.base, at.node as usize).is_break() {
                 self.shared.stop();
                 break;
             }
@@ -218,36 +228,34 @@ impl<'w, 's, I: Interpreter> Worker<'w, 's, I> {
 
     /// Looks at a state: its successors are open then.
     pub(super) fn expand(&mut self, at: Open) -> Result<(), ExploreError> {
-        let Open { node, programs, last, preempted, depth, sums } = at;
-        let mut ready = self.stepper.ready(&programs);
+        let Open { node, mut ahead, last, preempted, depth, sums } = at;
+        let mut ready = self.stepper.ready_at(&mut ahead)?;
         if ready.is_empty() {
+            let programs = &*ahead.base;
             let end = match programs.bodies().next() {
                 None => End::Finished,
                 Some(_) => End::Stuck,
             };
-            self.ends(node, Outcome::of(&programs, self.shared.first, end));
+            self.ends(node, Outcome::of(programs, self.shared.first, end));
             return Ok(());
         }
-        let bounds = &self.shared.options.bounds;
+        let options = self.shared.options;
+        let bounds = &options.bounds;
         if depth as usize >= bounds.depth {
             self.part.cut.push((node, last, preempted));
             return Ok(());
         }
         self.shared.meter.looked();
         self.part.look(node);
-        if programs.system.kernel.tasks.len() > bounds.tasks {
+        if ahead.base.system.kernel.tasks.len() > bounds.tasks {
             self.hit.insert(Bound::Tasks);
             return Ok(());
         }
         let goes_on = ready.iter().any(|r| r.number == last);
-        if self.shared.options.reduce {
+        if options.reduce {
             let wants: Vec<(TaskId, &Want)> = ready.iter().map(|r| (r.task, r.want())).collect();
-            let task = reduce::nobody_minds(
-                &programs,
-                &wants,
-                self.shared.options.memory,
-                &self.shared.repertoire,
-            );
+            let task =
+                reduce::nobody_minds(&ahead.base, &wants, options.memory, &self.shared.repertoire);
             // Under a bound on preemptions only the one that runs can go on
             // before all others, for then nobody has to stop.
             let runs = |task: TaskId| ready.iter().any(|r| r.task == task && r.number == last);
@@ -264,43 +272,59 @@ impl<'w, 's, I: Interpreter> Worker<'w, 's, I> {
             self.hit.insert(Bound::Preemptions);
         }
         let first = self.open.len();
-        let look = self.shared.options.memory && self.shared.options.merge;
-        let sums = sums.or_else(|| look.then(|| Sums::of(&programs)));
-        let mut programs = Some(programs);
+        let look = options.memory && options.merge;
+        let sums = sums.or_else(|| look.then(|| Sums::of(&ahead.base)));
+        let mut ahead = Some(ahead);
         for (i, r) in ready.iter().enumerate() {
             for way in 0..r.ways() {
-                let foretold = match (&programs, &sums) {
-                    (Some(programs), Some(sums)) => self.stepper.foretell(programs, sums, r),
-                    _ => None,
+                let at = ahead.as_mut().expect("only the last takes it");
+                let foretold = match &sums {
+                    Some(sums) => self.stepper.foretell(at, sums, r).map(|f| (f, f.sums(sums))),
+                    None => None,
                 };
-                if let Some(foretold) = &foretold {
-                    let key = foretold.sums.key();
-                    let known = known(self.shared.options, key, r.number, preempts(r));
-                    // The tests make the step all the same, and compare.
-                    if !cfg!(test)
-                        && let Some(node) = self.shared.find(known)
-                    {
-                        self.stepper.steps += u64::from(foretold.times);
-                        self.part.edge(Edge::new(r.number, None, foretold.times), node);
-                        continue;
+                let next = |ahead: Ahead, sums: Option<Sums>| Open {
+                    node: 0,
+                    ahead,
+                    last: r.number,
+                    preempted: preempts(r),
+                    depth: depth + 1,
+                    sums,
+                };
+                if let Some((foretold, sums)) = foretold
+                    && !self.shared.looks
+                {
+                    // Often enough among so many.
+                    if cfg!(test) && node % 3 == 0 {
+                        self.check(at, r, &sums)?;
                     }
+                    let edge = Edge::new(r.number, None, foretold.times);
+                    self.stepper.steps += u64::from(foretold.times);
+                    let known = known(options, foretold.key, r.number, preempts(r));
+                    self.meet(edge, Some(known), || next(at.after(&foretold.change), Some(sums)));
+                    continue;
                 }
+                let before = sums.as_ref().map(|sums| (at.digests(), sums));
+                let recalled = before
+                    .as_ref()
+                    .and_then(|(before, sums)| self.stepper.calls.recall(before, sums, r));
+                if let Some(after) = &recalled
+                    && !cfg!(test)
+                    && let Some(node) =
+                        self.shared.find(known(options, after.key(), r.number, preempts(r)))
+                {
+                    self.stepper.steps += 1;
+                    self.part.edge(Edge::new(r.number, None, 1), node);
+                    continue;
+                }
+                self.stepper.make(at)?;
+                let was = before.filter(|_| recalled.is_none());
+                let was = was.map(|(before, sums)| (Arc::clone(&at.base), before, sums));
                 // The last one needs no copy.
                 let is_last = i + 1 == ready.len() && way + 1 == r.ways();
-                let given = if is_last { programs.take() } else { programs.clone() };
-                let mut programs = given.expect("only the last takes it");
+                let given = if is_last { ahead.take() } else { ahead.clone() };
+                let mut programs = given.expect("only the last takes it").into_base();
                 let edge = self.stepper.step(&mut programs, r, way)?;
-                self.reach(
-                    edge,
-                    Open {
-                        node: 0,
-                        programs,
-                        last: r.number,
-                        preempted: preempts(r),
-                        depth: depth + 1,
-                        sums: foretold.map(|foretold| foretold.sums),
-                    },
-                );
+                self.reach(edge, programs, r, (recalled, was), next);
             }
         }
         // The first is to be looked at first.
@@ -308,27 +332,64 @@ impl<'w, 's, I: Interpreter> Worker<'w, 's, I> {
         Ok(())
     }
 
-    /// Notes a step to a state, which is to be looked at if it is a new one.
-    fn reach(&mut self, edge: Edge, mut to: Open) {
+    /// Makes a step that was told, and sees that it leads where it should.
+    fn check(&mut self, at: &Ahead, who: &Ready, sums: &Sums) -> Result<(), ExploreError> {
+        let (mut at, steps) = (at.clone(), self.stepper.steps);
+        self.stepper.make(&mut at)?;
+        let mut programs = at.into_base();
+        self.stepper.step(&mut programs, who, 0)?;
+        self.stepper.arrive(&mut programs);
+        assert_eq!(*sums, Sums::of(&programs), "foretold wrongly");
+        self.stepper.steps = steps;
+        Ok(())
+    }
+
+    /// Notes a step that was made, from a state (`was`) to one whose sums may be
+    /// known already.
+    fn reach(
+        &mut self,
+        edge: Edge,
+        mut programs: Programs,
+        who: &Ready,
+        (recalled, was): (Option<Sums>, Option<Was<'_>>),
+        next: impl FnOnce(Ahead, Option<Sums>) -> Open,
+    ) {
         let options = self.shared.options;
-        let known = options.merge.then(|| {
-            self.stepper.arrive(&mut to.programs);
-            let key = match &to.sums {
-                Some(foretold) => {
-                    if cfg!(test) {
-                        assert_eq!(*foretold, Sums::of(&to.programs), "foretold wrongly");
-                    }
-                    foretold.key()
+        let (mut sums, mut key) = (None, None);
+        if options.merge {
+            self.stepper.arrive(&mut programs);
+            if options.memory {
+                if cfg!(test)
+                    && let Some(recalled) = &recalled
+                {
+                    assert_eq!(
+                        *recalled,
+                        Sums::of(&programs),
+                        "recalled wrongly: {:?}",
+                        who.want()
+                    );
                 }
-                None if options.memory => to.sums.insert(Sums::of(&to.programs)).key(),
-                None => state::key(&to.programs),
-            };
-            known(options, key, to.last, to.preempted)
-        });
+                let sums = sums.insert(recalled.unwrap_or_else(|| Sums::of(&programs)));
+                key = Some(sums.key());
+            } else {
+                key = Some(state::key(&programs));
+            }
+        }
+        let ahead = Ahead::real(programs);
+        if let (Some((was, before, from)), Some(to)) = (was, &sums) {
+            self.stepper.calls.learn(&was, (&before, from), who, (&ahead.digests(), to));
+        }
+        let to = next(ahead, sums);
+        let known = key.map(|key| known(options, key, to.last, to.preempted));
+        self.meet(edge, known, || to);
+    }
+
+    /// Notes a step to a state, which is to be looked at if it is a new one.
+    fn meet(&mut self, edge: Edge, known: Option<Known>, to: impl FnOnce() -> Open) {
         match self.shared.meet(known) {
             Met::New(node) => {
                 self.part.edge(edge, node);
-                self.open.push(Open { node, ..to });
+                self.open.push(Open { node, ..to() });
             }
             Met::Again(node) => self.part.edge(edge, node),
             Met::TooMany => {

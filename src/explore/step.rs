@@ -2,19 +2,31 @@
 //!
 //! Left out: choosing which.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 
+use super::ahead::Ahead;
 use super::graph::Edge;
-use super::predict::{Arrivals, Foretold, foretell};
+use super::predict::{Foretold, Learned, foretell};
+use super::recall::Calls;
 use super::reduce;
 use super::state::Sums;
+use crate::base::cow::Arc;
 use crate::kernel::task::TaskId;
-use crate::session::program::{Body, Interpreter, ProgramError, Programs, Want};
+use crate::session::program::{Interpreter, ProgramError, Programs, Want, question};
 use crate::trace::Origin;
 
-/// What a program wants next, and from which line.
-type Ask = Rc<(Want, Origin)>;
+/// What a program wants next.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub want: Want,
+    /// From which line.
+    origin: Origin,
+    /// The hash of what it wants.
+    pub question: u64,
+}
+
+/// The same, shared.
+pub(super) type Ask = Rc<Asked>;
 
 /// Somebody who can go on.
 pub(super) struct Ready {
@@ -27,12 +39,12 @@ pub(super) struct Ready {
 impl Ready {
     /// What it wants next.
     pub(super) fn want(&self) -> &Want {
-        &self.ask.0
+        &self.ask.want
     }
 
     /// In how many ways it can go on.
     pub(super) fn ways(&self) -> u32 {
-        if let Want::Choose(n) = self.ask.0 { n } else { 1 }
+        if let Want::Choose(n) = self.ask.want { n } else { 1 }
     }
 }
 
@@ -41,23 +53,32 @@ pub(super) struct Stepper<'i, I> {
     interpreter: &'i I,
     /// Whether each load and store is a step.
     memory: bool,
-    /// What programs want, by what they are: asking means running a function.
-    asked: HashMap<u64, Ask>,
-    /// Where tapes lead.
-    arrivals: Arrivals,
+    learned: Learned,
+    /// System calls that were made.
+    pub calls: Calls,
     /// Steps made, each load and store counted.
     pub steps: u64,
 }
 
 impl<'i, I: Interpreter> Stepper<'i, I> {
     pub(super) fn new(interpreter: &'i I, memory: bool) -> Stepper<'i, I> {
-        Stepper { interpreter, memory, asked: HashMap::new(), arrivals: HashMap::new(), steps: 0 }
+        Stepper {
+            interpreter,
+            memory,
+            learned: Learned::default(),
+            calls: Calls::default(),
+            steps: 0,
+        }
     }
 
     fn ask(&mut self, programs: &Programs, task: TaskId) -> Ask {
         let body = programs.body(task).expect("it is ready");
-        let ask = || Rc::new(self.interpreter.next(body));
-        self.asked.entry(body.digest()).or_insert_with(ask).clone()
+        let ask = || {
+            let (want, origin) = self.interpreter.next(body);
+            let question = question(&want);
+            Rc::new(Asked { want, origin, question })
+        };
+        self.learned.asked.entry(body.digest()).or_insert_with(ask).clone()
     }
 
     /// Finds out where functions are that were told something.
@@ -65,32 +86,73 @@ impl<'i, I: Interpreter> Stepper<'i, I> {
         programs.arrive(|body| {
             let digest = body.top().tape.digest();
             let place = self.interpreter.place(body);
-            self.arrivals.insert(digest, place.unwrap_or(digest));
+            self.learned.arrivals.insert(digest, place.unwrap_or(digest));
             place
         });
     }
 
     /// What a step would lead to, if that can be told without making it.
-    pub(super) fn foretell(
-        &self,
-        programs: &Programs,
-        sums: &Sums,
-        who: &Ready,
-    ) -> Option<Foretold> {
+    pub(super) fn foretell(&self, at: &Ahead, sums: &Sums, who: &Ready) -> Option<Foretold> {
         if !self.memory {
             return None;
         }
-        let asks = |body: &Body, top| self.asked.get(&body.digest_with(top)).map(|ask| &ask.0);
-        foretell(programs, sums, &self.arrivals, who.task, who.want(), asks)
+        foretell(at, sums, &self.learned, who.task, &who.ask)
+    }
+
+    /// Makes the steps that were only told, so that the state is a real one.
+    ///
+    /// # Errors
+    /// The kernel is broken.
+    pub(super) fn make(&mut self, at: &mut Ahead) -> Result<(), ProgramError> {
+        if at.is_real() {
+            return Ok(());
+        }
+        // They have been counted.
+        let steps = self.steps;
+        let mut programs = Programs::clone(&at.base);
+        for task in &at.steps {
+            let who = self.one(&programs, *task);
+            self.step(&mut programs, &who, 0)?;
+            self.arrive(&mut programs);
+        }
+        self.steps = steps;
+        *at = Ahead::real(programs);
+        Ok(())
+    }
+
+    fn one(&mut self, programs: &Programs, task: TaskId) -> Ready {
+        let number = programs.body(task).map_or(0, |body| body.number);
+        Ready { task, number, ask: self.ask(programs, task) }
     }
 
     /// Those who can go on, in order of creation.
     pub(super) fn ready(&mut self, programs: &Programs) -> Vec<Ready> {
-        let one = |task: TaskId| {
-            let number = programs.body(task).map_or(0, |body| body.number);
-            Ready { task, number, ask: self.ask(programs, task) }
-        };
-        programs.runnable().into_iter().map(one).collect()
+        programs.runnable().into_iter().map(|task| self.one(programs, task)).collect()
+    }
+
+    /// The same in a state that need not be a real one; it becomes one if it
+    /// must be asked what somebody wants. Who can go on is the same as in its
+    /// base: loads and stores that are told change nothing of that.
+    ///
+    /// # Errors
+    /// The kernel is broken.
+    pub(super) fn ready_at(&mut self, at: &mut Ahead) -> Result<Vec<Ready>, ProgramError> {
+        let base = Arc::clone(&at.base);
+        let mut ready = Vec::new();
+        for task in base.runnable() {
+            if !at.has_moved(task) {
+                ready.push(self.one(&base, task));
+                continue;
+            }
+            let body = base.body(task).expect("it is ready");
+            let digest = body.digest_with(at.tape(task, body));
+            let Some(ask) = self.learned.asked.get(&digest) else {
+                self.make(at)?;
+                return Ok(self.ready(&at.base));
+            };
+            ready.push(Ready { task, number: body.number, ask: ask.clone() });
+        }
+        Ok(ready)
     }
 
     /// Lets a program do one step; `way` is taken if it asks for one.
@@ -106,7 +168,7 @@ impl<'i, I: Interpreter> Stepper<'i, I> {
         let mut ask = who.ask.clone();
         let mut times = 0;
         loop {
-            let (want, origin) = &*ask;
+            let Asked { want, origin, question: _ } = &*ask;
             let glued = reduce::is_part(want, self.memory);
             programs.system.log.origin = *origin;
             programs.perform(self.interpreter, who.task, want.clone(), way)?;
@@ -116,7 +178,7 @@ impl<'i, I: Interpreter> Stepper<'i, I> {
             }
             ask = self.ask(programs, who.task);
             // Each of its ways is a step of its own.
-            if matches!(ask.0, Want::Choose(_)) {
+            if matches!(ask.want, Want::Choose(_)) {
                 break;
             }
         }

@@ -14,7 +14,7 @@ use super::vmem::Size;
 use crate::base::VirtAddr;
 
 /// One operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum UserOp {
     /// MOV from memory.
     Load {
@@ -67,7 +67,7 @@ pub enum UserOp {
 }
 
 /// What a locked instruction does to a word. Bits beyond its width are dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Atomic {
     /// LOCK CMPXCHG: `new` if it is `expected`, else what it was.
     CompareExchange {

@@ -15,7 +15,7 @@ use super::{Cpu, Machine, PhysMem};
 use crate::base::{PAGE_SIZE, PhysAddr, VirtAddr};
 
 /// Width of a load or store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Size {
     /// 8 bits.

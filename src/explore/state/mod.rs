@@ -28,7 +28,6 @@
 
 mod files;
 mod ids;
-mod mixer;
 mod mm;
 mod signal;
 mod sums;
@@ -36,7 +35,7 @@ mod task;
 
 use std::hash::Hash;
 
-use mixer::Mixer;
+use crate::base::Mixer;
 pub(super) use sums::Sums;
 
 use crate::base::Id;

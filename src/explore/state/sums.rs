@@ -11,8 +11,9 @@
 
 use std::hash::{Hash, Hasher};
 
-use super::mixer::Mixer;
 use super::{AllNames, Canon, Key};
+use crate::base::Mixer;
+use crate::base::cow::Arc;
 use crate::kernel::mm::MmId;
 use crate::session::program::{Ended, Programs};
 
@@ -23,7 +24,7 @@ pub struct Sums {
     memory: u64,
     bodies: u64,
     /// The address spaces by their numbers.
-    mms: Vec<MmId>,
+    mms: Arc<Vec<MmId>>,
 }
 
 fn hash(value: impl Hash) -> u64 {
@@ -77,7 +78,7 @@ impl Sums {
             kernel: canon.hasher.finish(),
             memory: canon.memory,
             bodies: sum,
-            mms: canon.names.mms.met,
+            mms: Arc::new(canon.names.mms.met),
         }
     }
 
@@ -91,14 +92,58 @@ impl Sums {
         self.mms.iter().position(|met| *met == mm).map(|n| n as u32)
     }
 
-    /// A word of an address space becomes another one.
-    pub fn store(&mut self, mm: u32, addr: u64, from: u64, to: u64) {
-        self.memory =
-            self.memory.wrapping_sub(word(mm, addr, from)).wrapping_add(word(mm, addr, to));
+    /// What the hash becomes, and the sums over memory and over the bodies, when
+    /// a word (of an address space, at an address) and a body's digest become
+    /// other ones.
+    pub fn changed(
+        &self,
+        stored: Option<(u32, u64, u64, u64)>,
+        (from, to): (u64, u64),
+    ) -> (Key, (u64, u64)) {
+        let memory = stored.map_or(self.memory, |(mm, addr, from, to)| {
+            self.memory.wrapping_sub(word(mm, addr, from)).wrapping_add(word(mm, addr, to))
+        });
+        let bodies = self.bodies.wrapping_sub(hash(from)).wrapping_add(hash(to));
+        (Key(hash((self.kernel, memory, bodies))), (memory, bodies))
     }
 
-    /// The digest of a body becomes another one.
-    pub fn moves(&mut self, from: u64, to: u64) {
-        self.bodies = self.bodies.wrapping_sub(hash(from)).wrapping_add(hash(to));
+    /// The same with other sums over memory and over the bodies.
+    #[must_use]
+    pub fn with(&self, (memory, bodies): (u64, u64)) -> Sums {
+        Sums { memory, bodies, ..self.clone() }
+    }
+
+    /// The kernel's part.
+    pub fn kernel(&self) -> u64 {
+        self.kernel
+    }
+
+    /// The sum over the bodies.
+    pub fn bodies(&self) -> Bodies {
+        Bodies(self.bodies)
+    }
+
+    /// Whether the memory is the same.
+    pub fn same_memory(&self, other: &Sums) -> bool {
+        (self.memory, &self.mms) == (other.memory, &other.mms)
+    }
+
+    /// The same memory with another kernel and other bodies.
+    #[must_use]
+    pub fn after_call(&self, kernel: u64, Bodies(bodies): Bodies) -> Sums {
+        Sums { kernel, bodies, ..self.clone() }
+    }
+}
+
+/// The sum over bodies.
+#[derive(Debug, Clone, Copy)]
+pub struct Bodies(u64);
+
+impl Bodies {
+    /// The digest of a body becomes another one; the body may begin or end.
+    #[must_use]
+    pub fn moved(self, from: Option<u64>, to: Option<u64>) -> Bodies {
+        let term = |digest: Option<u64>| digest.map_or(0, hash);
+        Bodies(self.0.wrapping_sub(term(from)).wrapping_add(term(to)))
     }
 }

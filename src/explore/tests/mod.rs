@@ -31,7 +31,7 @@ fn started() -> Subject {
 }
 
 fn search(mini: &Mini, options: &Options) -> Exploration {
-    let means = Means { crew: mini, meter: &Meter::default() };
+    let means = Means { crew: mini, meter: &Meter::default(), looks: false };
     explore(&started(), mini, options, means, &mut |_, _| ControlFlow::Continue(())).unwrap()
 }
 
@@ -121,7 +121,7 @@ fn in_shards(mini: &Mini, one: &Exploration, all: &Options) {
     let mut files = Vec::new();
     for index in 1..=of {
         let shard = Shard::new(index, of).unwrap();
-        let means = Means { crew: mini, meter: &Meter::default() };
+        let means = Means { crew: mini, meter: &Meter::default(), looks: false };
         let watch = &mut |_: &Programs, _| ControlFlow::Continue(());
         let found = shard.explore(&started(), mini, all, means, watch).unwrap();
         assert_eq!(found.hit, [Bound::Shards]);
@@ -148,7 +148,7 @@ fn by_chance(mini: &Mini, one: &Exploration, all: &Options) {
     for pct in [None, Some(2)] {
         let samples = Samples { runs: 5, seed: 3, pct };
         let made = |jobs: usize| {
-            let means = Means { crew: mini, meter: &Meter::default() };
+            let means = Means { crew: mini, meter: &Meter::default(), looks: false };
             let watch = &mut |_: &Programs, _| ControlFlow::Continue(());
             let options = Options { jobs, ..all.clone() };
             sample(&started(), mini, &options, samples, means, watch).unwrap()

@@ -9,9 +9,10 @@
 //! Linux: none. Left out: variables that are not used any more.
 
 use std::fmt::{self, Write};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 
 use super::{Answer, Body, Frame, Programs};
+use crate::base::Mixer;
 use crate::kernel::syscalls::Out;
 use crate::kernel::task::TaskId;
 
@@ -28,7 +29,7 @@ impl<H: Hasher> Write for Printed<'_, H> {
 
 /// The hash of a tape with one more answer.
 pub fn extend(digest: u64, question: u64, answer: &Answer) -> u64 {
-    let mut h = DefaultHasher::new();
+    let mut h = Mixer::default();
     (digest, question).hash(&mut h);
     match answer {
         Answer::Returned(ret, out) => {
@@ -90,7 +91,7 @@ impl Body {
     /// The same with another digest of the top frame's tape.
     pub fn digest_with(&self, top: u64) -> u64 {
         let Body { number, pid, frames, thread } = self;
-        let mut h = DefaultHasher::new();
+        let mut h = Mixer::default();
         (number, pid, thread, frames.len()).hash(&mut h);
         // What a frame has begun with is part of its tape's digest.
         let last = frames.len().wrapping_sub(1);

@@ -4,11 +4,11 @@
 //! Linux: none; this is user mode. Left out: asking and answering; see
 //! `program`.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use super::identity::extend;
-use crate::base::PVec;
+use crate::base::{Mixer, PVec};
 use crate::kernel::error::SysError;
 use crate::kernel::syscalls::{Call, Out};
 use crate::machine::UserOp;
@@ -142,7 +142,7 @@ impl Tape {
 
     /// The empty tape of a function that begins in a process.
     pub(super) fn begin(start: &Start, handler: bool, pid: i32) -> Tape {
-        let mut h = DefaultHasher::new();
+        let mut h = Mixer::default();
         (start, handler, pid).hash(&mut h);
         Tape { digest: h.finish(), ..Tape::default() }
     }
@@ -151,7 +151,7 @@ impl Tape {
         self.before = self.digest;
         self.digest = extend(self.digest, question, &answer);
         if let Some(pid) = self.passes_to.take() {
-            let mut h = DefaultHasher::new();
+            let mut h = Mixer::default();
             (self.digest, pid).hash(&mut h);
             self.digest = h.finish();
         }
@@ -199,13 +199,13 @@ impl Tape {
 
 /// The hash by which replay knows a question again.
 pub fn question(want: &Want) -> u64 {
-    let mut h = DefaultHasher::new();
+    let mut h = Mixer::default();
     match want {
         Want::Sys(call, child) => {
             (0u8, call.nr, call.args, child).hash(&mut h);
             format!("{:?}", call.payload).hash(&mut h);
         }
-        Want::Op(op) => (1u8, format!("{op:?}")).hash(&mut h),
+        Want::Op(op) => (1u8, op).hash(&mut h),
         Want::Define(name, size) => (5u8, name, size).hash(&mut h),
         Want::Symbol(name) => (6u8, name).hash(&mut h),
         Want::Choose(n) => (2u8, n).hash(&mut h),

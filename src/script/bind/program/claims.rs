@@ -103,6 +103,11 @@ impl<'c> Checked<'c> {
         Checked { ctx, machine, verdicts, failed: None }
     }
 
+    /// Whether there are any.
+    pub(super) fn any(&self) -> bool {
+        !self.verdicts.is_empty()
+    }
+
     /// Looks at a state: the script's machine is in it for that time.
     pub(super) fn look(&mut self, programs: &Programs, node: usize) -> ControlFlow<()> {
         let (machine, ctx) = (self.machine, self.ctx);

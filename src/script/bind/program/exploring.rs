@@ -18,7 +18,7 @@ use crate::explore::crew::{Alone, Crew};
 use crate::explore::guided::{self, Goal, Reached};
 use crate::explore::meter::Meter;
 use crate::explore::sample::{Samples, sample};
-use crate::explore::search::Found;
+use crate::explore::search::{Found, Watch};
 use crate::explore::shard::Shard;
 use crate::explore::{self, Exploration, ExploreError, Means, Subject, graph, show};
 use crate::script::bind::args::Named;
@@ -79,7 +79,7 @@ fn explore(
     machine: &Machine,
     start: Start,
     how: &Exploring,
-    look: &mut dyn FnMut(&Programs, usize) -> ControlFlow<()>,
+    mut look: Option<Watch<'_>>,
 ) -> Result<Exploration, ScriptError> {
     let mut language = Language::new(engine, control, ast);
     language.explores();
@@ -90,13 +90,17 @@ fn explore(
     let started = programs.start(start).map_err(|e| broken(e.into()))?;
     let first = programs.system.task(started).pid;
     let subject = Subject { programs, first };
+    let looks = look.is_some();
     let watch = &mut |programs: &Programs, node| match control.stopped() {
-        None if !control.is_interrupted() => look(programs, node),
+        None if !control.is_interrupted() => match &mut look {
+            Some(look) => look(programs, node),
+            None => ControlFlow::Continue(()),
+        },
         _ => ControlFlow::Break(()),
     };
     let copies = (options.jobs > 1).then(|| Copies::of(control, ast, machine)).flatten();
     let crew: &dyn Crew = copies.as_ref().map_or(&Alone, |copies| copies);
-    let means = Means { crew, meter: &how.meter };
+    let means = Means { crew, meter: &how.meter, looks };
     let found = match (how.samples, how.shard) {
         (Some(samples), _) => sample(&subject, &language, &options, samples, means, watch),
         (None, Some(shard)) => shard.explore(&subject, &language, &options, means, watch),
@@ -127,8 +131,7 @@ pub fn explore_main(
     how: &Exploring,
 ) -> Result<Exploration, Box<Report>> {
     let start = Start::new(MAIN);
-    let look = &mut |_: &Programs, _| ControlFlow::Continue(());
-    explore(engine, control, ast, machine, start, how, look).map_err(|e| {
+    explore(engine, control, ast, machine, start, how, None).map_err(|e| {
         let context =
             crate::script::diagnose::Context { engine, control, ast: Some(ast), scope: None };
         let error: Box<rhai::EvalAltResult> = e.into();
@@ -228,7 +231,9 @@ pub(super) fn register(book: &mut Book, control: &Control, machine: &Machine) {
         let start = plain::start("explore: function", what)?;
         let (how, claims) = how(map)?;
         let mut checked = Checked::new(ctx, &machine, claims);
+        let claims = checked.any();
         let look = &mut |programs: &Programs, node| checked.look(programs, node);
+        let look: Option<Watch<'_>> = if claims { Some(look) } else { None };
         let found = explore(ctx.engine(), &control, &ast, &machine, start, &how, look);
         let verdicts = checked.finish()?;
         Ok(Explored(Rc::new(found?), verdicts.into()))

@@ -10,7 +10,7 @@ use std::hash::Hasher;
 
 /// The hash so far.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Mixer(u64);
+pub struct Mixer(u64);
 
 impl Mixer {
     #[inline]
