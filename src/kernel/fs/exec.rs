@@ -17,11 +17,12 @@
 //!
 //! Linux: fs/exec.c (do_execveat_common, bprm_execve, begin_new_exec,
 //! exec_mmap), fs/binfmt_elf.c (load_elf_binary).
-//! Left out: dynamic linkers, core dumps of what failed, in_execve, execveat's
-//! descriptor.
+//! Left out: core dumps of what failed, in_execve, execveat's descriptor.
 
 mod bprm;
 mod dethread;
+pub mod elf;
+mod elf_map;
 mod load;
 #[cfg(test)]
 mod tests;

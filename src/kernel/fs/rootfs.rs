@@ -8,6 +8,8 @@ use super::InodeId;
 use super::file_io::write_inode_pages;
 use super::inode::{CharDev, Image, Inode, InodeKind};
 use super::namei::add_entry;
+use crate::abi::Errno;
+use crate::kernel::error::SysError;
 use crate::kernel::system::System;
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
@@ -65,6 +67,40 @@ pub fn add_program(sys: &mut System, name: &str) {
     if sys.kernel.inodes.get(bin).is_some_and(Inode::is_dir) && entry(sys, bin, name).is_none() {
         program(sys, bin, name, 0o755, SMALL);
     }
+}
+
+/// Adds a regular file, as if the image had held it; directories on the way are
+/// made. `path` is absolute, without `.` and `..`.
+///
+/// # Errors
+/// EEXIST: the name is taken; ENOTDIR: something on the way is no directory;
+/// EINVAL: the path names no file; ENOMEM.
+pub fn add_file(sys: &mut System, path: &str, bytes: &[u8], mode: u32) -> Result<(), SysError> {
+    let fail = |errno, why: String| Err(SysError::with(errno, "rootfs", why));
+    let mut names: Vec<&str> = path.split('/').collect();
+    let file = names.pop().unwrap_or("");
+    if names.first() != Some(&"") || file.is_empty() {
+        return fail(Errno::EINVAL, format!("{path:?} is not the absolute name of a file"));
+    }
+    let mut at = sys.kernel.root_inode;
+    for name in &names[1..] {
+        at = match entry(sys, at, name) {
+            Some(next) => next,
+            None if matches!(*name, "" | "." | "..") => {
+                return fail(Errno::EINVAL, format!("{path:?} holds an empty name or dots"));
+            }
+            None => add(sys, at, name, dir(), 0o755),
+        };
+        if !sys.kernel.inodes[at].is_dir() {
+            return fail(Errno::ENOTDIR, format!("{name:?} in {path:?} is no directory"));
+        }
+    }
+    if entry(sys, at, file).is_some() {
+        return fail(Errno::EEXIST, format!("there is a file {path} already"));
+    }
+    let empty = InodeKind::Reg { size: 0, pages: BTreeMap::new() };
+    let inode = add(sys, at, file, empty, mode);
+    write_inode_pages(sys, inode, 0, bytes)
 }
 
 /// Builds the tree and makes it `kernel.root_inode`. For boot, once the page

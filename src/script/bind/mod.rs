@@ -19,6 +19,7 @@
 mod args;
 mod constants;
 mod door;
+mod elf;
 mod files;
 mod identity;
 mod kinds;
@@ -78,6 +79,7 @@ impl World {
         vars::register(book);
         views::register(book, self.main());
         machine::register(book, self.main());
+        elf::register(book);
         book.for_all();
         program::register(book, control, self.main());
         open.close();

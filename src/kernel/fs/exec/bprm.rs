@@ -3,18 +3,21 @@
 //!
 //! Linux: fs/exec.c (alloc_bprm, do_open_execat, bprm_stack_limits,
 //! exec_binprm), fs/binfmt_script.c (load_script), include/linux/binfmts.h.
-//! Left out: formats other than programs given as data and scripts; binfmt_misc.
+//! Left out: formats other than ELF, programs given as data and scripts;
+//! binfmt_misc.
 
-use super::super::InodeId;
 use super::super::file_io::read_inode_pages;
 use super::super::inode::{Image, InodeKind};
 use super::super::namei::{AT_FDCWD, filename_lookup, getname};
 use super::super::perm::{MAY_EXEC, inode_permission};
+use super::super::{File, FileKind, InodeId};
+use super::elf::{ELFMAG, Elf, load_elf};
 use crate::abi::Errno;
 use crate::abi::numbers::RLIMIT_STACK;
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
+use crate::traced;
 use std::sync::Arc;
 
 /// How much of a file says what kind it is (`BINPRM_BUF_SIZE`).
@@ -30,6 +33,15 @@ pub const MAX_ARG_BYTES: u64 = _STK_LIM / 4 * 3;
 /// A script may name a script may name a script: so many times.
 const MAX_DEPTH: u32 = 5;
 
+/// What execve makes a process of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Program {
+    /// Segments given as sizes.
+    Image(Arc<Image>),
+    /// An ELF file.
+    Elf(Box<Elf>),
+}
+
 /// `struct linux_binprm`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinuxBinprm {
@@ -39,8 +51,8 @@ pub struct LinuxBinprm {
     pub inode: InodeId,
     /// Its absolute name (`mm->exe_file`).
     pub path: Arc<str>,
-    /// Its segments.
-    pub image: Arc<Image>,
+    /// What is in it.
+    pub program: Program,
     /// Arguments, those of interpreters included.
     pub argv: Vec<String>,
     /// Environment.
@@ -50,7 +62,8 @@ pub struct LinuxBinprm {
 /// Opens what is to be executed (`do_open_execat`).
 ///
 /// # Errors
-/// Those of the walk; EACCES: no regular file, or not executable.
+/// Those of the walk; EACCES: no regular file, or not executable; ETXTBSY:
+/// somebody could write it.
 pub fn do_open_execat(
     sys: &mut System,
     task: TaskId,
@@ -64,6 +77,12 @@ pub fn do_open_execat(
         return Err(SysError::with(Errno::EACCES, "may_open", why));
     }
     inode_permission(sys, task, inode, MAY_EXEC, &name)?;
+    // exe_file_deny_write_access
+    let writes = |f: &File| f.kind == FileKind::Inode(inode) && f.may_write();
+    if sys.kernel.filps.iter().any(|(_, f)| writes(f)) {
+        let why = format!("{name} is open for writing");
+        return Err(SysError::with(Errno::ETXTBSY, "do_open_execat", why));
+    }
     Ok((inode, name))
 }
 
@@ -159,14 +178,13 @@ pub fn prepare(
             let why = "more than five scripts that are each other's interpreter";
             return refuse(Errno::ELOOP, "exec_binprm", why);
         }
-        if let InodeKind::Image(image) = &sys.kernel.inodes[inode].kind
-            && image.interpreter.is_none()
-        {
-            let image = Arc::clone(image);
-            let filename = filename.to_string();
-            return Ok(LinuxBinprm { filename, inode, path, image, argv, envp: envp.to_vec() });
-        }
-        let (name, arg) = load_script(sys, inode, &path)?;
+        let (name, arg) = match search_binary_handler(sys, task, inode, &path)? {
+            Binary::Program(program) => {
+                let (filename, envp) = (filename.to_string(), envp.to_vec());
+                return Ok(LinuxBinprm { filename, inode, path, program, argv, envp });
+            }
+            Binary::Script(name, arg) => (name, arg),
+        };
         argv.splice(..1, [Some(name.clone()), arg, Some(interp)].into_iter().flatten());
         check_strings(sys, task, filename, &argv, envp)?;
         if name.is_empty() {
@@ -179,21 +197,39 @@ pub fn prepare(
     refuse(Errno::ELOOP, "exec_binprm", "too many interpreters")
 }
 
-/// Reads the `#!` line.
-fn load_script(
+/// What a file turns out to be.
+enum Binary {
+    Program(Program),
+    /// Interpreter, and its argument.
+    Script(String, Option<String>),
+}
+
+/// Finds the format of a file by its first bytes.
+fn search_binary_handler(
     sys: &mut System,
+    task: TaskId,
     inode: InodeId,
     path: &str,
-) -> Result<(String, Option<String>), SysError> {
+) -> Result<Binary, SysError> {
+    if let InodeKind::Image(image) = &sys.kernel.inodes[inode].kind
+        && image.interpreter.is_none()
+    {
+        return Ok(Binary::Program(Program::Image(Arc::clone(image))));
+    }
     let mut buf = [0; BINPRM_BUF_SIZE];
     read_inode_pages(sys, inode, 0, &mut buf)?;
+    if buf.starts_with(ELFMAG) {
+        let elf = traced!(sys, load_elf(task, inode))?;
+        return Ok(Binary::Program(Program::Elf(Box::new(elf))));
+    }
     let found = if buf.starts_with(b"#!") { parse_script(&buf) } else { None };
-    found.ok_or_else(|| {
+    let (name, arg) = found.ok_or_else(|| {
         let why = format!(
-            "{path} is neither a program image nor a script that begins with #! and an interpreter"
+            "{path} is neither a program image, nor an ELF file, nor a script that begins with #! and an interpreter"
         );
         SysError::with(Errno::ENOEXEC, "search_binary_handler", why)
-    })
+    })?;
+    Ok(Binary::Script(name, arg))
 }
 
 #[cfg(test)]
@@ -202,6 +238,7 @@ mod tests {
     use crate::abi::OpenFlags;
     use crate::kernel::boot::{BootConfig, boot};
     use crate::kernel::fs::attr::fchmod;
+    use crate::kernel::fs::fdtable::close_fd;
     use crate::kernel::fs::open::do_sys_open;
     use crate::kernel::fs::rw::{At, ksys_write};
     use crate::kernel::fs::uio::Source;
@@ -219,6 +256,7 @@ mod tests {
         let from = Source::Bytes(text.as_bytes());
         ksys_write(s, t, fd, from, At::Pos, &mut 0).unwrap();
         fchmod(s, t, fd, mode).unwrap();
+        close_fd(s, t, fd).unwrap();
     }
 
     fn exec(s: &mut System, t: TaskId, path: &str) -> Result<Vec<String>, Errno> {

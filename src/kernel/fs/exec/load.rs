@@ -14,9 +14,13 @@
 //! Linux: fs/exec.c (bprm_mm_init, copy_strings), fs/binfmt_elf.c
 //! (load_elf_binary, create_elf_tables), arch/x86/kernel/process_64.c
 //! (start_thread).
-//! Left out: program headers and vDSO in the auxiliary vector.
+//! Left out: vDSO, AT_HWCAP and the sizes of signal frames and rseq in the
+//! auxiliary vector: no code looks at them yet.
 
 use super::LinuxBinprm;
+use super::bprm::Program;
+use super::elf::PHDR_SIZE;
+use super::elf_map::{Loaded, map_elf};
 use crate::abi::{Errno, OpenFlags};
 use crate::base::PAGE_SIZE;
 use crate::kernel::cred::user_ns::{from_kgid_munged, from_kuid_munged};
@@ -42,6 +46,9 @@ const CLOCKS_PER_SEC: u64 = 100;
 #[allow(missing_docs, reason = "getauxval(3) describes each")]
 mod at {
     pub const AT_NULL: u64 = 0;
+    pub const AT_PHDR: u64 = 3;
+    pub const AT_PHENT: u64 = 4;
+    pub const AT_PHNUM: u64 = 5;
     pub const AT_PAGESZ: u64 = 6;
     pub const AT_BASE: u64 = 7;
     pub const AT_FLAGS: u64 = 8;
@@ -131,15 +138,24 @@ pub fn load_binary(
     new: &NewMm,
     secureexec: bool,
 ) -> Result<(), SysError> {
-    let kind = FileKind::Inode(bprm.inode);
-    let file = alloc_file(sys, kind, OpenFlags::empty(), bprm.path.clone());
-    let loaded = load_image(sys, new.mm, &bprm.image, Some(file));
-    // Each mapping holds a reference of its own.
-    fput(sys, file);
-    let entry = loaded?;
-    let sp = traced!(sys, create_elf_tables(task, new, entry, secureexec))?;
+    let loaded = match &bprm.program {
+        Program::Elf(elf) => {
+            let file = (bprm.inode, &bprm.path);
+            traced!(sys, map_elf(task, new.mm, file, elf))?
+        }
+        Program::Image(image) => {
+            let kind = FileKind::Inode(bprm.inode);
+            let file = alloc_file(sys, kind, OpenFlags::empty(), bprm.path.clone());
+            let loaded = load_image(sys, new.mm, image, Some(file));
+            // Each mapping holds a reference of its own.
+            fput(sys, file);
+            let entry = loaded?;
+            Loaded { start: entry, entry, headers: None, base: 0 }
+        }
+    };
+    let sp = traced!(sys, create_elf_tables(task, new, &loaded, secureexec))?;
     sys.mm_mut(new.mm).start_stack = sp;
-    start_thread(sys, task, entry, sp);
+    start_thread(sys, task, loaded.start, sp);
     Ok(())
 }
 
@@ -149,7 +165,7 @@ fn create_elf_tables(
     sys: &mut System,
     task: TaskId,
     new: &NewMm,
-    entry: u64,
+    loaded: &Loaded,
     secureexec: bool,
 ) -> Result<u64, SysError> {
     let mut random = [0; 16];
@@ -160,12 +176,15 @@ fn create_elf_tables(
 
     let c = sys.cred(task);
     let (ns, uid, euid, gid, egid) = (c.user_ns, c.uid, c.euid, c.gid, c.egid);
-    let auxv = [
-        (at::AT_PAGESZ, PAGE_SIZE),
-        (at::AT_CLKTCK, CLOCKS_PER_SEC),
-        (at::AT_BASE, 0),
+    let mut auxv = vec![(at::AT_PAGESZ, PAGE_SIZE), (at::AT_CLKTCK, CLOCKS_PER_SEC)];
+    if let Some((phdr, phnum)) = loaded.headers {
+        let phent = PHDR_SIZE as u64;
+        auxv.extend([(at::AT_PHDR, phdr), (at::AT_PHENT, phent), (at::AT_PHNUM, phnum)]);
+    }
+    auxv.extend([
+        (at::AT_BASE, loaded.base),
         (at::AT_FLAGS, 0),
-        (at::AT_ENTRY, entry),
+        (at::AT_ENTRY, loaded.entry),
         (at::AT_UID, u64::from(from_kuid_munged(sys, ns, uid))),
         (at::AT_EUID, u64::from(from_kuid_munged(sys, ns, euid))),
         (at::AT_GID, u64::from(from_kgid_munged(sys, ns, gid))),
@@ -175,7 +194,7 @@ fn create_elf_tables(
         (at::AT_EXECFN, new.execfn),
         (at::AT_PLATFORM, platform),
         (at::AT_NULL, 0),
-    ];
+    ]);
     let mut words = vec![new.args.len() as u64];
     words.extend_from_slice(&new.args);
     words.push(0);

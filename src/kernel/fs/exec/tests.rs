@@ -315,6 +315,8 @@ fn a_script_runs_its_interpreter() {
     assert_eq!(run(&mut s, t, creat).map(|_| ()), Ok(()));
     let bytes = Payload::Bytes(Box::from(&b"#!/bin/sh -e\n"[..]));
     run(&mut s, t, Call::with(1, &[3, 0, 0], bytes)).unwrap();
+    assert_eq!(exec(&mut s, t, "/tmp/hello"), Err(Errno::ETXTBSY), "it is open for writing");
+    nr(&mut s, t, 3, &[3]);
     run(&mut s, t, exec_call("/tmp/hello", &["a0", "a1"], &[])).unwrap();
     let mm = s.task(t).mm.unwrap();
     assert_eq!(s.task(t).comm(), "hello");

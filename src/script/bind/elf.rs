@@ -1,0 +1,196 @@
+//! `elf(#{…})`: the bytes of an ELF file, and `machine.add_file`: a file in the
+//! machine's tree. Together they give execve something to load, well-formed or
+//! not.
+//!
+//! ```text
+//! elf(#{ entry: 0x401000, segments: [
+//!     #{ vaddr: 0x401000, flags: "r-x", data: code },
+//!     #{ vaddr: 0x402000, flags: "rw-", data: "hello", memsz: 0x2000 },
+//! ] })
+//! ```
+//!
+//! Linux: elf(5). Left out: section headers, symbols; a compiler makes those.
+
+use object::elf::{
+    ELFCLASS64, ELFDATA2LSB, ELFMAG, EM_X86_64, ET_DYN, ET_EXEC, EV_CURRENT, FileHeader64,
+    FileType, Ident, Machine as ElfMachine, PF_R, PF_W, PF_X, PT_LOAD, ProgramFlags,
+    ProgramHeader64, ProgramType,
+};
+use object::pod::bytes_of;
+use object::{LittleEndian as LE, U16, U32, U64};
+use rhai::{Array, Blob, Dynamic, ImmutableString, Map};
+
+use super::args::{self, Named};
+use super::registry::{Book, Raised, functions};
+use super::world::Machine;
+use crate::base::PAGE_SIZE;
+use crate::kernel::fs::rootfs;
+use crate::script::errors::ScriptError;
+
+/// Largest file that a script can make, in bytes.
+const MOST: u64 = 64 << 20;
+
+/// A segment, and where its bytes go in the file.
+struct Segment {
+    header: ProgramHeader64<LE>,
+    data: Vec<u8>,
+    offset: u64,
+}
+
+/// Access rights: `"r-x"`, or the bits of `p_flags`.
+fn rights(value: &Dynamic) -> Result<u32, ScriptError> {
+    let Ok(text) = value.clone().into_immutable_string() else {
+        return Ok(args::word("elf flags", value)? as u32);
+    };
+    let bit = |letter| match letter {
+        'r' => Some(PF_R.0),
+        'w' => Some(PF_W.0),
+        'x' => Some(PF_X.0),
+        '-' => Some(0),
+        _ => None,
+    };
+    text.chars().try_fold(0, |bits, letter| Some(bits | bit(letter)?)).ok_or_else(|| {
+        ScriptError::usage(format!("elf flags: {text:?} is not made of r, w, x and -"))
+    })
+}
+
+fn segment(map: &Map, end: &mut u64) -> Result<Segment, ScriptError> {
+    let mut named = Named::new("elf segment", map);
+    let vaddr = named.word("vaddr", 0)?;
+    let data = match named.get("data") {
+        Some(data) => args::bytes("elf data", data)?,
+        None => Vec::new(),
+    };
+    let flags = match named.get("flags") {
+        Some(flags) => rights(flags)?,
+        None => PF_R.0,
+    };
+    // The next place in the file that lies in its page as the address does.
+    let fits = *end + (vaddr.wrapping_sub(*end)) % PAGE_SIZE;
+    let offset = named.word("offset", if data.is_empty() { 0 } else { fits })?;
+    let filesz = named.word("filesz", data.len() as u64)?;
+    let header = ProgramHeader64 {
+        p_type: U32::new(LE, ProgramType(named.word("type", PT_LOAD.0.into())? as u32)),
+        p_flags: U32::new(LE, ProgramFlags(flags)),
+        p_offset: U64::new(LE, offset),
+        p_vaddr: U64::new(LE, vaddr),
+        p_paddr: U64::new(LE, vaddr),
+        p_filesz: U64::new(LE, filesz),
+        p_memsz: U64::new(LE, named.word("memsz", filesz)?),
+        p_align: U64::new(LE, named.word("align", PAGE_SIZE)?),
+    };
+    named.finish()?;
+    if !data.is_empty() {
+        *end = (*end).max(offset.saturating_add(data.len() as u64));
+    }
+    if *end > MOST {
+        return Err(ScriptError::usage(format!("elf: the file would be longer than {MOST} bytes")));
+    }
+    Ok(Segment { header, data, offset })
+}
+
+/// The bytes of a file.
+fn build(map: &Map) -> Result<Blob, ScriptError> {
+    let mut named = Named::new("elf", map);
+    let ty = match named.get("type").map(|v| (v.clone().into_immutable_string(), v)) {
+        None => ET_EXEC.0,
+        Some((Ok(name), _)) => match name.as_str() {
+            "exec" => ET_EXEC.0,
+            "dyn" => ET_DYN.0,
+            other => {
+                let message = format!("elf type: \"exec\", \"dyn\" or a number, not {other:?}");
+                return Err(ScriptError::usage(message));
+            }
+        },
+        Some((Err(_), v)) => args::word("elf type", v)? as u16,
+    };
+    let segments = match named.get("segments") {
+        Some(v) => v
+            .read_lock::<Array>()
+            .map(|a| a.clone())
+            .ok_or_else(|| ScriptError::usage("elf segments: an array of maps".to_string()))?,
+        None => Array::new(),
+    };
+    let (ehsize, phentsize) = (size_of::<FileHeader64<LE>>(), size_of::<ProgramHeader64<LE>>());
+    let phoff = named.word("phoff", ehsize as u64)?;
+    let table = (ehsize + segments.len() * phentsize) as u64;
+    let mut end = table.max(phoff.min(MOST).saturating_add(table));
+    let mut made = Vec::new();
+    for value in &segments {
+        let Some(map) = value.read_lock::<Map>() else {
+            return Err(ScriptError::usage("elf segments: an array of maps".to_string()));
+        };
+        made.push(segment(&map, &mut end)?);
+    }
+    let header = FileHeader64 {
+        e_ident: Ident {
+            magic: ELFMAG,
+            class: ELFCLASS64,
+            data: ELFDATA2LSB,
+            version: EV_CURRENT,
+            os_abi: object::elf::ELFOSABI_SYSV,
+            abi_version: 0,
+            padding: [0; 7],
+        },
+        e_type: U16::new(LE, FileType(ty)),
+        e_machine: U16::new(LE, ElfMachine(named.word("machine", EM_X86_64.0.into())? as u16)),
+        e_version: U32::new(LE, EV_CURRENT.0.into()),
+        e_entry: U64::new(LE, named.word("entry", 0)?),
+        e_phoff: U64::new(LE, phoff),
+        e_shoff: U64::new(LE, 0),
+        e_flags: U32::new(LE, object::elf::FileFlags(0)),
+        e_ehsize: U16::new(LE, ehsize as u16),
+        e_phentsize: U16::new(LE, named.word("phentsize", phentsize as u64)? as u16),
+        e_phnum: U16::new(LE, named.word("phnum", made.len() as u64)? as u16),
+        e_shentsize: U16::new(LE, 0),
+        e_shnum: U16::new(LE, 0),
+        e_shstrndx: U16::new(LE, object::elf::SymbolSection(0)),
+    };
+    named.finish()?;
+    let mut file = vec![0; end.min(MOST) as usize];
+    let mut put = |at: u64, bytes: &[u8]| {
+        let Ok(at) = usize::try_from(at) else { return };
+        if let Some(room) = at.checked_add(bytes.len()).and_then(|end| file.get_mut(at..end)) {
+            room.copy_from_slice(bytes);
+        }
+    };
+    for segment in &made {
+        put(segment.offset, &segment.data);
+    }
+    for (i, segment) in made.iter().enumerate() {
+        put(phoff.saturating_add((i * phentsize) as u64), bytes_of(&segment.header));
+    }
+    put(0, bytes_of(&header));
+    Ok(file)
+}
+
+fn add_file(m: &Machine, path: &str, content: &Dynamic, mode: u64) -> Raised<()> {
+    let bytes = args::bytes("add_file: content", content)?;
+    if mode & !0o7777 != 0 {
+        return Err(ScriptError::usage(format!("add_file: {mode:o} is no mode of a file")).into());
+    }
+    let made = m.write(|sys| rootfs::add_file(sys, path, &bytes, mode as u32));
+    Ok(made.map_err(|e| ScriptError::usage(format!("add_file: {}", e.why)))?)
+}
+
+/// Registers both.
+pub(super) fn register(book: &mut Book) {
+    functions! { book;
+        /// The bytes of an ELF file: #{type: "exec" or "dyn", entry, segments:
+        /// [#{vaddr, flags: "r-x", data, memsz, offset, filesz, align, type}]}.
+        /// What is left out is as a linker would make it; `machine`, `phoff`,
+        /// `phnum` and `phentsize` are for files that are wrong on purpose.
+        "elf(what: map) -> blob" => |map: Map| -> Raised<Blob> { Ok(build(&map)?) };
+        /// Adds a file to the machine's tree, with directories on the way, as
+        /// if it had been there since boot; owned by root, mode 0644.
+        "add_file(machine: Machine, path: string, content: blob|string)" =>
+            |m: &mut Machine, path: ImmutableString, content: Dynamic| -> Raised<()> {
+                add_file(m, &path, &content, 0o644)
+            };
+        /// The same with permission bits: 0o755 for a program.
+        "add_file(machine: Machine, path: string, content: blob|string, mode: int)" =>
+            |m: &mut Machine, path: ImmutableString, content: Dynamic, mode: i64| -> Raised<()> {
+                add_file(m, &path, &content, mode as u64)
+            };
+    }
+}
