@@ -100,6 +100,8 @@ pub(super) fn static_system(config: &BootConfig) -> System {
         parent: None,
         owner: 0,
         group: 0,
+        setgroups_allowed: true,
+        parent_could_setfcap: true,
         uid_map: vec![whole],
         gid_map: vec![whole],
         inum: 0xEFFF_FFFD,
@@ -309,5 +311,6 @@ fn init_signals(threads_max: u32) -> SignalStruct {
         dead_threads: Default::default(),
         children_usage: Default::default(),
         oom_score_adj: 0,
+        oom_score_adj_min: 0,
     }
 }

@@ -105,6 +105,10 @@ pub struct UserNamespace {
     pub uid_map: Vec<UidExtent>,
     /// gid_map.
     pub gid_map: Vec<UidExtent>,
+    /// USERNS_SETGROUPS_ALLOWED: /proc/PID/setgroups says "allow".
+    pub setgroups_allowed: bool,
+    /// Its maker had CAP_SETFCAP then.
+    pub parent_could_setfcap: bool,
     /// Inode number in /proc/PID/ns.
     pub inum: u32,
 }

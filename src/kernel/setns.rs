@@ -5,7 +5,7 @@
 //!
 //! Linux: kernel/nsproxy.c (setns, validate_nsset, commit_nsset) and the
 //! `install` functions of the namespaces.
-//! Left out: descriptors of /proc/PID/ns, as there is no /proc.
+//! Left out: descriptors of /proc/PID/ns.
 
 use crate::abi::{Cap, CloneFlags, Errno};
 use crate::kernel::capability::ns_capable;

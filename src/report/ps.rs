@@ -11,13 +11,12 @@
 //! Left out: terminals and so the `+` of foreground groups; CPU times.
 
 use super::text;
-use crate::abi::nr::syscall_name;
+pub use crate::kernel::fs::proc::wchan::wchan;
 use crate::kernel::list;
 use crate::kernel::pid::{PidType, task_pid_nr_ns};
 use crate::kernel::signal::threads;
 use crate::kernel::system::System;
-use crate::kernel::task::{PF, TaskId, TaskList, TaskState, TaskStruct};
-use crate::kernel::wait_queue::WaitOn;
+use crate::kernel::task::{PF, TaskId, TaskList, TaskStruct};
 use serde::Serialize;
 use std::fmt;
 
@@ -83,10 +82,7 @@ fn row(sys: &System, task: TaskId) -> PsRow {
     }
 }
 
-/// Thread group id of the real parent; 0 for a task without one.
-pub(super) fn ppid(sys: &System, t: &TaskStruct) -> i32 {
-    sys.kernel.tasks.get(t.real_parent).map_or(0, |p| p.tgid)
-}
+pub(super) use crate::kernel::fs::proc::array::task_ppid as ppid;
 
 fn command(t: &TaskStruct) -> String {
     let comm = text::escape(&t.comm());
@@ -116,39 +112,6 @@ pub fn stat(sys: &System, task: TaskId) -> String {
         s.push('l');
     }
     s
-}
-
-/// The kernel function in which a task sleeps, as /proc/PID/wchan names it;
-/// `-` for one that does not sleep.
-pub fn wchan(sys: &System, task: TaskId) -> &'static str {
-    let t = sys.task(task);
-    if t.is_dead() || t.__state == TaskState::RUNNING {
-        return "-";
-    }
-    if t.__state.contains(TaskState::__TASK_STOPPED) {
-        return "do_signal_stop";
-    }
-    if t.__state.contains(TaskState::__TASK_TRACED) {
-        return "ptrace_stop";
-    }
-    let Some(resume) = &t.resume else {
-        return if t.flags.contains(PF::KTHREAD) { "kthreadd" } else { "-" };
-    };
-    let call = syscall_name(u64::from(resume.call.nr)).unwrap_or("");
-    match (resume.wait.on, call) {
-        (WaitOn::Child(_), _) | (WaitOn::PidExit(_), "waitid" | "wait4") => "do_wait",
-        (WaitOn::Vfork(_), _) => "kernel_clone",
-        (WaitOn::PipeRead(_), _) => "anon_pipe_read",
-        (WaitOn::PipeWrite(_), _) => "anon_pipe_write",
-        (WaitOn::PidExit(_), _) => "poll_schedule_timeout",
-        (WaitOn::Futex(_), _) => "futex_do_wait",
-        (WaitOn::Dethread(_), _) => "de_thread",
-        (WaitOn::Signal | WaitOn::Timeout, "pause") => "do_sys_pause",
-        (WaitOn::Signal | WaitOn::Timeout, "rt_sigsuspend") => "sigsuspend",
-        (WaitOn::Signal | WaitOn::Timeout, "rt_sigtimedwait") => "do_sigtimedwait",
-        (WaitOn::Timeout, _) => "hrtimer_nanosleep",
-        (WaitOn::Signal, _) => "schedule",
-    }
 }
 
 impl fmt::Display for Ps {

@@ -40,20 +40,7 @@ pub(super) fn write_lines<S: fmt::Display>(
     Ok(())
 }
 
-/// A name from user memory, safe to print on one line: control characters and
-/// the backslash become octal escapes.
-pub(super) fn escape(name: &str) -> String {
-    let mut out = String::with_capacity(name.len());
-    for c in name.chars() {
-        match c {
-            '\n' => out.push_str("\\n"),
-            '\\' => out.push_str("\\\\"),
-            c if c.is_control() => out.push_str(&format!("\\{:03o}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out
-}
+pub(super) use crate::kernel::fs::proc::array::proc_task_name as escape;
 
 /// `1 page`, `2 pages`.
 pub(super) fn plural(n: u64, what: &str) -> String {

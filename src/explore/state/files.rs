@@ -41,6 +41,10 @@ impl Object for File {
             FileKind::Inode(inode) => c.id(inode),
             FileKind::PipeRead(pipe) | FileKind::PipeWrite(pipe) => c.id(pipe),
             FileKind::Pidfd(pid) => c.id(pid),
+            FileKind::Proc(file, pid) => {
+                c.put(file);
+                c.opt(pid);
+            }
         }
     }
 }

@@ -94,8 +94,19 @@ impl Object for UserNamespace {
     lives_in!(user_namespaces);
 
     fn describe(&self, c: &mut Canon<'_>) {
-        let UserNamespace { count: _, level, parent, owner, group, uid_map, gid_map, inum } = self;
-        c.put((level, owner, group, inum));
+        let UserNamespace {
+            count: _,
+            level,
+            parent,
+            owner,
+            group,
+            uid_map,
+            gid_map,
+            setgroups_allowed,
+            parent_could_setfcap,
+            inum,
+        } = self;
+        c.put((level, owner, group, inum, setgroups_allowed, parent_could_setfcap));
         c.opt(*parent);
         c.put((uid_map, gid_map));
     }

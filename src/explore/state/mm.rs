@@ -29,6 +29,10 @@ impl Object for MmStruct {
             start_brk,
             brk,
             start_stack,
+            arg_start,
+            arg_end,
+            env_start,
+            env_end,
             dumpable,
             exe_file,
             symbols,
@@ -47,6 +51,7 @@ impl Object for MmStruct {
         } = self;
         c.put((locked_vm, def_flags.bits(), mmap_base, free_area_cache, cached_hole_size));
         c.put((start_code, end_code, start_data, end_data, start_brk, brk, start_stack));
+        c.put((arg_start, arg_end, env_start, env_end));
         c.put((dumpable, exe_file, next_symbol));
         for (name, symbol) in symbols.iter() {
             c.put((name, symbol.addr, symbol.size));

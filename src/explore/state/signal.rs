@@ -51,6 +51,7 @@ impl Object for SignalStruct {
             leader,
             rlim,
             oom_score_adj,
+            oom_score_adj_min,
             // Counts of holders; times.
             sigcnt: _,
             nr_threads: _,
@@ -58,7 +59,8 @@ impl Object for SignalStruct {
             children_usage: _,
         } = self;
         c.put((live, group_exit_code, notify_count, group_stop_count, flags.bits()));
-        c.put((is_child_subreaper, has_child_subreaper, leader, oom_score_adj));
+        c.put((is_child_subreaper, has_child_subreaper, leader));
+        c.put((oom_score_adj, oom_score_adj_min));
         c.opt(thread_head.first);
         c.queue(wait_chldexit);
         c.opt(*curr_target);

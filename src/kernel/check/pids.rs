@@ -15,7 +15,7 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
     let k = &sys.kernel;
     let mut pidfds = Tally::new();
     for (id, file) in k.filps.iter() {
-        if let FileKind::Pidfd(pid) = file.kind {
+        if let FileKind::Pidfd(pid) | FileKind::Proc(_, Some(pid)) = file.kind {
             let known = pidfds.add(&k.pids, pid);
             f.exists(known, format_args!("file {id:?}"), "pid", format_args!("{pid:?}"));
         }

@@ -1,8 +1,7 @@
 //! Supplementary groups: setgroups(2), getgroups(2).
 //!
 //! Linux: kernel/groups.c (may_setgroups, set_groups, groups_sort).
-//! Left out: /proc/PID/setgroups; a user namespace allows the call once its
-//! gid_map is written.
+//! Left out: nothing.
 
 use super::user_ns::{from_kgid_munged, make_kgid};
 use super::{commit_creds, prepare_creds};
@@ -27,6 +26,9 @@ pub fn may_setgroups(sys: &mut System, task: TaskId) -> Result<(), SysError> {
     let n = &sys.kernel.user_namespaces[ns];
     if n.parent.is_some() && n.gid_map.is_empty() {
         return refuse(Errno::EPERM, F, "the gid_map of the user namespace is not yet written");
+    }
+    if !n.setgroups_allowed {
+        return refuse(Errno::EPERM, F, "/proc/PID/setgroups of the user namespace says \"deny\"");
     }
     Ok(())
 }

@@ -14,6 +14,7 @@
 pub mod commoncap;
 pub mod exec;
 pub mod groups;
+pub mod id_map;
 pub mod setgid;
 pub mod setuid;
 #[cfg(test)]

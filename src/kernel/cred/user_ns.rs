@@ -9,7 +9,7 @@
 //! Left out: writing maps through /proc, the counts of ucounts.
 
 use crate::abi::numbers::{SECBIT_KEEP_CAPS, SECBIT_NOROOT};
-use crate::abi::{CapSet, Errno};
+use crate::abi::{Cap, CapSet, Errno};
 use crate::kernel::cred::{Cred, CredId};
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::nsproxy::{UidExtent, UserNamespace, UserNsId};
@@ -26,12 +26,15 @@ const _: () = assert!(SECUREBITS_DEFAULT & (SECBIT_NOROOT | SECBIT_KEEP_CAPS) ==
 
 /// Which of the two maps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Map {
+pub enum Map {
+    /// uid_map
     Uid,
+    /// gid_map
     Gid,
 }
 
-fn extents(ns: &UserNamespace, map: Map) -> &[UidExtent] {
+/// The lines of a map.
+pub(super) fn extents(ns: &UserNamespace, map: Map) -> &[UidExtent] {
     match map {
         Map::Uid => &ns.uid_map,
         Map::Gid => &ns.gid_map,
@@ -39,7 +42,7 @@ fn extents(ns: &UserNamespace, map: Map) -> &[UidExtent] {
 }
 
 /// An id of `ns` as one of the initial namespace (`map_id_range_down`).
-fn down(sys: &System, ns: UserNsId, id: u32, map: Map) -> Option<u32> {
+pub(super) fn down(sys: &System, ns: UserNsId, id: u32, map: Map) -> Option<u32> {
     if id == u32::MAX {
         return None;
     }
@@ -54,7 +57,7 @@ fn down(sys: &System, ns: UserNsId, id: u32, map: Map) -> Option<u32> {
 }
 
 /// An id of the initial namespace as `ns` sees it (`map_id_up`).
-fn up(sys: &System, ns: UserNsId, id: u32, map: Map) -> Option<u32> {
+pub(super) fn up(sys: &System, ns: UserNsId, id: u32, map: Map) -> Option<u32> {
     let n = &sys.kernel.user_namespaces[ns];
     let Some(parent) = n.parent else { return Some(id) };
     let id = up(sys, parent, id, map)?;
@@ -125,7 +128,9 @@ pub fn create_user_ns(sys: &mut System, task: TaskId, new: CredId) -> Result<(),
     const F: &str = "create_user_ns";
     let c = &sys.kernel.creds[new];
     let (parent, owner, group) = (c.user_ns, c.euid, c.egid);
+    let parent_could_setfcap = c.cap_effective.contains(Cap::CAP_SETFCAP);
     let level = sys.kernel.user_namespaces[parent].level;
+    let setgroups_allowed = sys.kernel.user_namespaces[parent].setgroups_allowed;
     if level > MAX_LEVEL {
         return refuse(Errno::ENOSPC, F, "user namespaces nest at most 32 deep");
     }
@@ -152,6 +157,8 @@ pub fn create_user_ns(sys: &mut System, task: TaskId, new: CredId) -> Result<(),
         group,
         uid_map: Vec::new(),
         gid_map: Vec::new(),
+        setgroups_allowed,
+        parent_could_setfcap,
         inum,
     });
     set_cred_user_ns(&mut sys.kernel.creds[new], ns);

@@ -285,6 +285,7 @@ pub fn copy_signal(
             dead_threads: Default::default(),
             children_usage: Default::default(),
             oom_score_adj: o.oom_score_adj,
+            oom_score_adj_min: o.oom_score_adj_min,
         };
         sys.kernel.signals.insert(fresh)
     };

@@ -37,7 +37,7 @@ impl File {
 
 /// A new description with one reference. For an inode it takes a reference of
 /// its own; a pipe end is counted in the pipe's `readers` or `writers`; the
-/// reference of a pidfd on its pid is handed over by the caller.
+/// reference of a pidfd or of a file of /proc on its pid is handed over by the caller.
 pub fn alloc_file(sys: &mut System, kind: FileKind, f_flags: OpenFlags, path: Arc<str>) -> FileId {
     match kind {
         FileKind::Inode(inode) => iget(sys, inode),
@@ -51,7 +51,7 @@ pub fn alloc_file(sys: &mut System, kind: FileKind, f_flags: OpenFlags, path: Ar
                 p.writers += 1;
             }
         }
-        FileKind::Pidfd(_) => {}
+        FileKind::Pidfd(_) | FileKind::Proc(..) => {}
     }
     sys.kernel.filps.insert(File { f_count: 1, f_pos: 0, f_flags, kind, path })
 }
@@ -92,6 +92,7 @@ fn __fput(sys: &mut System, id: FileId) {
         FileKind::Inode(inode) => iput(sys, inode),
         FileKind::PipeRead(pipe) => pipe_release(sys, pipe, true),
         FileKind::PipeWrite(pipe) => pipe_release(sys, pipe, false),
-        FileKind::Pidfd(pid) => pid::put_pid(sys, pid),
+        FileKind::Pidfd(pid) | FileKind::Proc(_, Some(pid)) => pid::put_pid(sys, pid),
+        FileKind::Proc(_, None) => {}
     }
 }

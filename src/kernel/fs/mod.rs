@@ -22,6 +22,7 @@ pub mod open;
 pub mod perm;
 pub mod pidfd;
 pub mod pipe;
+pub mod proc;
 #[cfg(test)]
 mod random;
 pub mod rootfs;
@@ -74,6 +75,8 @@ pub enum FileKind {
     PipeWrite(Id<pipe::Pipe>),
     /// A pidfd.
     Pidfd(PidId),
+    /// A file of /proc, and the task it is about.
+    Proc(proc::ProcFile, Option<PidId>),
 }
 
 /// `struct file`: an open file description.

@@ -103,6 +103,9 @@ pub fn do_filp_open(
     name: &str,
     how: OpenHow,
 ) -> Result<FileId, SysError> {
+    if let Some(file) = super::proc::open(sys, task, dfd, name, how.flags - FORGOTTEN)? {
+        return Ok(file);
+    }
     let parent = path_parentat(sys, task, dfd, name)?;
     let creat = how.flags.contains(OpenFlags::O_CREAT);
     if creat && parent.trailing_slash && matches!(parent.last, Last::Norm(_)) {

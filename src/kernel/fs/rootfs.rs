@@ -144,4 +144,6 @@ pub fn init_rootfs(sys: &mut System) {
     let user = add(sys, home, "user", dir(), 0o755);
     let user = &mut sys.kernel.inodes[user];
     (user.i_uid, user.i_gid) = (USER_UID, USER_UID);
+    // What is below is not in the tree; see `proc`.
+    add(sys, root, "proc", dir(), 0o555);
 }

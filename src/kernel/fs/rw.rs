@@ -9,6 +9,7 @@ use super::file::{fput, get_file};
 use super::file_io::{inode_read, inode_write};
 use super::inode::{CharDev, InodeKind};
 use super::pipe::{pipe_read, pipe_write};
+use super::proc;
 use super::uio::{Dest, Source};
 use super::{File, FileId, FileKind};
 use crate::abi::Errno;
@@ -55,7 +56,11 @@ fn rw_verify_area(kind: FileKind, pos: u64, count: u64) -> Result<(), SysError> 
 
 /// Whether the description has an offset (FMODE_LSEEK, FMODE_PREAD).
 fn seekable(sys: &System, file: &File) -> bool {
-    let FileKind::Inode(inode) = file.kind else { return false };
+    let inode = match file.kind {
+        FileKind::Inode(inode) => inode,
+        FileKind::Proc(..) => return true,
+        _ => return false,
+    };
     !matches!(sys.kernel.inodes.get(inode).map(|i| &i.kind), Some(InodeKind::Chr(CharDev::Console)))
 }
 
@@ -135,6 +140,10 @@ pub fn ksys_read(sys: &mut System, task: TaskId, fd: i32, mut dest: Dest, at: At
             return Err(SysError::new(Errno::EINVAL, "vfs_read", "a pidfd cannot be read").into());
         }
         FileKind::PipeWrite(_) => return Err(bad_fd("vfs_read", fd).into()),
+        FileKind::Proc(file, pid) => {
+            dest.access_ok()?;
+            proc::read(sys, task, (file, pid), pos, &mut dest)?
+        }
         FileKind::PipeRead(pipe) => {
             dest.access_ok()?;
             pipe_read(sys, task, id, pipe, &mut dest)?
@@ -150,7 +159,7 @@ pub fn ksys_read(sys: &mut System, task: TaskId, fd: i32, mut dest: Dest, at: At
         }
     };
     if at == At::Pos
-        && let FileKind::Inode(_) = kind
+        && let FileKind::Inode(_) | FileKind::Proc(..) = kind
         && let Some(f) = sys.kernel.filps.get_mut(id)
     {
         f.f_pos = f.f_pos.saturating_add(n);
@@ -196,6 +205,16 @@ pub fn ksys_write(
             Err(SysError::new(Errno::EINVAL, "vfs_write", "a pidfd cannot be written").into())
         }
         FileKind::PipeRead(_) => Err(bad_fd("vfs_write", fd).into()),
+        FileKind::Proc(..) => {
+            src.access_ok()?;
+            let n = proc::write(sys, task, id, &src)?;
+            if at == At::Pos
+                && let Some(f) = sys.kernel.filps.get_mut(id)
+            {
+                f.f_pos = f.f_pos.saturating_add(n);
+            }
+            Ok(n as i64)
+        }
         FileKind::PipeWrite(pipe) => {
             src.access_ok()?;
             pipe_write(sys, task, id, pipe, src, note)
@@ -230,6 +249,17 @@ pub fn ksys_lseek(
         );
     }
     let file = &sys.kernel.filps[id];
+    if let FileKind::Proc(..) = file.kind {
+        // seq_lseek
+        let base = if whence == SEEK_CUR { file.f_pos as i64 } else { 0 };
+        return match base.checked_add(offset).filter(|pos| *pos >= 0 && whence <= SEEK_CUR) {
+            Some(pos) => {
+                sys.kernel.filps[id].f_pos = pos as u64;
+                Ok(pos)
+            }
+            None => refuse(Errno::EINVAL, "seq_lseek", "from its start or from here, not below 0"),
+        };
+    }
     let FileKind::Inode(inode) = file.kind else { return Err(espipe("ksys_lseek")) };
     if !seekable(sys, file) {
         return Err(espipe("ksys_lseek"));

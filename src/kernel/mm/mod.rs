@@ -232,6 +232,14 @@ pub struct MmStruct {
     pub brk: u64,
     /// First stack pointer.
     pub start_stack: u64,
+    /// First byte of the arguments' strings.
+    pub arg_start: u64,
+    /// Behind their last one.
+    pub arg_end: u64,
+    /// First byte of the environment's strings.
+    pub env_start: u64,
+    /// Behind their last one.
+    pub env_end: u64,
     /// `suid_dumpable` state: 0, 1 or 2.
     pub dumpable: u32,
     /// Path of the program.

@@ -208,6 +208,8 @@ pub struct SignalStruct {
     pub children_usage: Rusage,
     /// OOM score adjustment, -1000 to 1000.
     pub oom_score_adj: i32,
+    /// Lowest adjustment without CAP_SYS_RESOURCE.
+    pub oom_score_adj_min: i32,
 }
 
 /// The threads of a task's group, itself among them, in the order of

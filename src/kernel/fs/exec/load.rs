@@ -154,7 +154,10 @@ pub fn load_binary(
         }
     };
     let sp = traced!(sys, create_elf_tables(task, new, &loaded, secureexec))?;
-    sys.mm_mut(new.mm).start_stack = sp;
+    let m = sys.mm_mut(new.mm);
+    m.start_stack = sp;
+    (m.arg_start, m.arg_end) = (new.p, *new.envs.first().unwrap_or(&new.execfn));
+    (m.env_start, m.env_end) = (m.arg_end, new.execfn);
     start_thread(sys, task, loaded.start, sp);
     Ok(())
 }

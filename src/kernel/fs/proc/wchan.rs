@@ -1,0 +1,42 @@
+//! /proc/PID/wchan: the kernel function in which a task sleeps.
+//!
+//! Linux: fs/proc/base.c (proc_pid_wchan), __get_wchan.
+//! Left out: addresses; the name follows from what is waited for.
+
+use crate::abi::nr::syscall_name;
+use crate::kernel::system::System;
+use crate::kernel::task::{PF, TaskId, TaskState};
+use crate::kernel::wait_queue::WaitOn;
+
+/// The kernel function in which a task sleeps, as /proc/PID/wchan names it;
+/// `-` for one that does not sleep.
+pub fn wchan(sys: &System, task: TaskId) -> &'static str {
+    let t = sys.task(task);
+    if t.is_dead() || t.__state == TaskState::RUNNING {
+        return "-";
+    }
+    if t.__state.contains(TaskState::__TASK_STOPPED) {
+        return "do_signal_stop";
+    }
+    if t.__state.contains(TaskState::__TASK_TRACED) {
+        return "ptrace_stop";
+    }
+    let Some(resume) = &t.resume else {
+        return if t.flags.contains(PF::KTHREAD) { "kthreadd" } else { "-" };
+    };
+    let call = syscall_name(u64::from(resume.call.nr)).unwrap_or("");
+    match (resume.wait.on, call) {
+        (WaitOn::Child(_), _) | (WaitOn::PidExit(_), "waitid" | "wait4") => "do_wait",
+        (WaitOn::Vfork(_), _) => "kernel_clone",
+        (WaitOn::PipeRead(_), _) => "anon_pipe_read",
+        (WaitOn::PipeWrite(_), _) => "anon_pipe_write",
+        (WaitOn::PidExit(_), _) => "poll_schedule_timeout",
+        (WaitOn::Futex(_), _) => "futex_do_wait",
+        (WaitOn::Dethread(_), _) => "de_thread",
+        (WaitOn::Signal | WaitOn::Timeout, "pause") => "do_sys_pause",
+        (WaitOn::Signal | WaitOn::Timeout, "rt_sigsuspend") => "sigsuspend",
+        (WaitOn::Signal | WaitOn::Timeout, "rt_sigtimedwait") => "do_sigtimedwait",
+        (WaitOn::Timeout, _) => "hrtimer_nanosleep",
+        (WaitOn::Signal, _) => "schedule",
+    }
+}
