@@ -1,9 +1,23 @@
-//! futex(2) to the depth that thread exit and join need: wait and wake on a
-//! word.
+//! futex(2): sleep while a word has a value, and wake who sleeps on it.
 //!
-//! Linux: kernel/futex/{core,waitwake}.c.
-//! Left out: requeue, priority inheritance, bitsets, robust lists' repair;
-//! each is refused by name.
+//! ```text
+//! wait     word still as expected? sleep, under a set of bits
+//! wake     the longest sleepers whose bits meet the waker's
+//! requeue  let others sleep on, on another word        `requeue`
+//! wake_op  change a word, wake on two                  `wake_op`
+//! robust   words that an owner held when it died       `robust`
+//! ```
+//!
+//! Linux: kernel/futex/{core,waitwake,syscalls}.c.
+//! Left out: priority inheritance (refused by name), futex_waitv, NUMA.
+
+mod requeue;
+mod robust;
+mod wake_op;
+
+pub use requeue::futex_requeue;
+pub use robust::{exit_robust_list, get_robust_list};
+pub use wake_op::futex_wake_op;
 
 use crate::abi::Errno;
 use crate::base::PAGE_SHIFT;
@@ -27,6 +41,29 @@ pub enum Scope {
     /// Keyed by what is mapped there.
     Shared,
 }
+
+/// `FUTEX_BITSET_MATCH_ANY`.
+pub const MATCH_ANY: u32 = u32::MAX;
+
+/// The bits under which a task sleeps.
+fn bitset_of(sys: &System, task: TaskId) -> u32 {
+    let t = sys.task(task);
+    let Some(resume) = t.resume.as_deref() else { return MATCH_ANY };
+    match (resume.call.nr, t.restart_block) {
+        (NR_RESTART_SYSCALL, RestartBlock::Futex { bitset, .. }) => bitset,
+        (NR_FUTEX, _) if resume.call.args[1] as u32 & CMD_MASK == FUTEX_WAIT_BITSET => {
+            resume.call.args[5] as u32
+        }
+        _ => MATCH_ANY,
+    }
+}
+
+const NR_FUTEX: u32 = 202;
+const NR_RESTART_SYSCALL: u32 = 219;
+/// What of an operation is no flag (`FUTEX_CMD_MASK`).
+pub const CMD_MASK: u32 = !(128 | 256);
+/// FUTEX_WAIT_BITSET.
+pub const FUTEX_WAIT_BITSET: u32 = 9;
 
 /// Identifies a futex word of `task` (`get_futex_key`). A shared one is found
 /// by inode and offset in a shared mapping or a file, wherever that is mapped
@@ -81,7 +118,8 @@ fn get_futex_key(
     Ok(FutexKey { kind: FutexKind::SharedMm, object: space, offset: addr })
 }
 
-/// FUTEX_WAIT: sleeps if the word still has the expected value.
+/// FUTEX_WAIT, FUTEX_WAIT_BITSET: sleeps if the word still has the expected
+/// value, until somebody wakes one of the bits.
 ///
 /// Sleeps until `deadline` at the latest, in ns on the monotonic clock.
 ///
@@ -90,12 +128,15 @@ fn get_futex_key(
 pub fn futex_wait(
     sys: &mut System,
     task: TaskId,
-    addr: u64,
-    scope: Scope,
+    (addr, scope): (u64, Scope),
     expected: u32,
     deadline: Option<u64>,
+    bitset: u32,
 ) -> SysResult {
     const F: &str = "futex_wait";
+    if bitset == 0 {
+        return Err(no_bits().into());
+    }
     let resume = sys.task(task).resume.as_deref();
     if resume.is_some_and(|r| r.note == WOKEN) {
         return Ok(0);
@@ -120,7 +161,7 @@ pub fn futex_wait(
         let Some(expires) = deadline else {
             return Err(SysError::new(Errno::ERESTARTSYS, F, "a signal came first").into());
         };
-        let block = RestartBlock::Futex { addr, scope, expected, expires };
+        let block = RestartBlock::Futex { addr, scope, expected, expires, bitset };
         sys.task_mut(task).restart_block = block;
         let why = "a signal came first; the wait goes on unless a handler runs";
         return Err(SysError::new(Errno::ERESTART_RESTARTBLOCK, F, why).into());
@@ -140,46 +181,66 @@ pub fn futex_wait(
     Err(Stop::Block(Wait { deadline, ..Wait::interruptible(WaitOn::Futex(key)) }))
 }
 
-/// FUTEX_WAKE: wakes up to `n` sleepers, longest first, but one even when `n`
-/// is 0 or negative; gives their number.
+fn no_bits() -> SysError {
+    SysError::new(Errno::EINVAL, "futex", "a set of no bits meets nobody's")
+}
+
+/// FUTEX_WAKE, FUTEX_WAKE_BITSET: wakes up to `n` sleepers with a bit of
+/// `bitset`, longest first, but one even when `n` is 0 or negative; gives their
+/// number.
 ///
 /// Errors: EINVAL, EFAULT of the word's address.
 pub fn futex_wake(
     sys: &mut System,
     task: TaskId,
-    addr: u64,
-    scope: Scope,
+    (addr, scope): (u64, Scope),
     n: i32,
+    bitset: u32,
 ) -> Result<i64, SysError> {
-    let key = get_futex_key(sys, task, addr, scope)?;
-    let Some(q) = sys.kernel.futex_queues.get(&key) else { return Ok(0) };
-    // Counted after each wake-up (`++ret >= nr_wake`), hence at least one.
-    let n = n.max(1) as usize;
-    // WaitQueueHead puts newcomers first.
-    let sleepers: Vec<_> = q.entries.iter().rev().take(n).map(|e| e.task).collect();
-    let woken = sleepers.len() as i64;
-    for t in sleepers {
-        if let Some(r) = sys.task_mut(t).resume.as_deref_mut() {
-            r.note = WOKEN;
-        }
-        if let Some(q) = sys.kernel.futex_queues.get_mut(&key) {
-            q.remove(t);
-        }
-        wake_up_process(sys, t);
+    if bitset == 0 {
+        return Err(no_bits());
     }
-    if sys.kernel.futex_queues.get(&key).is_some_and(|q| q.entries.is_empty()) {
+    let key = get_futex_key(sys, task, addr, scope)?;
+    Ok(wake_key(sys, key, n, bitset))
+}
+
+/// Who sleeps on a word under one of some bits, longest first.
+fn sleepers(sys: &System, key: FutexKey, bitset: u32) -> Vec<TaskId> {
+    let Some(q) = sys.kernel.futex_queues.get(&key) else { return Vec::new() };
+    // WaitQueueHead puts newcomers first.
+    let all = q.entries.iter().rev().map(|e| e.task);
+    all.filter(|t| bitset_of(sys, *t) & bitset != 0).collect()
+}
+
+/// Wakes sleepers of a word. They are counted after each wake-up
+/// (`++ret >= nr_wake`), hence at least one.
+fn wake_key(sys: &mut System, key: FutexKey, n: i32, bitset: u32) -> i64 {
+    let mut chosen = sleepers(sys, key, bitset);
+    chosen.truncate(n.max(1) as usize);
+    for t in &chosen {
+        wake_one(sys, key, *t);
+    }
+    chosen.len() as i64
+}
+
+/// Takes a sleeper off its word and wakes it.
+fn wake_one(sys: &mut System, key: FutexKey, task: TaskId) {
+    if let Some(r) = sys.task_mut(task).resume.as_deref_mut() {
+        r.note = WOKEN;
+    }
+    unqueue(sys, key, task);
+    wake_up_process(sys, task);
+}
+
+/// A queue exists as long as someone is on it.
+fn unqueue(sys: &mut System, key: FutexKey, task: TaskId) {
+    let Some(q) = sys.kernel.futex_queues.get_mut(&key) else { return };
+    q.remove(task);
+    if q.entries.is_empty() {
         sys.kernel.futex_queues.remove(&key);
     }
-    Ok(woken)
 }
 
 /// `Resume::note` of a sleeper that FUTEX_WAKE has chosen: a wake-up without it
 /// is spurious.
 pub const WOKEN: u64 = 1;
-
-/// A task that dies while it holds robust futexes should mark them; the list
-/// can only be given by set_robust_list, which refuses anything but an empty
-/// one, so there is nothing to walk.
-pub fn exit_robust_list(sys: &mut System, task: TaskId) {
-    sys.task_mut(task).robust_list = 0;
-}

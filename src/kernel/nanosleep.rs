@@ -49,6 +49,8 @@ pub enum RestartBlock {
         expected: u32,
         /// When it ends.
         expires: u64,
+        /// Under which bits.
+        bitset: u32,
     },
 }
 
@@ -204,8 +206,8 @@ pub fn restart_syscall(sys: &mut System, task: TaskId) -> SysResult {
         )
         .map_err(Stop::from),
         RestartBlock::Nanosleep { expires, rmtp } => do_nanosleep(sys, task, expires, Some(rmtp)),
-        RestartBlock::Futex { addr, scope, expected, expires } => {
-            futex::futex_wait(sys, task, addr, scope, expected, Some(expires))
+        RestartBlock::Futex { addr, scope, expected, expires, bitset } => {
+            futex::futex_wait(sys, task, (addr, scope), expected, Some(expires), bitset)
         }
     }
 }

@@ -7,8 +7,16 @@ use forkyard::kernel::syscalls::table::{AREAS, Support, Syscall};
 use crate::generated::NOTE;
 
 /// Headings of the areas, in the order of the table.
-const HEADINGS: [&str; 7] =
-    ["Processes", "Memory", "Identity and limits", "Signals", "Files", "Everything else", "Time"];
+const HEADINGS: [&str; 8] = [
+    "Processes",
+    "Futexes",
+    "Memory",
+    "Identity and limits",
+    "Signals",
+    "Files",
+    "Everything else",
+    "Time",
+];
 
 fn row(out: &mut String, s: &Syscall) {
     let support = match s.support {

@@ -104,3 +104,122 @@ fn a_word_in_a_file_is_the_same_in_every_page_and_mapping() {
     assert_eq!(w.ok(t, "futex", &[private, WAKE, 9]), 0);
     assert_eq!(w.ok(t, "futex", &[read_only, WAKE, 9]), 1);
 }
+
+const REQUEUE: u64 = 3;
+const CMP_REQUEUE: u64 = 4;
+const WAKE_OP: u64 = 5;
+const WAIT_BITSET: u64 = 9;
+const WAKE_BITSET: u64 = 10;
+const REALTIME: u64 = 256;
+
+/// The answers of a C program on a 6.18 kernel.
+#[test]
+fn operations_are_refused_as_on_linux() {
+    let (mut w, t, _, word) = sharers();
+    let other = word + 64;
+    let past = || Payload::Timespec(0, 1);
+    for (op, val, val2, val3, errno) in [
+        (WAIT_BITSET, 5, 0, 0, Errno::EINVAL),
+        (WAKE_BITSET, 1, 0, 0, Errno::EINVAL),
+        (WAIT | REALTIME, 4, 0, 0, Errno::ENOSYS),
+        (WAKE | REALTIME, 1, 0, 0, Errno::ENOSYS),
+        (WAIT_BITSET | REALTIME, 4, 0, 1, Errno::EAGAIN),
+        (REQUEUE, u64::MAX, 1, 0, Errno::EINVAL),
+        (REQUEUE, 1, u64::MAX, 0, Errno::EINVAL),
+        (CMP_REQUEUE, 1, 1, 4, Errno::EAGAIN),
+        (15, 1, 1, 0, Errno::ENOSYS),
+        (2, 1, 1, 0, Errno::ENOSYS),
+        (WAKE_OP, 1, 1, 0x7000_0000, Errno::ENOSYS),
+        (WAKE_OP, 1, 1, 0x0f00_0000, Errno::ENOSYS),
+    ] {
+        let args = [word, op, val, val2, other, val3];
+        assert_eq!(w.err(t, "futex", &args), errno, "operation {op}, {val3:#x}");
+    }
+    for op in [WAIT_BITSET, WAIT_BITSET | REALTIME] {
+        let timed = w.value(t, "futex", &[word, op, 5, 0, 0, 1], past());
+        assert_eq!(timed, Err(Errno::ETIMEDOUT));
+    }
+}
+
+#[test]
+fn sleepers_are_chosen_by_bits_and_move_to_another_word() {
+    let (mut w, t) = world();
+    let word = w.map(t, 0x1000);
+    let other = word + 64;
+    w.store(t, word, 5).unwrap();
+    let tasks: Vec<TaskId> = (0..4)
+        .map(|i| {
+            let task = w.clone_with(t, 0x100 | SIGCHLD);
+            w.sleeps(task, "futex", &[word, WAIT_BITSET, 5, 0, 0, 1 << i]);
+            task
+        })
+        .collect();
+    assert_eq!(w.ok(t, "futex", &[word, WAKE_BITSET, 10, 0, 0, 4]), 1);
+    assert_eq!(w.finished(tasks[2]), Ok(0));
+    assert_eq!(w.ok(t, "futex", &[word, REQUEUE, 1, 1, other, 0]), 2);
+    assert_eq!(w.finished(tasks[0]), Ok(0));
+    // The one that moved keeps its bits.
+    assert_eq!(w.ok(t, "futex", &[other, WAKE_BITSET, 10, 0, 0, 1]), 0);
+    assert_eq!(w.ok(t, "futex", &[other, WAKE_BITSET, 10, 0, 0, 2]), 1);
+    assert_eq!(w.finished(tasks[1]), Ok(0));
+    // Add 3 to what was 5: one sleeps there still.
+    assert_eq!(w.ok(t, "futex", &[other, WAKE_OP, 1, 1, word, 0x1000_3005]), 1);
+    assert_eq!(w.load(t, word).unwrap(), 8);
+    assert_eq!(w.finished(tasks[3]), Ok(0));
+    // OR with 1 << 4 if shifted; -1 is not above 0.
+    w.store(t, word, 0).unwrap();
+    assert_eq!(w.ok(t, "futex", &[other, WAKE_OP, 1, 1, word, 0xa200_4fff]), 0);
+    assert_eq!(w.load(t, word).unwrap(), 16);
+}
+
+/// The cases of a C program on a 6.18 kernel: what becomes of two words that a
+/// task holds when it ends, the first with a sleeper.
+#[test]
+fn the_locks_of_the_dead_are_marked() {
+    const WAITERS: u64 = 1 << 31;
+    const DIED: u64 = 1 << 30;
+    for case in 0..5 {
+        let (mut w, parent) = world();
+        let base = w.ok(parent, "mmap", &[0, 0x1000, 3, 0x21, ANY, 0]) as u64;
+        let (head, a, b) = (base, base + 64, base + 96);
+        let (word_a, word_b) = (a + 16, b + 16);
+        let t = w.fork(parent);
+        let me = w.pid(t) as u64;
+        let mut put = |at: u64, value: u64| w.store(t, at, value).map(drop).unwrap();
+        let (next_a, mut first, mut pending) = match case {
+            2 => (8, a, 0),
+            3 => (b, head, a),
+            4 => (a, a, 0),
+            _ => (b, a, 0),
+        };
+        put(a, next_a);
+        put(b, head);
+        put(word_a, if case == 3 { 0 } else { me | WAITERS });
+        put(word_b, if case == 1 { me + 1 } else { me });
+        put(head, std::mem::take(&mut first));
+        put(head + 8, 16);
+        put(head + 16, std::mem::take(&mut pending));
+        assert_eq!(w.err(t, "set_robust_list", &[head, 8]), Errno::EINVAL);
+        w.ok(t, "set_robust_list", &[head, 24]);
+        let (head_ptr, len_ptr) = (base + 0x200, base + 0x208);
+        w.value(t, "get_robust_list", &[0, head_ptr, len_ptr], Payload::Registers).unwrap();
+        assert_eq!((w.load(t, head_ptr).unwrap(), w.load(t, len_ptr).unwrap()), (head, 24));
+        let sleeper = w.fork(parent);
+        let held = w.load(parent, word_a).unwrap() as u32;
+        w.sleeps(sleeper, "futex", &[word_a, WAIT, held.into()]);
+        if case == 0 {
+            execve(&mut w, t, "/bin/true").unwrap();
+        } else {
+            w.exit_group(t, 0);
+        }
+        let found = (w.load(parent, word_a).unwrap(), w.load(parent, word_b).unwrap());
+        let wanted = match case {
+            0 => (WAITERS | DIED, DIED),
+            1 => (WAITERS | DIED, me + 1),
+            2 | 4 => (WAITERS | DIED, me),
+            _ => (0, me),
+        };
+        assert_eq!(found, wanted, "case {case}");
+        assert_eq!(w.finished(sleeper), Ok(0), "case {case}: it was woken");
+    }
+}

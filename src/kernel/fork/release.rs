@@ -25,7 +25,7 @@ pub fn mm_release(sys: &mut System, task: TaskId) {
         // A bad address is nobody's error here. The wake-up is a shared one:
         // a sleeper with FUTEX_PRIVATE_FLAG misses it.
         let _ = uaccess::put_user_u32(sys, task, addr, 0);
-        let _ = futex::futex_wake(sys, task, addr, futex::Scope::Shared, 1);
+        let _ = futex::futex_wake(sys, task, (addr, futex::Scope::Shared), 1, futex::MATCH_ANY);
     }
     if let Some(done) = sys.task_mut(task).vfork_done.take() {
         sys.log.enter("complete_vfork_done");

@@ -23,8 +23,6 @@ pub const CALLS: &[Syscall] = &[
         .partly("up to 64 processors; a running task moves when it next acts"),
     row(204, "sched_getaffinity", &["pid", "len", "mask"], sys_sched_getaffinity)
         .partly("up to 64 processors"),
-    row(273, "set_robust_list", &["head", "len"], sys_set_robust_list)
-        .partly("only head = 0: robust futexes are not modelled yet"),
 ];
 
 fn sys_sched_yield(_: &mut System, _: TaskId, _: &Call) -> SysResult {
@@ -166,24 +164,4 @@ fn sys_sched_getaffinity(sys: &mut System, current: TaskId, call: &Call) -> SysR
     }
     sys.kernel.out = Out::Number(mask);
     Ok(8)
-}
-
-fn sys_set_robust_list(_: &mut System, _: TaskId, call: &Call) -> SysResult {
-    if call.args[1] != 24 {
-        return Err(SysError::new(
-            Errno::EINVAL,
-            "set_robust_list",
-            "len must be the size of struct robust_list_head (24)",
-        )
-        .into());
-    }
-    if call.args[0] != 0 {
-        return Err(SysError::new(
-            Errno::ENOSYS,
-            "set_robust_list",
-            "robust futexes are not modelled yet: only an empty list (0) is taken",
-        )
-        .into());
-    }
-    Ok(0)
 }

@@ -12,6 +12,7 @@
 //! Left out: 32-bit entry.
 
 pub mod files;
+mod futex;
 pub mod identity;
 pub mod memory;
 pub mod misc;

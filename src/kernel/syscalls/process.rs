@@ -14,7 +14,6 @@ use crate::kernel::error::{Stop, SysError, SysResult, refuse};
 use crate::kernel::exit;
 use crate::kernel::fork::{self, KernelCloneArgs};
 use crate::kernel::fs;
-use crate::kernel::futex;
 use crate::kernel::mm::{layout, uaccess};
 use crate::kernel::pid::{self, PidType};
 use crate::kernel::pid_namespace;
@@ -33,8 +32,6 @@ pub const CALLS: &[Syscall] = &[
     row(58, "vfork", &[], sys_vfork),
     row(60, "exit", &["error_code"], sys_exit).noting("ends one thread"),
     row(61, "wait4", &["pid", "wstatus", "options", "rusage"], sys_wait4),
-    row(202, "futex", &["uaddr", "op", "val", "timeout", "uaddr2", "val3"], sys_futex)
-        .partly("FUTEX_WAIT and FUTEX_WAKE, private and shared"),
     row(218, "set_tid_address", &["tidptr"], sys_set_tid_address),
     row(231, "exit_group", &["error_code"], sys_exit_group).noting("ends the whole process"),
     row(247, "waitid", &["which", "upid", "infop", "options", "rusage"], sys_waitid),
@@ -274,32 +271,4 @@ fn put_siginfo(
         uaccess::put_user_u32(sys, current, addr.wrapping_add(offset), value as u32)?;
     }
     Ok(())
-}
-
-fn sys_futex(sys: &mut System, current: TaskId, call: &Call) -> SysResult {
-    const FUTEX_PRIVATE_FLAG: u64 = 128;
-    let [uaddr, op, val, timeout, ..] = call.args;
-    let timed = timeout != 0 || matches!(call.payload, Payload::Timespec(..));
-    let op = u64::from(op as u32);
-    let scope =
-        if op & FUTEX_PRIVATE_FLAG == 0 { futex::Scope::Shared } else { futex::Scope::Private };
-    match op & !FUTEX_PRIVATE_FLAG {
-        0 => {
-            let deadline = match timed {
-                true => {
-                    let ns = super::time::get_timespec(sys, current, call, 3, "futex")?;
-                    Some(sys.machine.clock.now().saturating_add(ns))
-                }
-                false => None,
-            };
-            traced!(sys, futex::futex_wait(current, uaddr, scope, val as u32, deadline))
-        }
-        1 => Ok(traced!(sys, futex::futex_wake(current, uaddr, scope, val as i32))?),
-        op => Err(SysError::with(
-            Errno::ENOSYS,
-            "do_futex",
-            format!("futex operation {op} is not modelled: FUTEX_WAIT and FUTEX_WAKE are"),
-        )
-        .into()),
-    }
 }

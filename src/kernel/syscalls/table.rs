@@ -67,6 +67,7 @@ pub const fn row(
 /// The rows, area by area.
 pub const AREAS: &[&[Syscall]] = &[
     super::process::CALLS,
+    super::futex::CALLS,
     super::memory::CALLS,
     super::identity::CALLS,
     super::signals::CALLS,

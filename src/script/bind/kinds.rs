@@ -238,7 +238,17 @@ pub(super) static SI_CODE: FlagKind = kind(
 /// FUTEX_*.
 pub(super) static FUTEX: FlagKind = kind(
     "futex operations",
-    &[("FUTEX_WAIT", 0), ("FUTEX_WAKE", 1), ("FUTEX_PRIVATE_FLAG", 128)],
+    &[
+        ("FUTEX_WAIT", 0),
+        ("FUTEX_WAKE", 1),
+        ("FUTEX_REQUEUE", 3),
+        ("FUTEX_CMP_REQUEUE", 4),
+        ("FUTEX_WAKE_OP", 5),
+        ("FUTEX_WAIT_BITSET", 9),
+        ("FUTEX_WAKE_BITSET", 10),
+        ("FUTEX_PRIVATE_FLAG", 128),
+        ("FUTEX_CLOCK_REALTIME", 256),
+    ],
     Style::Bits,
 );
 
