@@ -120,7 +120,10 @@ fn ends(programs: &Programs, pipe: Id<Pipe>, write: bool) -> String {
             let holds = file.is_some_and(|f| match f.kind {
                 FileKind::PipeWrite(p) => write && p == pipe,
                 FileKind::PipeRead(p) => !write && p == pipe,
-                FileKind::Inode(_) | FileKind::Pidfd(_) | FileKind::Proc(..) => false,
+                FileKind::Inode(_)
+                | FileKind::Pidfd(_)
+                | FileKind::Proc(..)
+                | FileKind::Cgroup(..) => false,
             });
             if holds {
                 holders.push((body.number, format!("process {} (fd {fd})", body.number)));

@@ -24,6 +24,7 @@ mod release;
 pub use reaper::kill_orphaned_pgrp;
 pub use release::release_task;
 
+use crate::kernel::cgroup;
 use crate::kernel::fork;
 use crate::kernel::fs;
 use crate::kernel::futex;
@@ -91,6 +92,7 @@ pub fn do_exit(sys: &mut System, current: TaskId, code: i32) {
     if let Some(ns) = sys.task_mut(current).nsproxy.take() {
         nsproxy::put_nsproxy(sys, ns);
     }
+    cgroup::cgroup_exit(sys, current);
     traced!(sys, exit_notify(current, group_dead));
     sys.task_mut(current).io_context = None;
     do_task_dead(sys, current);

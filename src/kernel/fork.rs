@@ -47,7 +47,7 @@ use crate::kernel::signal::{SighandId, SignalFlags, SignalId};
 use crate::kernel::system::System;
 use crate::kernel::task::{PF, TaskId};
 use crate::kernel::wait_queue::{Completion, Wait, WaitOn};
-use crate::kernel::{fs, signal, user};
+use crate::kernel::{cgroup, fs, signal, user};
 use crate::traced;
 
 /// `struct kernel_clone_args`: what every way of making a task comes down to.
@@ -179,9 +179,11 @@ enum Step {
     Namespaces,
     Pid,
     Pidfd,
+    Cgroup,
 }
 
-const UNDO_ORDER: [Step; 10] = [
+const UNDO_ORDER: [Step; 11] = [
+    Step::Cgroup,
     Step::Pidfd,
     Step::Pid,
     Step::Namespaces,
@@ -206,6 +208,8 @@ struct Draft {
     nsproxy: Option<NsproxyId>,
     pid: Option<PidId>,
     pidfd: Option<(i32, FileId)>,
+    /// The group that is charged for it.
+    cgroup: Option<cgroup::CgroupId>,
 }
 
 /// Makes a copy of `current` that is complete but not yet started.
@@ -244,6 +248,7 @@ pub fn copy_process(
         nsproxy: None,
         pid: None,
         pidfd: None,
+        cgroup: None,
     };
     match copy_all(sys, current, args, &mut draft) {
         Ok(()) => {
@@ -294,8 +299,9 @@ fn copy_all(
         if flags.contains(CloneFlags::CLONE_PIDFD) {
             d.pidfd = Some(copy::prepare_pidfd(sys, current, args, id).map_err(at(Step::Pid))?);
         }
-        copy::cgroup_can_fork(sys, current, args).map_err(at(Step::Pidfd))?;
-        last_points_of_failure(sys, current, id).map_err(at(Step::Pidfd))?;
+        d.cgroup =
+            Some(traced!(sys, copy::cgroup_can_fork(current, args)).map_err(at(Step::Pidfd))?);
+        last_points_of_failure(sys, current, id).map_err(at(Step::Cgroup))?;
     }
     Ok(())
 }
@@ -307,6 +313,11 @@ fn bad_fork(sys: &mut System, d: Draft, reached: Step) {
     let p = d.p;
     for step in UNDO_ORDER.into_iter().filter(|s| *s <= reached) {
         match step {
+            Step::Cgroup => {
+                if let Some(id) = d.cgroup {
+                    traced!(sys, cgroup::cgroup_cancel_fork(id));
+                }
+            }
             Step::Pidfd => {
                 if let Some((_, file)) = d.pidfd {
                     traced!(sys, fs::file::fput(file));

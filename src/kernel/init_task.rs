@@ -10,6 +10,7 @@ use super::boot::BootConfig;
 use crate::abi::numbers::*;
 use crate::abi::{CapSet, SigSet};
 use crate::base::{Id, Pfn, Rng};
+use crate::kernel::cgroup::Cgroup;
 use crate::kernel::cred::{Cred, UserStruct};
 use crate::kernel::fs::{self, FsStruct};
 use crate::kernel::inject::Inject;
@@ -47,6 +48,8 @@ pub(super) fn static_system(config: &BootConfig) -> System {
         users: Default::default(),
         uidhash: BTreeMap::new(),
         mms: Default::default(),
+        cgroups: Default::default(),
+        cgroup_root: Id::from_bits(u64::MAX),
         anon_vmas: Default::default(),
         sighands: Default::default(),
         signals: Default::default(),
@@ -107,6 +110,7 @@ pub(super) fn static_system(config: &BootConfig) -> System {
         inum: 0xEFFF_FFFD,
     });
     kernel.init_user_ns = user_ns;
+    kernel.cgroup_root = kernel.cgroups.insert(Cgroup::new(None, "/".into()));
     let user = kernel.users.insert(UserStruct { count: 1, uid: 0, processes: 1, sigpending: 0 });
     kernel.uidhash.insert(0, user);
     kernel.user_namespaces[user_ns].count += 1;
@@ -191,6 +195,7 @@ pub(super) fn static_system(config: &BootConfig) -> System {
         notable_children: BTreeMap::new(),
         group_leader: stale(),
         links: [ListLink::default(); NR_TASK_LISTS],
+        cgroup: Id::from_bits(u64::MAX),
         thread_pid: None,
         vfork_done: None,
         set_child_tid: 0,
@@ -240,6 +245,7 @@ pub(super) fn static_system(config: &BootConfig) -> System {
     let t = &mut k.tasks[task];
     (t.real_parent, t.parent, t.group_leader) = (task, task, task);
     t.set_comm("swapper");
+    k.tasks[task].cgroup = k.cgroup_root;
     k.init_task = task;
     let mut head = k.signals[signal].thread_head;
     list::list_add_tail(&mut k.tasks, &mut head, TaskList::Thread, task);

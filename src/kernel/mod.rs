@@ -18,6 +18,7 @@
 
 pub mod boot;
 pub mod capability;
+pub mod cgroup;
 pub mod check;
 pub mod clone_check;
 pub mod cred;

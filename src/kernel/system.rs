@@ -7,6 +7,7 @@
 //! at a time, and where Linux would sleep a call returns `Block`.
 
 use crate::base::{Arena, Pfn, Rng};
+use crate::kernel::cgroup::{Cgroup, CgroupId};
 use crate::kernel::cred::{Cred, CredId, UserId, UserStruct};
 use crate::kernel::error::Oops;
 use crate::kernel::fs::inode::Inode;
@@ -63,6 +64,10 @@ pub struct Kernel {
     pub pids: Arena<Pid>,
     /// All pid namespaces.
     pub pid_namespaces: Arena<PidNamespace>,
+    /// All control groups.
+    pub cgroups: Arena<Cgroup>,
+    /// Their root.
+    pub cgroup_root: CgroupId,
     /// All nsproxies.
     pub nsproxies: Arena<Nsproxy>,
     /// All namespaces that are identities only.

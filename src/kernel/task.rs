@@ -20,6 +20,7 @@
 use crate::abi::structs::SigInfo;
 use crate::abi::{SigSet, Signal};
 use crate::base::{Arena, Id, Pfn, VirtAddr};
+use crate::kernel::cgroup::CgroupId;
 use crate::kernel::cred::CredId;
 use crate::kernel::fs::{FileId, FilesId, FsId};
 use crate::kernel::mm::MmId;
@@ -307,6 +308,8 @@ pub struct TaskStruct {
     pub group_leader: TaskId,
     /// Links of the intrusive lists, by [`TaskList`].
     pub links: [ListLink; NR_TASK_LISTS],
+    /// Its control group, until it is released.
+    pub cgroup: CgroupId,
     /// Its `struct pid`; `None` once unhashed.
     pub thread_pid: Option<PidId>,
 

@@ -41,6 +41,10 @@ impl Object for File {
             FileKind::Inode(inode) => c.id(inode),
             FileKind::PipeRead(pipe) | FileKind::PipeWrite(pipe) => c.id(pipe),
             FileKind::Pidfd(pid) => c.id(pid),
+            FileKind::Cgroup(file, group) => {
+                c.put(file);
+                c.id(group);
+            }
             FileKind::Proc(file, pid) => {
                 c.put(file);
                 c.opt(pid);
@@ -77,7 +81,8 @@ impl Object for Inode {
     lives_in!(inodes);
 
     fn describe(&self, c: &mut Canon<'_>) {
-        let Inode { i_count: _, i_mode, i_uid, i_gid, i_nlink, kind, i_pages } = self;
+        let Inode { i_count: _, i_mode, i_uid, i_gid, i_nlink, kind, cgroup, i_pages } = self;
+        c.opt(*cgroup);
         c.put((i_mode, i_uid, i_gid, i_nlink));
         match kind {
             InodeKind::Dir(entries) => {

@@ -3,6 +3,7 @@
 //! Left out: reference counts, and how many processes a user has; see `state`.
 
 use super::{Canon, Object, lives_in};
+use crate::kernel::cgroup::{Cgroup, Pids};
 use crate::kernel::cred::Cred;
 use crate::kernel::nsproxy::{Namespace, Nsproxy, UserNamespace};
 use crate::kernel::pid::{Pid, Upid};
@@ -54,6 +55,20 @@ impl Object for PidNamespace {
                 c.id(*pid);
             }
         }
+    }
+}
+
+impl Object for Cgroup {
+    lives_in!(cgroups);
+
+    fn describe(&self, c: &mut Canon<'_>) {
+        let Cgroup { count: _, parent, path, nr_children, nr_tasks, dead, subtree_pids, pids } =
+            self;
+        c.opt(*parent);
+        c.put((path, nr_children, nr_tasks, dead, subtree_pids));
+        c.put(pids.map(|Pids { counter, limit, watermark, events_max }| {
+            (counter, limit, watermark, events_max)
+        }));
     }
 }
 

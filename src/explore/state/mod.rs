@@ -39,6 +39,7 @@ use crate::base::Mixer;
 pub(super) use sums::Sums;
 
 use crate::base::Id;
+use crate::kernel::cgroup::Cgroup;
 use crate::kernel::cred::Cred;
 use crate::kernel::fs::inode::Inode;
 use crate::kernel::fs::pipe::Pipe;
@@ -111,6 +112,7 @@ objects! {
     tasks: TaskStruct;
     pids: Pid;
     pid_namespaces: PidNamespace;
+    cgroups: Cgroup;
     nsproxies: Nsproxy;
     namespaces: Namespace;
     user_namespaces: UserNamespace;
@@ -232,6 +234,8 @@ impl Canon<'_> {
             tasks: _,
             pids: _,
             pid_namespaces: _,
+            cgroups: _,
+            cgroup_root: _,
             nsproxies: _,
             namespaces: _,
             user_namespaces: _,

@@ -89,6 +89,7 @@ impl Object for TaskStruct {
             notable_children,
             group_leader,
             links,
+            cgroup,
             thread_pid,
             vfork_done,
             set_child_tid,
@@ -176,6 +177,7 @@ impl Object for TaskStruct {
             }
         }
         c.opt(*thread_pid);
+        c.id(*cgroup);
         c.opt(*vfork_done);
         c.id(*real_cred);
         c.id(*cred);

@@ -62,6 +62,8 @@ impl Differ {
             tasks: _,
             pids: _,
             pid_namespaces: _,
+            cgroups: _,
+            cgroup_root: _,
             nsproxies: _,
             namespaces: _,
             user_namespaces: _,
@@ -114,6 +116,11 @@ impl Differ {
         self.objects("task_struct", &a.tasks, &b.tasks, |t| plain_task(t, scope));
         self.objects("pid", &a.pids, &b.pids, |_| {});
         self.objects("pid namespace", &a.pid_namespaces, &b.pid_namespaces, |n| plain_ns(n, scope));
+        self.objects("cgroup", &a.cgroups, &b.cgroups, |c| {
+            if let Some(pids) = &mut c.pids {
+                (pids.watermark, pids.events_max) = (0, 0);
+            }
+        });
         self.objects("nsproxy", &a.nsproxies, &b.nsproxies, |_| {});
         self.objects("namespace", &a.namespaces, &b.namespaces, |_| {});
         self.objects("user namespace", &a.user_namespaces, &b.user_namespaces, |_| {});

@@ -26,6 +26,7 @@
 
 mod areas;
 mod census;
+mod cgroups;
 mod creds;
 mod differ;
 mod files;
@@ -115,6 +116,7 @@ pub fn invariants(sys: &System) -> Result<(), Vec<Violation>> {
     pids::check(sys, &mut found);
     creds::check(sys, &mut found);
     namespaces::check(sys, &mut found);
+    cgroups::check(sys, &mut found);
     files::check(sys, &mut found);
     areas::check(sys, &mut found);
     stacks::check(sys, &mut found);

@@ -4,6 +4,7 @@
 //! Left out: /proc entries, the RCU grace period.
 
 use crate::abi::structs::Rusage;
+use crate::kernel::cgroup;
 use crate::kernel::list;
 use crate::kernel::pid::{self, PidType};
 use crate::kernel::sched::core::{self as sched, put_task_struct};
@@ -21,6 +22,7 @@ pub fn release_task(sys: &mut System, p: TaskId) {
     let mut next = Some(p);
     while let Some(p) = next.take() {
         user::dec_nproc_of(sys, p);
+        cgroup::cgroup_release(sys, p);
         exit_signal(sys, p);
         let leader = sys.task(p).group_leader;
         if leader != p

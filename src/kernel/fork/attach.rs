@@ -7,6 +7,7 @@
 
 use super::{Draft, KernelCloneArgs};
 use crate::abi::CloneFlags;
+use crate::kernel::cgroup;
 use crate::kernel::fs;
 use crate::kernel::list;
 use crate::kernel::pid::{self, PidType};
@@ -34,6 +35,9 @@ pub fn attach(sys: &mut System, current: TaskId, args: &KernelCloneArgs, d: Draf
         lead_group(sys, current, p, pid);
     }
     pid::attach_pid(sys, p, PidType::Pid);
+    if let Some(id) = d.cgroup {
+        cgroup::cgroup_post_fork(sys, p, id);
+    }
     sys.kernel.nr_threads += 1;
     sys.kernel.total_forks += 1;
 }

@@ -8,9 +8,10 @@
 use super::KernelCloneArgs;
 use crate::abi::{CloneFlags, Errno};
 use crate::base::VirtAddr;
+use crate::kernel::cgroup::{self, CgroupId};
 use crate::kernel::entry::PT_REGS_OFFSET;
 use crate::kernel::error::{SysError, refuse};
-use crate::kernel::fs::{self, FileId, FilesId, FsId};
+use crate::kernel::fs::{self, FileId, FileKind, FilesId, FsId};
 use crate::kernel::inject::should_fail;
 use crate::kernel::mm::{MmId, fork::dup_mm, layout, lifetime, uaccess, vmalloc};
 use crate::kernel::nanosleep::RestartBlock;
@@ -96,6 +97,7 @@ pub fn dup_task_struct(
         notable_children: BTreeMap::new(),
         group_leader: o.group_leader,
         links: [ListLink::default(); NR_TASK_LISTS],
+        cgroup: o.cgroup,
         thread_pid: None,
         vfork_done: None,
         set_child_tid: child_tid(CloneFlags::CLONE_CHILD_SETTID),
@@ -425,23 +427,26 @@ pub fn prepare_pidfd(
     Ok((fd, file))
 }
 
-/// CLONE_INTO_CGROUP: there is no cgroup file system here, so no descriptor
-/// can be one of its directories.
+/// The group that the child begins in: its creator's, or the one whose
+/// directory CLONE_INTO_CGROUP names.
 ///
-/// Errors: EBADF, as Linux gives for any other kind of descriptor.
+/// Errors: EBADF: not open, or no such directory; those of
+/// `cgroup::cgroup_can_fork`.
 pub fn cgroup_can_fork(
     sys: &mut System,
     current: TaskId,
     args: &KernelCloneArgs,
-) -> Result<(), SysError> {
+) -> Result<CgroupId, SysError> {
     should_fail(sys, "cgroup_can_fork")?;
     if !args.flags.contains(CloneFlags::CLONE_INTO_CGROUP) {
-        return Ok(());
+        return cgroup::cgroup_can_fork(sys, current, None);
     }
-    fs::fdtable::fget(sys, current, args.cgroup)?;
-    refuse(
-        Errno::EBADF,
-        "cgroup_get_from_file",
-        "CLONE_INTO_CGROUP: the descriptor is not a cgroup2 directory (this system has no cgroup file system)",
-    )
+    let file = fs::fdtable::fget(sys, current, args.cgroup)?;
+    match sys.kernel.filps[file].kind {
+        FileKind::Inode(dir) => cgroup::cgroup_can_fork(sys, current, Some(dir)),
+        _ => {
+            let why = "CLONE_INTO_CGROUP: the descriptor is no directory of a cgroup";
+            refuse(Errno::EBADF, "cgroup_get_from_file", why)
+        }
+    }
 }

@@ -10,6 +10,7 @@ pub use super::pidfd::pidfd_prepare;
 use super::inode::{iget, iput};
 use super::pipe::pipe_release;
 use crate::abi::OpenFlags;
+use crate::kernel::cgroup::{cgroup_get, cgroup_put};
 use crate::kernel::fs::{File, FileId, FileKind};
 use crate::kernel::pid;
 use crate::kernel::system::System;
@@ -51,6 +52,7 @@ pub fn alloc_file(sys: &mut System, kind: FileKind, f_flags: OpenFlags, path: Ar
                 p.writers += 1;
             }
         }
+        FileKind::Cgroup(_, id) => cgroup_get(sys, id),
         FileKind::Pidfd(_) | FileKind::Proc(..) => {}
     }
     sys.kernel.filps.insert(File { f_count: 1, f_pos: 0, f_flags, kind, path })
@@ -94,5 +96,6 @@ fn __fput(sys: &mut System, id: FileId) {
         FileKind::PipeWrite(pipe) => pipe_release(sys, pipe, false),
         FileKind::Pidfd(pid) | FileKind::Proc(_, Some(pid)) => pid::put_pid(sys, pid),
         FileKind::Proc(_, None) => {}
+        FileKind::Cgroup(_, id) => cgroup_put(sys, id),
     }
 }

@@ -10,6 +10,7 @@ pub use super::rootfs::init_rootfs;
 use super::file::alloc_file;
 use crate::abi::{Errno, OpenFlags};
 use crate::base::Pfn;
+use crate::kernel::cgroup::CgroupId;
 use crate::kernel::error::SysError;
 use crate::kernel::fs::{FileId, FileKind, InodeId};
 use crate::kernel::system::System;
@@ -75,6 +76,8 @@ pub struct Inode {
     pub i_nlink: u32,
     /// What it is.
     pub kind: InodeKind,
+    /// The control group whose directory it is.
+    pub cgroup: Option<CgroupId>,
     /// Page cache of a program, filled as mappings fault on it. The inode
     /// holds one reference to each frame.
     pub i_pages: BTreeMap<u64, Pfn>,
@@ -102,7 +105,16 @@ pub const MAX_LFS_FILESIZE: u64 = i64::MAX as u64;
 impl Inode {
     /// An inode without references and names.
     pub fn new(kind: InodeKind, i_mode: u32, i_uid: u32, i_gid: u32) -> Inode {
-        Inode { i_count: 0, i_mode, i_uid, i_gid, i_nlink: 0, kind, i_pages: BTreeMap::new() }
+        Inode {
+            i_count: 0,
+            i_mode,
+            i_uid,
+            i_gid,
+            i_nlink: 0,
+            kind,
+            cgroup: None,
+            i_pages: BTreeMap::new(),
+        }
     }
 
     /// Type and permission bits, as stat(2) reports them.

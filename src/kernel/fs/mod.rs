@@ -34,6 +34,8 @@ pub mod uio;
 
 use crate::abi::OpenFlags;
 use crate::base::Id;
+use crate::kernel::cgroup::CgroupId;
+use crate::kernel::cgroup::files::CgroupFile;
 use crate::kernel::pid::PidId;
 use std::sync::Arc;
 
@@ -77,6 +79,8 @@ pub enum FileKind {
     Pidfd(PidId),
     /// A file of /proc, and the task it is about.
     Proc(proc::ProcFile, Option<PidId>),
+    /// A file of a control group.
+    Cgroup(CgroupFile, CgroupId),
 }
 
 /// `struct file`: an open file description.

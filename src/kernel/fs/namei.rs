@@ -8,7 +8,7 @@
 //!
 //! Linux: fs/namei.c (link_path_walk, path_parentat, filename_lookup,
 //! may_delete, vfs_mkdir, vfs_unlink), fs/d_path.c.
-//! Left out: links of both kinds, mounts, rename, rmdir.
+//! Left out: links of both kinds, mounts, rename.
 
 use super::fdtable::fget;
 use super::fs_struct::task_fs;
@@ -16,6 +16,7 @@ use super::inode::{Inode, InodeKind, S_ISGID, S_ISVTX, iput};
 use super::perm::{MAY_EXEC, MAY_WRITE, inode_owner_or_capable, inode_permission};
 use super::{FileKind, InodeId};
 use crate::abi::{Cap, Errno};
+use crate::kernel::cgroup;
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
@@ -305,7 +306,61 @@ pub fn do_mkdirat(
         return Err(SysError::with(Errno::EEXIST, "filename_create", why));
     }
     let kind = InodeKind::Dir(IndexMap::new());
-    create_entry(sys, task, &parent.dir, last, kind, mode & (0o777 | S_ISVTX))?;
+    let above = sys.kernel.inodes[parent.dir.inode()].cgroup;
+    let new = create_entry(sys, task, &parent.dir, last, kind, mode & (0o777 | S_ISVTX))?;
+    if let Some(above) = above {
+        sys.kernel.inodes[new].cgroup = Some(cgroup::cgroup_mkdir(sys, above, last)?);
+    }
+    Ok(())
+}
+
+/// rmdir(2): an empty directory goes; a control group's, when nobody lives in
+/// it.
+///
+/// # Errors
+/// ENOENT, ENOTDIR, ENOTEMPTY, EINVAL (a path that ends in "."), EBUSY: the
+/// root of a file system, or a control group in use; EACCES, EPERM (sticky).
+pub fn do_rmdir(sys: &mut System, task: TaskId, dfd: i32, name: &str) -> Result<(), SysError> {
+    const F: &str = "do_rmdir";
+    let parent = path_parentat(sys, task, dfd, name)?;
+    let Last::Norm(last) = &parent.last else {
+        return match name.trim_end_matches('/') {
+            "" => refuse(Errno::EBUSY, F, "the root directory stays"),
+            path if path.ends_with("..") => {
+                refuse(Errno::ENOTEMPTY, F, "the path ends in \"..\": at least this one is in it")
+            }
+            _ => refuse(Errno::EINVAL, F, "the path ends in \".\""),
+        };
+    };
+    let Some(victim) = lookup_last(sys, &parent)? else {
+        let why = format!("{} has no entry \"{last}\"", parent.dir.name());
+        return Err(SysError::with(Errno::ENOENT, F, why));
+    };
+    may_delete(sys, task, &parent.dir, victim)?;
+    let inode = &sys.kernel.inodes[victim];
+    let InodeKind::Dir(entries) = &inode.kind else {
+        return refuse(Errno::ENOTDIR, "may_delete", "rmdir removes directories only");
+    };
+    let (group, above) = (inode.cgroup, sys.kernel.inodes[parent.dir.inode()].cgroup);
+    let is_proc = parent.dir.inode() == sys.kernel.root_inode && &**last == "proc";
+    if is_proc || group.is_some() && above.is_none() {
+        return refuse(Errno::EBUSY, F, "a file system is mounted there");
+    }
+    if !entries.is_empty() {
+        let errno = if group.is_some() { Errno::EBUSY } else { Errno::ENOTEMPTY };
+        return refuse(errno, F, "the directory is not empty");
+    }
+    if let Some(group) = group {
+        cgroup::cgroup_rmdir(sys, group)?;
+    }
+    if let InodeKind::Dir(entries) = &mut sys.kernel.inodes[parent.dir.inode()].kind {
+        entries.shift_remove(last);
+    }
+    let dir = &mut sys.kernel.inodes[parent.dir.inode()];
+    dir.i_nlink = dir.i_nlink.saturating_sub(1);
+    sys.kernel.inodes[victim].i_nlink = 0;
+    sys.kernel.inodes[victim].cgroup = None;
+    iput(sys, victim);
     Ok(())
 }
 

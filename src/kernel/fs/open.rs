@@ -19,7 +19,8 @@ use super::truncate::do_truncate;
 use super::{FileId, FileKind, InodeId};
 use crate::abi::numbers::SECBIT_NO_SETUID_FIXUP;
 use crate::abi::{Cap, CapSet, Errno, OpenFlags};
-use crate::kernel::capability::ns_capable;
+use crate::kernel::capability::{capable, ns_capable};
+use crate::kernel::cgroup::files::CgroupFile;
 use crate::kernel::cred::user_ns::make_kuid;
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::system::System;
@@ -107,6 +108,9 @@ pub fn do_filp_open(
         return Ok(file);
     }
     let parent = path_parentat(sys, task, dfd, name)?;
+    if let Some(file) = open_cgroup_file(sys, task, &parent, how)? {
+        return Ok(file);
+    }
     let creat = how.flags.contains(OpenFlags::O_CREAT);
     if creat && parent.trailing_slash && matches!(parent.last, Last::Norm(_)) {
         let why = "the path ends in a slash, and O_CREAT makes no directories";
@@ -137,6 +141,37 @@ pub fn do_filp_open(
         do_truncate(sys, task, inode, 0)?;
     }
     Ok(open_inode(sys, inode, how.flags, path.name()))
+}
+
+/// Opens a file of a control group's directory; its other entries are groups.
+fn open_cgroup_file(
+    sys: &mut System,
+    task: TaskId,
+    parent: &Parent,
+    how: OpenHow,
+) -> Result<Option<FileId>, SysError> {
+    let (dir, Last::Norm(last)) = (parent.dir.inode(), &parent.last) else { return Ok(None) };
+    let Some(id) = sys.kernel.inodes[dir].cgroup else { return Ok(None) };
+    let Some(file) = CgroupFile::by_name(&sys.kernel.cgroups[id], last) else {
+        if how.flags.contains(OpenFlags::O_CREAT) && lookup_last(sys, parent)?.is_none() {
+            let why = "files of a control group are the kernel's; only mkdir makes something there";
+            return refuse(Errno::EACCES, "kernfs_iop_create", why);
+        }
+        return Ok(None);
+    };
+    let owner = sys.kernel.inodes[dir].i_uid == sys.cred(task).fsuid;
+    let bits = if owner { file.mode() >> 6 } else { file.mode() };
+    let wanted = match how.flags.bits() & 3 {
+        0 => MAY_READ,
+        1 => MAY_WRITE,
+        _ => MAY_READ | MAY_WRITE,
+    };
+    if bits & wanted != wanted && !capable(sys, task, Cap::CAP_DAC_OVERRIDE) {
+        let why = format!("the mode of {last} does not allow it");
+        return Err(SysError::with(Errno::EACCES, "inode_permission", why));
+    }
+    let path = Arc::from(format!("{}/{last}", parent.dir.name()));
+    Ok(Some(alloc_file(sys, FileKind::Cgroup(file, id), how.flags - FORGOTTEN, path)))
 }
 
 /// The description of a freshly opened inode.

@@ -146,4 +146,8 @@ pub fn init_rootfs(sys: &mut System) {
     (user.i_uid, user.i_gid) = (USER_UID, USER_UID);
     // What is below is not in the tree; see `proc`.
     add(sys, root, "proc", dir(), 0o555);
+    let at = add(sys, root, "sys", dir(), 0o555);
+    let at = add(sys, at, "fs", dir(), 0o555);
+    let at = add(sys, at, "cgroup", dir(), 0o755);
+    sys.kernel.inodes[at].cgroup = Some(sys.kernel.cgroup_root);
 }

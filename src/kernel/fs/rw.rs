@@ -14,6 +14,7 @@ use super::uio::{Dest, Source};
 use super::{File, FileId, FileKind};
 use crate::abi::Errno;
 use crate::abi::numbers::{SEEK_CUR, SEEK_END, SEEK_SET};
+use crate::kernel::cgroup;
 use crate::kernel::error::{SysError, SysResult, refuse};
 use crate::kernel::syscalls::{Call, Out};
 use crate::kernel::system::System;
@@ -58,7 +59,7 @@ fn rw_verify_area(kind: FileKind, pos: u64, count: u64) -> Result<(), SysError> 
 fn seekable(sys: &System, file: &File) -> bool {
     let inode = match file.kind {
         FileKind::Inode(inode) => inode,
-        FileKind::Proc(..) => return true,
+        FileKind::Proc(..) | FileKind::Cgroup(..) => return true,
         _ => return false,
     };
     !matches!(sys.kernel.inodes.get(inode).map(|i| &i.kind), Some(InodeKind::Chr(CharDev::Console)))
@@ -144,6 +145,11 @@ pub fn ksys_read(sys: &mut System, task: TaskId, fd: i32, mut dest: Dest, at: At
             dest.access_ok()?;
             proc::read(sys, task, (file, pid), pos, &mut dest)?
         }
+        FileKind::Cgroup(file, id) => {
+            dest.access_ok()?;
+            let text = cgroup::files::show(sys, task, id, file)?;
+            proc::give(sys, task, text.as_bytes(), pos, &mut dest)?
+        }
         FileKind::PipeRead(pipe) => {
             dest.access_ok()?;
             pipe_read(sys, task, id, pipe, &mut dest)?
@@ -159,7 +165,7 @@ pub fn ksys_read(sys: &mut System, task: TaskId, fd: i32, mut dest: Dest, at: At
         }
     };
     if at == At::Pos
-        && let FileKind::Inode(_) | FileKind::Proc(..) = kind
+        && let FileKind::Inode(_) | FileKind::Proc(..) | FileKind::Cgroup(..) = kind
         && let Some(f) = sys.kernel.filps.get_mut(id)
     {
         f.f_pos = f.f_pos.saturating_add(n);
@@ -205,7 +211,7 @@ pub fn ksys_write(
             Err(SysError::new(Errno::EINVAL, "vfs_write", "a pidfd cannot be written").into())
         }
         FileKind::PipeRead(_) => Err(bad_fd("vfs_write", fd).into()),
-        FileKind::Proc(..) => {
+        FileKind::Proc(..) | FileKind::Cgroup(..) => {
             src.access_ok()?;
             let n = proc::write(sys, task, id, &src)?;
             if at == At::Pos
@@ -249,7 +255,7 @@ pub fn ksys_lseek(
         );
     }
     let file = &sys.kernel.filps[id];
-    if let FileKind::Proc(..) = file.kind {
+    if let FileKind::Proc(..) | FileKind::Cgroup(..) = file.kind {
         // seq_lseek
         let base = if whence == SEEK_CUR { file.f_pos as i64 } else { 0 };
         return match base.checked_add(offset).filter(|pos| *pos >= 0 && whence <= SEEK_CUR) {

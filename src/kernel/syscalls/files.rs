@@ -203,6 +203,11 @@ fn sys_unlink(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     done(namei::do_unlinkat(sys, task, AT_FDCWD, &path))
 }
 
+fn sys_rmdir(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    let path = path_arg(sys, task, call, 0)?;
+    done(namei::do_rmdir(sys, task, AT_FDCWD, &path))
+}
+
 /// AT_REMOVEDIR: unlinkat as rmdir.
 const AT_REMOVEDIR: u32 = 0x200;
 
@@ -210,8 +215,8 @@ fn sys_unlinkat(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     match call.args[2] as u32 {
         0 => {}
         AT_REMOVEDIR => {
-            let why = "AT_REMOVEDIR is not modelled: directories cannot be removed";
-            return Ok(refuse(Errno::EINVAL, "do_rmdir", why)?);
+            let path = path_arg(sys, task, call, 1)?;
+            return done(namei::do_rmdir(sys, task, call.args[0] as i32, &path));
         }
         _ => {
             let why = "unlinkat knows only the flag AT_REMOVEDIR";
@@ -369,6 +374,7 @@ pub const CALLS: &[Syscall] = &[
     row(80, "chdir", &["filename"], sys_chdir),
     row(81, "fchdir", &["fd"], sys_fchdir),
     row(83, "mkdir", &["pathname", "mode"], sys_mkdir),
+    row(84, "rmdir", &["pathname"], sys_rmdir),
     row(85, "creat", &["pathname", "mode"], sys_creat).partly(OPEN_NOTE),
     row(87, "unlink", &["pathname"], sys_unlink),
     row(90, "chmod", &["filename", "mode"], sys_chmod),
@@ -379,8 +385,7 @@ pub const CALLS: &[Syscall] = &[
     row(161, "chroot", &["filename"], sys_chroot),
     row(257, "openat", &["dfd", "filename", "flags", "mode"], sys_openat).partly(OPEN_NOTE),
     row(258, "mkdirat", &["dfd", "pathname", "mode"], sys_mkdirat),
-    row(263, "unlinkat", &["dfd", "pathname", "flag"], sys_unlinkat)
-        .partly("AT_REMOVEDIR is refused"),
+    row(263, "unlinkat", &["dfd", "pathname", "flag"], sys_unlinkat),
     row(268, "fchmodat", &["dfd", "filename", "mode"], sys_fchmodat),
     row(269, "faccessat", &["dfd", "filename", "mode"], sys_faccessat),
     row(292, "dup3", &["oldfd", "newfd", "flags"], sys_dup3),

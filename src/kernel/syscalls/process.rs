@@ -40,7 +40,7 @@ pub const CALLS: &[Syscall] = &[
     row(308, "setns", &["fd", "flags"], sys_setns)
         .partly("by pidfd; descriptors of namespaces (/proc/PID/ns) are not modelled"),
     row(435, "clone3", &["cl_args", "size"], sys_clone3)
-        .partly("CLONE_INTO_CGROUP finds no cgroup directory; CLONE_PTRACE and CLONE_UNTRACED are accepted and have no effect, as in Linux when the caller is not traced: there is no tracer here"),
+        .partly("CLONE_PTRACE and CLONE_UNTRACED are accepted and have no effect, as in Linux when the caller is not traced: there is no tracer here"),
 ];
 
 fn sys_fork(sys: &mut System, current: TaskId, _: &Call) -> SysResult {

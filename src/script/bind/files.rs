@@ -269,6 +269,10 @@ fn directories(book: &mut Book) {
             |ctx: Ctx, t: &mut Task, path: Dynamic, mode: Dynamic| {
                 on_path(&ctx, t, nr("mkdir"), &path, &[("mode", &mode)], NOTHING)
             };
+        /// Removes an empty directory (rmdir(2)).
+        "rmdir(t: Task, path: string)" => |ctx: Ctx, t: &mut Task, path: Dynamic| {
+            on_path(&ctx, t, nr("rmdir"), &path, &[], NOTHING)
+        };
         /// Removes a name (unlink(2)).
         "unlink(t: Task, path: string)" => |ctx: Ctx, t: &mut Task, path: Dynamic| {
             on_path(&ctx, t, nr("unlink"), &path, &[], NOTHING)

@@ -43,6 +43,7 @@ pub enum Entry {
     GidMap,
     Setgroups,
     Children,
+    Cgroup,
 }
 
 impl Entry {
@@ -65,6 +66,7 @@ impl Entry {
             "gid_map" => Entry::GidMap,
             "setgroups" => Entry::Setgroups,
             "children" => Entry::Children,
+            "cgroup" => Entry::Cgroup,
             _ => return None,
         })
     }
@@ -183,9 +185,17 @@ pub(super) fn show(
             if allowed { "allow\n".into() } else { "deny\n".into() }
         }
         Entry::Children => array::children(sys, of),
+        Entry::Cgroup => cgroup_line(sys, of),
         Entry::Pagemap => return gone(),
     };
     Ok(text.into_bytes())
+}
+
+/// /proc/PID/cgroup (`proc_cgroup_show`).
+fn cgroup_line(sys: &System, of: TaskId) -> String {
+    let group = &sys.kernel.cgroups[sys.task(of).cgroup];
+    let deleted = if group.dead { " (deleted)" } else { "" };
+    format!("0::{}{deleted}\n", group.path)
 }
 
 /// Names and units, by `RLIMIT_*`.

@@ -28,6 +28,7 @@ use super::namei::{AT_FDCWD, getname};
 use super::uio::{Dest, Source};
 use super::{File, FileId, FileKind};
 use crate::abi::{Errno, OpenFlags};
+use crate::kernel::cgroup;
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::fs::fdtable::fget;
 use crate::kernel::fs::file::alloc_file;
@@ -273,10 +274,19 @@ pub(super) fn read(
         }
     };
     // What pagemap gives begins at the offset already.
-    let from = match file {
-        ProcFile::Task { entry: Entry::Pagemap, .. } => 0,
-        _ => usize::try_from(pos).unwrap_or(usize::MAX).min(bytes.len()),
-    };
+    let pos = if matches!(file, ProcFile::Task { entry: Entry::Pagemap, .. }) { 0 } else { pos };
+    give(sys, task, &bytes, pos, dest)
+}
+
+/// Gives what a file made of bytes holds from an offset on; how many bytes.
+pub(super) fn give(
+    sys: &mut System,
+    task: TaskId,
+    bytes: &[u8],
+    pos: u64,
+    dest: &mut Dest,
+) -> Result<u64, SysError> {
+    let from = usize::try_from(pos).unwrap_or(usize::MAX).min(bytes.len());
     let n = (bytes.len() - from).min(dest.count() as usize);
     if n > 0 {
         dest.put(sys, task, 0, &bytes[from..from + n])?;
@@ -298,14 +308,21 @@ pub(super) fn write(
     src: &Source<'_>,
 ) -> Result<u64, SysError> {
     let File { kind, f_pos, .. } = &sys.kernel.filps[id];
-    let FileKind::Proc(file, pid) = *kind else { return Ok(0) };
-    let pos = *f_pos;
+    let (kind, pos) = (*kind, *f_pos);
     let count = src.count();
     if count >= MOST {
         return refuse(Errno::EINVAL, "proc_write", "more than a page at once");
     }
     let mut bytes = vec![0; count as usize];
     src.copy(sys, task, 0, &mut bytes)?;
+    let (file, pid) = match kind {
+        FileKind::Proc(file, pid) => (file, pid),
+        FileKind::Cgroup(file, group) => {
+            cgroup::files::write(sys, task, group, file, &bytes)?;
+            return Ok(count);
+        }
+        _ => return Ok(0),
+    };
     match file {
         ProcFile::Global(_) => refuse(Errno::EIO, "proc_reg_write", "the file cannot be written"),
         ProcFile::Sys(setting) => sysctl::write(sys, setting, &bytes),

@@ -52,6 +52,8 @@ pub(super) const OTHERS: &[Row] = rows! {
     "creat(path: string, mode: int) -> int" => NUMBER, |_, name, a| path_call(nr("creat"), name, a);
     /// Makes a directory (mkdir(2)).
     "mkdir(path: string, mode: int)" => NOTHING, |_, name, a| path_call(nr("mkdir"), name, a);
+    /// Removes an empty directory (rmdir(2)).
+    "rmdir(path: string)" => NOTHING, |_, name, a| path_call(nr("rmdir"), name, a);
     /// Whether a file may be used: F_OK, R_OK, W_OK, X_OK (access(2)).
     "access(path: string, mode: Flags)" => NOTHING, |_, name, a| path_call(nr("access"), name, a);
     /// Changes a file's mode (chmod(2)).
