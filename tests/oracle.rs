@@ -574,6 +574,45 @@ fn a_difference_is_found() {
 }
 
 #[test]
+fn what_is_not_printed_is_compared_call_by_call() {
+    let text = "fn on_usr1(sig) { getppid(); }
+        fn child(argv) { getresuid(); sigpending(); 4 }
+        fn main() {
+            define(\"n\", 7);
+            sigaction(SIGUSR1, on_usr1);
+            let me = getpid();
+            let pid = fork();
+            if pid == 0 {
+                setsid();
+                kill(me, SIGUSR1);
+                try_execve(\"/bin/child\", [\"child\"]);
+            }
+            try_waitid(P_PID, pid, WEXITED | WNOWAIT);
+            vars.n = waitpid(pid).exit_status;
+            try_setuid(-1);
+            let p = pipe();
+            write(p[1], \"abc\");
+            read(p[0], 2);
+        }";
+    let Some((status, stdout, stderr)) = compare(&script("calls", text)) else { return };
+    assert_eq!(status, 0, "{stdout}{stderr}");
+    let calls = stdout.lines().find_map(|line| line.strip_prefix("calls: ")).unwrap();
+    let number = calls.split(' ').next().unwrap().parse::<u32>().unwrap();
+    assert!(number >= 3 * 18 && calls.ends_with("of 6 processes compared"), "{calls}");
+}
+
+#[test]
+fn a_call_that_differs_is_found_though_nothing_is_printed() {
+    // The model refuses this call by name.
+    let text = "fn main() { getpid(); try_syscall(140, [0, 0]); exit(0); }";
+    let Some((status, stdout, stderr)) = compare(&script("differs", text)) else { return };
+    assert_eq!(status, 1, "{stdout}{stderr}");
+    assert!(stdout.contains("3 of 3 runs part"), "{stdout}");
+    assert!(stderr.contains("call 2 of process 3"), "{stderr}");
+    assert!(stderr.contains("the model gave getpriority ENOSYS"), "{stderr}");
+}
+
+#[test]
 fn pids_may_be_the_other_way_round() {
     let path = script(
         "order",

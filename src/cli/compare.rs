@@ -4,7 +4,9 @@
 //! The model is run under many schedules. If the host then does something else,
 //! it is looked for among all of them before it is called a difference.
 //!
-//! Left out: two runs that agree may differ in what the program does not print.
+//! Runs are compared by what they print, how they end, and call by call.
+//!
+//! Left out: several differences of one run; the first is told.
 
 use std::fmt::Write;
 
@@ -15,10 +17,11 @@ use super::files;
 use super::host;
 use super::{FAILED, OK, USAGE, interrupt};
 use crate::explore::Policy;
+use crate::oracle::calls::Linux;
 use crate::oracle::compare::{Outcome, Seen};
-use crate::oracle::judge::{Case, Decision, Effort};
+use crate::oracle::judge::{Case, Decision, Did, Effort};
 use crate::oracle::{self, End};
-use crate::script::bind::program::{self, Language, Options};
+use crate::script::bind::program::{self, Language, Options, Run};
 use crate::script::control::Buffer;
 use crate::script::diagnostic::{Report, Style};
 
@@ -34,6 +37,15 @@ pub struct Found {
     pub host: Seen,
     /// Whether there were too many schedules to look at all.
     pub undecided: bool,
+    /// How many calls of how many processes were compared, in all runs of the
+    /// host.
+    pub calls: (usize, usize),
+    /// Runs of the host that part from the model's call by call, and where.
+    pub parted: Vec<Report>,
+    /// How many runs of the host those were.
+    pub apart: usize,
+    /// Runs of which only the outcome was compared, because signals had merged.
+    pub merged: usize,
 }
 
 impl Found {
@@ -45,7 +57,7 @@ impl Found {
 
     /// Whether all that the host did is among what the model did.
     pub fn is_equal(&self) -> bool {
-        self.differences().next().is_none()
+        self.differences().next().is_none() && self.apart == 0
     }
 
     /// In words.
@@ -76,6 +88,20 @@ impl Found {
                 None => writeln!(text, "  {n} × none of these: {}", short(outcome)),
             };
         }
+        let (calls, tasks) = (many(self.calls.0, "call"), self.calls.1);
+        let tasks = format!("{tasks} process{}", if tasks == 1 { "" } else { "es" });
+        let _ = write!(text, "calls: {calls} of {tasks} compared");
+        if self.apart > 0 {
+            let _ = write!(text, ", {} of {} part", self.apart, many(host.runs(), "run"));
+        }
+        text.push('\n');
+        if self.merged > 0 {
+            let _ = writeln!(
+                text,
+                "  {} compared by the outcome only: SIGCHLD of several children merged",
+                many(self.merged, "run")
+            );
+        }
         text.push_str(match (self.is_equal(), self.undecided) {
             (true, _) => "equal: what Linux did is among the model's outcomes\n",
             (false, false) => "different: Linux did what the model does under no schedule\n",
@@ -102,6 +128,9 @@ pub fn run(args: &Compare, console: &Console) -> u8 {
             match compare(plan, args.runs, args.seeds) {
                 Ok(found) => {
                     console.print(&found.text());
+                    for report in &found.parted {
+                        console.report(report, format);
+                    }
                     if found.is_equal() { OK } else { FAILED }
                 }
                 Err(reports) => {
@@ -125,37 +154,57 @@ pub fn compare(plan: Plan, runs: u32, seeds: u64) -> Result<Found, Vec<Report>> 
             // The host's side is in a pid namespace.
             world.main().contain();
             let mut found = Found::default();
-            let model = |found: &mut Found, policy| {
+            let mut ran = Vec::new();
+            let model = |policy| {
                 // Linux may stop a process anywhere.
-                let options = Options { policy, memory: true, ..Options::default() };
-                let run = program::try_main(engine, control, ast, world.main(), options)?;
-                found.model.add(Outcome::of_model(&run), || Some(run.schedule().to_string()));
-                Ok::<(), Box<Report>>(())
+                let options = Options { policy, memory: true, record: true, ..Options::default() };
+                program::try_main(engine, control, ast, world.main(), options)
             };
-            model(&mut found, Policy::Fifo)?;
-            model(&mut found, Policy::RoundRobin)?;
-            for seed in 0..seeds {
-                model(&mut found, Policy::random(seed))?;
+            let policies = [Policy::Fifo, Policy::RoundRobin].into_iter();
+            for policy in policies.chain((0..seeds).map(Policy::random)) {
+                let run = model(policy)?;
+                let outcome = Outcome::of_model(&run);
+                let place = found.model.add(outcome, || Some(run.schedule().to_string()));
+                // Runs that tell all the same are one.
+                if !ran
+                    .iter()
+                    .any(|(p, other): &(usize, Run)| *p == place && other.record() == run.record())
+                {
+                    ran.push((place, run));
+                }
             }
             let language = Language::new(engine, control, ast);
             let show = |report: &Report| report.render(Style::Plain);
             let plan = host::plan(&interrupt, &show);
+            let case = Case { engine, control, ast, machine: world.main() };
             for _ in 0..runs {
                 let run = oracle::run(&language, &plan).map_err(|e| host::refused(&e))?;
                 if run.end == End::Interrupted {
                     return Err(Box::new(Report::error("forkyard::stopped", "interrupted")));
                 }
-                found.host.add(Outcome::of_host(&run), || None);
-            }
-            let case = Case { engine, control, ast, machine: world.main() };
-            let sought: Vec<Outcome> = found.differences().cloned().collect();
-            for linux in sought {
-                match case.search(&linux, Effort::default())? {
-                    Decision::Equal => {
-                        found.model.add(linux, || None);
+                let linux = Did::new(&run);
+                let place = found.model.find(&linux.outcome);
+                found.host.add(linux.outcome.clone(), || None);
+                let (calls, tasks) = linux.calls.as_ref().map_or((0, 0), Linux::count);
+                found.calls = (found.calls.0 + calls, found.calls.1 + tasks);
+                let mut same = ran.iter().filter(|(p, _)| Some(*p) == place);
+                if place.is_some() && same.any(|(_, run)| linux.calls_agree(run)) {
+                    continue;
+                }
+                let decision = case.search(&linux, Effort::default())?;
+                found.merged += usize::from(linux.merged.get());
+                if decision == Decision::Equal {
+                    if place.is_none() {
+                        found.model.add(linux.outcome, || None);
                     }
-                    Decision::Different => {}
-                    Decision::Undecided => found.undecided = true,
+                    continue;
+                }
+                found.undecided |= decision == Decision::Undecided;
+                found.apart += 1;
+                if let Some(parted) = linux.calls.as_ref().and_then(Linux::furthest)
+                    && found.parted.is_empty()
+                {
+                    found.parted.push(parted.report(control));
                 }
             }
             Ok((0, Vec::new(), found))

@@ -8,6 +8,7 @@ use super::reduce::is_part;
 use super::schedule::{Choice, Policy, Schedule, ScheduleError};
 use super::step::GLUED;
 use crate::kernel::task::TaskId;
+use crate::session::program::record::{Asked, Recorder};
 use crate::session::program::{Interpreter, ProgramError, Programs, Want};
 
 /// How a run ended.
@@ -90,6 +91,8 @@ pub fn run_steps(
 pub struct Runner {
     /// The choices made so far.
     pub schedule: Schedule,
+    /// Keeps what tasks are told, if somebody wants to know.
+    pub recorder: Option<Recorder>,
     /// Who made the last step.
     last: u32,
     /// It said that others should go first.
@@ -177,7 +180,11 @@ impl Runner {
         self.yielded = matches!(&want, Want::Sys(call, _) if call.nr == NR_SCHED_YIELD);
         self.parts = if is_part(&want, memory) { self.parts + 1 } else { 0 };
         programs.system.log.origin = origin;
+        let asked = self.recorder.is_some().then(|| Asked { want: want.clone(), origin });
         programs.perform(interpreter, task, want, way)?;
+        if let (Some(recorder), Some(asked)) = (&mut self.recorder, asked) {
+            recorder.look(programs, self.last, asked);
+        }
         Ok(true)
     }
 }

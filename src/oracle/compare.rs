@@ -6,15 +6,19 @@
 //! were replaced by the order in which they appear: two children may have got
 //! each other's number.
 //!
-//! Left out: what a program does not print.
+//! Left out: what tasks were told; see `calls`.
 
 use std::fmt;
+use std::sync::Arc;
 
+use super::calls::{Along, Linux};
 use super::{End, FIRST_PID, Run};
 use crate::abi::structs::WaitStatus;
 use crate::explore::guided::Goal;
 use crate::explore::{self, Choice, Ending, Schedule};
 use crate::script::bind::program;
+use crate::session::program::Programs;
+use crate::session::program::record::Asked;
 
 /// How a run ended, as far as both kernels can say it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,18 +91,42 @@ impl Outcome {
 /// What Linux did, as something to look for on the model.
 pub struct Sought<'o> {
     linux: &'o Outcome,
+    /// What it told each task, if that matters.
+    calls: Option<&'o Linux<'o>>,
     /// Its output, pids by order of appearance.
     canonical: String,
 }
 
 impl<'o> Sought<'o> {
-    /// Looks for this outcome.
-    pub fn new(linux: &'o Outcome) -> Sought<'o> {
-        Sought { linux, canonical: by_appearance(&linux.output, &linux.pids) }
+    /// Looks for this outcome, and for these calls.
+    pub fn new(linux: &'o Outcome, calls: Option<&'o Linux<'o>>) -> Sought<'o> {
+        Sought { linux, calls, canonical: by_appearance(&linux.output, &linux.pids) }
     }
 }
 
 impl Goal for Sought<'_> {
+    type Along = Option<Along>;
+
+    fn begin(&self, programs: &Programs) -> Option<Along> {
+        self.calls.map(|calls| calls.begin(programs))
+    }
+
+    fn follow(
+        &self,
+        along: &mut Option<Along>,
+        programs: &Programs,
+        by: u32,
+        asked: &Arc<Asked>,
+    ) -> bool {
+        let (Some(calls), Some(along)) = (self.calls, along) else { return true };
+        calls.follow(along, programs, by, asked)
+    }
+
+    fn way(&self, along: &Option<Along>, by: u32) -> u32 {
+        let (Some(calls), Some(along)) = (self.calls, along) else { return 0 };
+        calls.way(along, by)
+    }
+
     fn may_begin(&self, output: &[u8]) -> bool {
         let output = String::from_utf8_lossy(output);
         self.linux.output.starts_with(&*output)
@@ -107,8 +135,12 @@ impl Goal for Sought<'_> {
             || self.canonical.starts_with(&by_appearance(&output, &self.linux.pids))
     }
 
-    fn is(&self, outcome: &explore::Outcome) -> bool {
+    fn is(&self, outcome: &explore::Outcome, along: &Option<Along>) -> bool {
         self.linux.is_like(&Outcome::of_explored(outcome, &self.linux.pids))
+            && match (self.calls, along) {
+                (Some(calls), Some(along)) => calls.is_all(along),
+                _ => true,
+            }
     }
 }
 
@@ -124,7 +156,7 @@ fn pids(schedule: &Schedule) -> Vec<i32> {
 
 /// The text with each number that is a pid replaced by the order in which it
 /// appears. What follows `#` is no pid.
-fn by_appearance(text: &str, pids: &[i32]) -> String {
+pub(super) fn by_appearance(text: &str, pids: &[i32]) -> String {
     let mut seen: Vec<i32> = Vec::new();
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

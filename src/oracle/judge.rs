@@ -4,22 +4,27 @@
 //! ```text
 //! one run of each: the same? ─ yes ─► equal
 //!   no │ other schedules, some by chance: one of them? ─ yes ─► equal
-//!      │ all schedules that print what Linux printed: one of them? ─ yes ─► equal
+//!      │ all schedules that print what Linux printed and tell each task what it was told
+//!      │                                            there: one of them? ─ yes ─► equal
 //!      ├ these were all there are ─► different
 //!      └ they were too many ─► undecided
 //! ```
 //!
+//! The same is: the same outcome (`compare`), and call by call the same
+//! (`calls`).
+//!
 //! One engine and one booted machine serve many programs.
 //!
-//! Left out: choices of the host by `choose`; the model takes the first.
+//! Left out: comparing the calls of a run that a limit has cut off.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use rhai::{AST, Engine};
 
-use super::compare::{Outcome, Sought};
+use super::calls::Linux;
+use super::compare::{Ended, Outcome, Sought};
 use super::{Plan, Refused, Run, Sandbox};
 use crate::explore::Policy;
 use crate::explore::guided::Reached;
@@ -69,6 +74,39 @@ pub enum By {
     Search,
 }
 
+/// What Linux did with a program.
+#[derive(Debug)]
+pub struct Did<'r> {
+    /// What came of it.
+    pub outcome: Outcome,
+    /// What each task was told; `None`: that is not compared.
+    pub calls: Option<Linux<'r>>,
+    /// Only the outcome was compared in the end; see [`Linux::may_have_merged`].
+    pub merged: Cell<bool>,
+}
+
+impl<'r> Did<'r> {
+    /// In a run on the host.
+    pub fn new(run: &'r Run) -> Did<'r> {
+        let outcome = Outcome::of_host(run);
+        let calls = (outcome.ended != Ended::Limit).then(|| Linux::new(&run.record));
+        Did { outcome, calls, merged: Cell::new(false) }
+    }
+
+    /// Whether a run of the model did the same.
+    pub fn is_like(&self, model: &program::Run) -> bool {
+        self.outcome.is_like(&Outcome::of_model(model)) && self.calls_agree(model)
+    }
+
+    /// Whether a run of the model has told each task the same.
+    pub fn calls_agree(&self, model: &program::Run) -> bool {
+        match (&self.calls, model.record()) {
+            (Some(calls), Some(record)) => calls.agrees(record),
+            _ => true,
+        }
+    }
+}
+
 /// A program that was read, on an engine and a machine.
 pub struct Case<'b> {
     /// The engine.
@@ -87,7 +125,7 @@ impl Case<'_> {
     /// # Errors
     /// As a report: the model broke, or a limit was hit.
     pub fn model(&self, policy: Policy) -> Result<program::Run, Box<Report>> {
-        let options = Options { policy, ..Options::default() };
+        let options = Options { policy, record: true, ..Options::default() };
         program::try_main(self.engine, self.control, self.ast, self.machine, options)
     }
 
@@ -98,15 +136,14 @@ impl Case<'_> {
     /// As [`Case::model`].
     pub fn decide(
         &self,
-        linux: &Outcome,
-        known: &Outcome,
+        linux: &Did,
+        known: &program::Run,
         effort: Effort,
     ) -> Result<(Decision, By), Box<Report>> {
         if linux.is_like(known) {
             return Ok((Decision::Equal, By::FirstRun));
         }
-        let among =
-            |policy| Ok::<_, Box<Report>>(linux.is_like(&Outcome::of_model(&self.model(policy)?)));
+        let among = |policy| Ok::<_, Box<Report>>(linux.is_like(&self.model(policy)?));
         if among(Policy::RoundRobin)? {
             return Ok((Decision::Equal, By::OtherRun));
         }
@@ -122,14 +159,30 @@ impl Case<'_> {
     ///
     /// # Errors
     /// As [`Case::model`].
-    pub fn search(&self, linux: &Outcome, effort: Effort) -> Result<Decision, Box<Report>> {
+    pub fn search(&self, linux: &Did, effort: Effort) -> Result<Decision, Box<Report>> {
+        let found = self.look(linux, linux.calls.as_ref(), effort)?;
+        let parted = linux.calls.as_ref().filter(|_| found != Decision::Equal);
+        let parted = parted.and_then(|calls| Some((calls, calls.furthest()?)));
+        if !parted.is_some_and(|(calls, parted)| calls.may_have_merged(&parted)) {
+            return Ok(found);
+        }
+        linux.merged.set(true);
+        self.look(linux, None, effort)
+    }
+
+    fn look(
+        &self,
+        linux: &Did,
+        calls: Option<&Linux>,
+        effort: Effort,
+    ) -> Result<Decision, Box<Report>> {
         let reached = program::reach_main(
             self.engine,
             self.control,
             self.ast,
             self.machine,
             effort.states,
-            &Sought::new(linux),
+            &Sought::new(&linux.outcome, calls),
         )?;
         Ok(match reached {
             Reached::Yes => Decision::Equal,
@@ -206,11 +259,12 @@ impl Bench {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oracle::compare::Ended;
     use crate::script::stack;
 
-    fn outcome(output: &str, ended: Ended) -> Outcome {
-        Outcome { output: output.into(), ended, status: Some(0), pids: vec![3, 4, 5] }
+    fn outcome(output: &str, ended: Ended) -> Did<'static> {
+        let (output, pids) = (output.into(), vec![3, 4, 5]);
+        let outcome = Outcome { output, ended, status: Some(0), pids };
+        Did { outcome, calls: None, merged: Cell::new(false) }
     }
 
     /// Whether what Linux would have done is found on the model.

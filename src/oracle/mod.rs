@@ -11,6 +11,7 @@
 //!
 //! Left out: machine code.
 
+pub mod calls;
 pub mod compare;
 pub mod fuzz;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -24,6 +25,7 @@ use std::time::Duration;
 
 use crate::script::bind::program::Language;
 use crate::script::diagnostic::Report;
+use crate::session::program::record::Record;
 
 /// Pid of the first process of a program, here and there.
 pub const FIRST_PID: i32 = 3;
@@ -68,6 +70,8 @@ pub struct Run {
     pub crashes: Vec<String>,
     /// All processes that there were.
     pub pids: Vec<i32>,
+    /// What each task was told.
+    pub record: Record,
 }
 
 /// Why there is no result.

@@ -1,7 +1,9 @@
 //! Where the host differs from the model for a reason: the one list of it.
 //!
 //! Random programs do without these things, or print nothing of them; whoever
-//! compares a program of their own finds here what a difference may mean.
+//! compares a program of their own finds here what a difference may mean. Where
+//! it can be said which part of which call it is, comparing call by call passes
+//! over it.
 //!
 //! Left out: what the host refuses by name; that is no difference.
 
@@ -14,6 +16,34 @@ pub struct Variation {
     pub what: &'static str,
     /// Why.
     pub reason: &'static str,
+    /// The parts of calls that are not compared.
+    pub parts: &'static [(Part, &'static [&'static str])],
+}
+
+/// A part of what a call gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// What it returns when it succeeds.
+    Value,
+    /// What it stores.
+    Stored,
+    /// Of what it stores, the uid.
+    Uid,
+    /// Of a wait status and `si_code`, whether there is a core.
+    Core,
+    /// Of what it stores, an address.
+    Address,
+    /// Of what it stores, a text.
+    Text,
+}
+
+/// Calls that give wait statuses.
+const WAITS: &[&str] = &["wait4", "waitid", "siginfo"];
+
+/// Whether a part of a call may differ. A limit counts as a call: RLIMIT_CORE.
+pub fn varies(call: &str, part: Part) -> bool {
+    let mut parts = VARIATIONS.iter().flat_map(|v| v.parts);
+    parts.any(|(p, calls)| *p == part && calls.contains(&call))
 }
 
 /// All that are known.
@@ -21,56 +51,106 @@ pub const VARIATIONS: &[Variation] = &[
     Variation {
         what: "addresses that mmap chooses",
         reason: "they depend on what else is mapped: the host's process is not the model's",
+        parts: &[(Part::Value, &["mmap", "mremap", "brk"])],
     },
     Variation {
         what: "which pid each of two children gets when their makers run at the same time",
         reason: "pids are given in the order of the forks; they are compared by order of appearance",
+        parts: &[],
     },
     Variation {
         what: "capabilities over the host: hard limits, RLIMIT_NPROC and RLIMIT_MEMLOCK of root, ids above 65535",
         reason: "root of the sandbox is root of a user namespace; these need the initial one",
+        parts: &[(Part::Stored, &["RLIMIT_NPROC", "RLIMIT_MEMLOCK"])],
     },
     Variation {
         what: "core dumps: WCOREDUMP and RLIMIT_CORE",
         reason: "the sandbox sets the limit so that no core is written on the host",
+        parts: &[(Part::Core, WAITS), (Part::Stored, &["RLIMIT_CORE"])],
     },
     Variation {
         what: "the uid in what wait4 gives",
         reason: "wait4(2) does not tell it; waitid(2) does",
+        parts: &[(Part::Uid, &["wait4"])],
     },
     Variation {
         what: "orphaned process groups of process 1's own children",
         reason: "process 1 of a pid namespace is not the global init, which is_orphaned_pgrp looks for",
+        parts: &[],
     },
     Variation {
         what: "set_tid with more than one number",
         reason: "the sandbox is one pid namespace deeper than the model",
+        parts: &[],
     },
     Variation {
         what: "sigaltstack of size 0 without SS_DISABLE, before anything was set",
         reason: "it succeeds when nothing changes, and the flags come from whoever started us",
+        parts: &[],
     },
     Variation {
         what: "a process that is killed while it sleeps",
         reason: "it is dead at once in the model, a moment later on the host",
+        parts: &[],
     },
     Variation {
         what: "RLIMIT_SIGPENDING other than 0",
         reason: "signals of the sandbox's own processes count too",
+        parts: &[(Part::Stored, &["RLIMIT_SIGPENDING"])],
     },
     Variation {
         what: "descriptors 0 to 2",
         reason: "they are the console in the model, /dev/null and a pipe on the host",
+        parts: &[],
     },
     Variation {
         what: "how long an orphan that has died stays",
         reason: "process 1 reaps at once in the model, a moment later on the host",
+        parts: &[],
     },
     Variation {
         what: "files other than those below /tmp, /dev/null and /dev/zero",
         reason: "the sandbox has a small tree in memory",
+        parts: &[],
     },
-    Variation { what: "times and usage: clocks, rusage", reason: "the model's time is virtual" },
+    Variation {
+        what: "times and usage: clocks, rusage",
+        reason: "the model's time is virtual",
+        parts: &[
+            (Part::Value, &["times", "time"]),
+            (Part::Stored, &["clock_gettime", "getrusage", "nanosleep", "clock_nanosleep"]),
+        ],
+    },
+    Variation {
+        what: "how many SIGCHLD of several children merge into one while their parent is woken",
+        reason: "the model's parent begins its handler at once; only the outcome is compared then",
+        parts: &[],
+    },
+    Variation {
+        what: "how often a process looks that waits by looking again and again",
+        reason: "the host's scheduler decides it; such a loop counts once",
+        parts: &[],
+    },
+    Variation {
+        what: "the last answer of a process that is killed",
+        reason: "on the host it may die before it can say what it was told",
+        parts: &[],
+    },
+    Variation {
+        what: "where the alternate stack of sigaltstack lies that was set before",
+        reason: "addresses depend on what else is mapped",
+        parts: &[(Part::Address, &["sigaltstack"])],
+    },
+    Variation {
+        what: "the name of the first program (PR_GET_NAME)",
+        reason: "it is init's in the model, the sandbox's on the host, until an execve",
+        parts: &[(Part::Text, &["prctl"])],
+    },
+    Variation {
+        what: "processors: sched_getaffinity",
+        reason: "the host has as many as it has",
+        parts: &[(Part::Value, &["sched_getaffinity"]), (Part::Stored, &["sched_getaffinity"])],
+    },
 ];
 
 /// The list in words.
@@ -80,4 +160,22 @@ pub fn text() -> String {
         let _ = writeln!(text, "- {}\n  {}", v.what, v.reason);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::abi::nr::syscall_number;
+
+    #[test]
+    fn parts_are_those_of_calls_that_there_are() {
+        for (_, calls) in VARIATIONS.iter().flat_map(|v| v.parts) {
+            for call in *calls {
+                let limit = call.starts_with("RLIMIT_");
+                assert!(limit || *call == "siginfo" || syscall_number(call).is_some(), "{call}");
+            }
+        }
+        assert!(varies("mmap", Part::Value) && !varies("mmap", Part::Stored));
+        assert!(!varies("getpid", Part::Value));
+    }
 }

@@ -19,6 +19,7 @@
 
 pub mod identity;
 mod outside;
+pub mod record;
 mod tape;
 
 pub use tape::{Answer, Child, Entry, Start, Tape, Value, Want, question};

@@ -14,11 +14,12 @@ use super::super::console::Console;
 use super::super::files::write_atomically;
 use super::super::{FAILED, OK, host, interrupt};
 use crate::explore::Policy;
+use crate::oracle::calls::Linux;
 use crate::oracle::compare::Outcome;
 use crate::oracle::fuzz::{Coverage, Features, Program, generate, shrink};
-use crate::oracle::judge::{Bench, By, Decision, Effort};
+use crate::oracle::judge::{Bench, By, Decision, Did, Effort};
 use crate::oracle::{self, End, Refused};
-use crate::script::diagnostic::Report;
+use crate::script::diagnostic::{Report, Style};
 use crate::script::stack;
 
 /// More runs by chance than usual and a shorter search: what a search of all
@@ -39,6 +40,8 @@ struct Verdict {
     linux: Outcome,
     model: Outcome,
     by: By,
+    /// Where they part, if they do.
+    parted: Option<Report>,
 }
 
 /// Why a program was not compared.
@@ -189,10 +192,12 @@ impl Worker {
         }
         let text = program.text().script;
         let judged = self.bench.with(&text, |case| {
-            let model = Outcome::of_model(&case.model(Policy::Fifo)?);
+            let first = case.model(Policy::Fifo)?;
+            let model = Outcome::of_model(&first);
             if self.model {
                 let (decision, linux) = (Decision::Equal, model.clone());
-                return Ok(Ok(Verdict { decision, linux, model, by: By::FirstRun }));
+                let (by, parted) = (By::FirstRun, None);
+                return Ok(Ok(Verdict { decision, linux, model, by, parted }));
             }
             let show = |report: &Report| report.message.clone();
             let plan = host::plan(&self.stop, &show);
@@ -204,12 +209,18 @@ impl Worker {
                     Err(Refused::Unsupported(what)) => return Ok(Err(Not::Refused(what))),
                     Err(e) => return Err(host::refused(&e)),
                 };
-                let linux = Outcome::of_host(&run);
-                let (decision, by) = case.decide(&linux, &model, EFFORT)?;
+                let linux = Did::new(&run);
+                let (decision, by) = case.decide(&linux, &first, EFFORT)?;
                 if self.stop.load(Ordering::Relaxed) {
                     return Ok(Err(Not::Stopped));
                 }
-                verdict = Some(Verdict { decision, linux, model: model.clone(), by });
+                let parted = match decision {
+                    Decision::Equal => None,
+                    _ => linux.calls.as_ref().and_then(Linux::furthest),
+                };
+                let parted = parted.map(|p| p.report(case.control));
+                let (linux, model) = (linux.outcome, model.clone());
+                verdict = Some(Verdict { decision, linux, model, by, parted });
                 if decision == Decision::Equal {
                     break;
                 }
@@ -233,11 +244,12 @@ fn save(
     let comment =
         |text: &str| -> String { text.lines().map(|line| format!("//   {line}\n")).collect() };
     let text = format!(
-        "// {what}: seed {seed}\n// linux: {}\n{}// model: {}\n{}\n{}",
+        "// {what}: seed {seed}\n// linux: {}\n{}// model: {}\n{}{}\n{}",
         verdict.linux.heading(),
         comment(&verdict.linux.output),
         verdict.model.heading(),
         comment(&verdict.model.output),
+        verdict.parted.as_ref().map_or(String::new(), |p| comment(&p.render(Style::Plain))),
         program.text().script
     );
     write_atomically(&path, &text)?;

@@ -12,12 +12,14 @@
 //!
 //! Left out: what is not said by a report; see `watch`.
 
+mod recorded;
 mod stuck;
 mod tell;
 
 use std::cell::RefCell;
 use std::hash::RandomState;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -33,7 +35,8 @@ use super::watch;
 use crate::kernel::syscalls::Out;
 use crate::oracle::{End, FIRST_PID, Plan, Refused, Run};
 use crate::script::bind::program::{Language, MAIN as MAIN_FUNCTION};
-use crate::session::program::{Answer, Body, Interpreter, Start, Value, question};
+use crate::session::program::record::Asked;
+use crate::session::program::{Answer, Body, Interpreter, Start, Value, Want, question};
 
 /// Turns before the supervisor goes to sleep.
 const SPIN: u32 = 300;
@@ -93,6 +96,8 @@ impl<'a> Brain<'a> {
             tid: FIRST_PID,
             names: Rc::new(RefCell::new(Names::new())),
             flights: Vec::new(),
+            number: 1,
+            asked: Vec::new(),
         };
         let mut places: Vec<Place> = (0..SLOTS).map(|_| Place::Free).collect();
         places[MAIN] = Place::Task(Box::new(main));
@@ -110,6 +115,7 @@ impl<'a> Brain<'a> {
                 status: None,
                 crashes: Vec::new(),
                 pids: vec![FIRST_PID],
+                record: recorded::begin(),
             },
             dirty: false,
             nested: false,
@@ -129,6 +135,7 @@ impl<'a> Brain<'a> {
             Stop::Ended(end) => self.run.end = end,
             Stop::Refused(why) => return Err(why),
         }
+        self.record_open();
         Ok(())
     }
 
@@ -230,10 +237,9 @@ impl<'a> Brain<'a> {
         if let Place::Unborn(_) = self.places[slot]
             && let Place::Unborn(unborn) = std::mem::replace(&mut self.places[slot], Place::Free)
         {
-            self.created += 1;
             let tid = self.sandbox.control.tid(slot);
-            self.note_pid(tid);
-            self.places[slot] = Place::Task(Box::new(unborn.born(self.created, tid)));
+            let number = self.is_made(&unborn, tid);
+            self.places[slot] = Place::Task(Box::new(unborn.born(number, tid)));
         }
         let Place::Task(task) = &mut self.places[slot] else { return Ok(()) };
         match report {
@@ -244,6 +250,7 @@ impl<'a> Brain<'a> {
                 match self.language.function_at(function) {
                     Some(mut start) => {
                         start.args.push(Value::Int(i64::from(sig)));
+                        recorded::handler(&mut self.run.record, task, sig);
                         task.body.begin_handler(start, sp);
                         self.go_on(slot)
                     }
@@ -286,6 +293,7 @@ impl<'a> Brain<'a> {
         let argv = if argv.is_empty() { vec![String::new()] } else { argv };
         let mut start = self.language.image(&path).unwrap_or_else(|| Start::new(&path));
         start.args.push(Value::Array(argv.into_iter().map(|a| Value::Text(a.into())).collect()));
+        recorded::program(&mut self.run.record, task, tid);
         task.tid = tid;
         task.body.exec(tid, start);
         task.names = Rc::new(RefCell::new(Names::new()));
@@ -308,14 +316,11 @@ impl<'a> Brain<'a> {
             }
         };
         if let Some(answer) = answer {
+            recorded::answer(&mut self.run.record, task, &answer);
             task.body.answer(flight.question, answer);
         }
         if let Some(child) = flight.child {
-            match (ret > 0, &self.places[child]) {
-                (true, _) => self.note_pid(ret as i32),
-                (false, Place::Unborn(_)) => self.places[child] = Place::Free,
-                (false, _) => {}
-            }
+            self.has_made(child, ret);
         }
         self.go_on(slot)
     }
@@ -326,11 +331,16 @@ impl<'a> Brain<'a> {
             if i % IN_A_ROW == IN_A_ROW - 1 {
                 self.check()?;
             }
-            let Place::Task(task) = &self.places[slot] else { return Ok(()) };
-            let (want, _) = self.language.next(&task.body);
+            let Place::Task(task) = &mut self.places[slot] else { return Ok(()) };
+            let (want, origin) = self.language.next(&task.body);
             let question = question(&want);
+            // A handler that returns asks nothing.
+            if !(matches!(want, Want::Return(_)) && task.body.top().is_handler()) {
+                task.asked.push(Arc::new(Asked { want: want.clone(), origin }));
+            }
             let Some(answer) = self.tell(slot, want, question)? else { break };
             let Place::Task(task) = &mut self.places[slot] else { return Ok(()) };
+            recorded::answer(&mut self.run.record, task, &answer);
             task.body.answer(question, answer);
         }
         Ok(())

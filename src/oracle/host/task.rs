@@ -5,9 +5,11 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::calls::{Creates, Kind};
 use super::names::Names;
+use crate::session::program::record::Asked;
 use crate::session::program::{Body, Child};
 
 /// A call under way. A handler that interrupts it adds its own on top.
@@ -38,6 +40,10 @@ pub(super) struct Task {
     pub(super) names: Rc<RefCell<Names>>,
     /// What it is in, the innermost last.
     pub(super) flights: Vec<Flight>,
+    /// Its number in the record.
+    pub(super) number: u32,
+    /// What it has asked without an answer yet, the innermost last.
+    pub(super) asked: Vec<Arc<Asked>>,
 }
 
 impl Task {
@@ -58,6 +64,12 @@ pub(super) struct Unborn {
     pub(super) creates: Creates,
     pub(super) names: Rc<RefCell<Names>>,
     pub(super) question: u64,
+    /// Its creator's number in the record.
+    pub(super) maker: u32,
+    /// Its own, if it has one already.
+    pub(super) number: Option<u32>,
+    /// What its creator has asked.
+    pub(super) asked: Vec<Arc<Asked>>,
 }
 
 /// What a slot is used for.
@@ -69,9 +81,10 @@ pub(super) enum Place {
 }
 
 impl Unborn {
-    /// It is there.
+    /// It is there, and has a number.
     pub(super) fn born(self, number: u32, tid: i32) -> Task {
-        let Unborn { creator, mut flights, child, creates, names, question } = self;
+        let Unborn { creator, mut flights, child, creates, names, question, .. } = self;
+        let mut asked = self.asked;
         let returns = child == Child::Returns;
         let names = match creates.vm {
             true => names,
@@ -79,6 +92,7 @@ impl Unborn {
         };
         if !returns {
             flights.clear();
+            asked.clear();
         }
         // What its creator's calls use lies in the creator's buffer.
         flights.iter_mut().for_each(|f| f.used = 0);
@@ -91,6 +105,7 @@ impl Unborn {
             child: None,
             timed: false,
         });
-        Task { body: creator.child(number, tid, &child, creates.leads), tid, names, flights }
+        let body = creator.child(number, tid, &child, creates.leads);
+        Task { body, tid, names, flights, number, asked }
     }
 }

@@ -11,6 +11,7 @@ use rhai::NativeCallContext;
 
 use super::pending::Calls;
 use super::task::Task;
+use crate::abi::Errno;
 use crate::kernel::boot::{BootConfig, BootError};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
@@ -167,6 +168,20 @@ impl Machine {
     /// `Kernel::contained`.
     pub fn contain(&self) {
         self.write(|sys| sys.kernel.contained = true);
+    }
+
+    /// Makes a step of the kernel fail when it is reached after `skip` others,
+    /// once: a wrong kernel, for who looks whether that is noticed.
+    ///
+    /// # Errors
+    /// The steps that can fail, when it is none of them.
+    pub fn inject(
+        &self,
+        step: &str,
+        errno: Errno,
+        skip: u32,
+    ) -> Result<(), &'static [&'static str]> {
+        self.write(|sys| sys.kernel.inject.arm(step, errno, skip))
     }
 
     /// Looks at the system.

@@ -56,6 +56,11 @@ impl Body {
         self.thread
     }
 
+    /// How many signal handlers are under way.
+    pub fn depth(&self) -> usize {
+        self.frames.len().saturating_sub(1)
+    }
+
     /// Whether signal handlers are under way.
     pub fn is_in_handler(&self) -> bool {
         self.frames.iter().any(Frame::is_handler)

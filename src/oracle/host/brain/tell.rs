@@ -164,6 +164,9 @@ impl Brain<'_> {
                 creates,
                 names: task.names.clone(),
                 question,
+                maker: task.number,
+                number: None,
+                asked: task.asked.clone(),
             };
             order.set_stack(free);
             self.sandbox.control.prepare(free);

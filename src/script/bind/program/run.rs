@@ -23,6 +23,7 @@ use crate::script::bind::world::Machine;
 use crate::script::control::Control;
 use crate::script::diagnostic::Report;
 use crate::script::errors::ScriptError;
+use crate::session::program::record::{Record, Recorder};
 use crate::session::program::{Programs, Start};
 
 /// The function that makes a file a program.
@@ -42,11 +43,13 @@ pub struct Options {
     pub places: bool,
     /// Whether each load and store is a step of its own.
     pub memory: bool,
+    /// Whether it is kept what each task was told.
+    pub record: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { policy: Policy::Fifo, steps: STEPS, memory: false, places: true }
+        Options { policy: Policy::Fifo, steps: STEPS, memory: false, places: true, record: false }
     }
 }
 
@@ -64,6 +67,8 @@ pub struct Run {
     stuck: Vec<String>,
     /// Errors that nobody caught.
     crashes: Vec<Report>,
+    /// What each task was told, if that was kept.
+    record: Option<Record>,
 }
 
 impl Run {
@@ -94,6 +99,11 @@ impl Run {
     /// The first process's wait status, if it has ended.
     pub fn status(&self) -> Option<i32> {
         self.status
+    }
+
+    /// What each task was told, if that was kept.
+    pub fn record(&self) -> Option<&Record> {
+        self.record.as_ref()
     }
 
     /// What went wrong, in order.
@@ -281,6 +291,7 @@ impl Going {
             status: programs.ended.iter().find(|e| e.pid == self.pid).map(|e| e.status),
             ending,
             schedule: self.runner.schedule.clone(),
+            record: self.runner.recorder.as_ref().map(Recorder::record),
         }
     }
 }
@@ -301,6 +312,7 @@ fn run(
     let mut language = Language::new(engine, control, ast);
     language.set_places(options.places);
     let mut going = Going::start(&language, machine, start, options.policy)?;
+    going.runner.recorder = options.record.then(|| Recorder::begin(&going.programs));
     let steps = Steps { most: options.steps, memory: options.memory };
     let ending = going.run(&language, control, steps, show)?;
     Ok((going.ran(&language, ending), going.programs.system))
