@@ -18,10 +18,12 @@
 //! does), languages (`script` has one).
 
 pub mod identity;
+mod look;
 mod outside;
 pub mod record;
 mod tape;
 
+pub use look::not_there;
 pub use tape::{Answer, Child, Entry, Start, Tape, Value, Want, question};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -359,6 +361,10 @@ impl Programs {
             }
             Want::Symbol(name) => {
                 let answer = self.symbol(task, &name);
+                self.answer(task, question, answer.into());
+            }
+            Want::State(pid) => {
+                let answer = self.state_of(task, pid);
                 self.answer(task, question, answer.into());
             }
             Want::Choose(_) => {

@@ -124,6 +124,7 @@ pub(super) fn name(want: &Want) -> String {
         Want::Op(_) => "an instruction".into(),
         Want::Define(name, _) => format!("define({name:?})"),
         Want::Symbol(name) => format!("addr_of({name:?})"),
+        Want::State(pid) => format!("state_of({pid})"),
         Want::Choose(_) => "choose".into(),
         Want::Return(_) => "the end of the function".into(),
         Want::Crash(_) => "the error that nobody caught".into(),

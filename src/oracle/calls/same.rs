@@ -115,6 +115,7 @@ pub(super) fn asks(linux: &Want, model: &Want) -> bool {
         (Want::Op(a), Want::Op(b)) => std::mem::discriminant(a) == std::mem::discriminant(b),
         (Want::Define(a, _), Want::Define(b, _)) => a == b,
         (Want::Symbol(a), Want::Symbol(b)) => a == b,
+        (Want::State(_), Want::State(_)) => true,
         (Want::Choose(a), Want::Choose(b)) => a == b,
         (Want::Return(a), Want::Return(b)) => a == b,
         (Want::Crash(a), Want::Crash(b)) => a == b,

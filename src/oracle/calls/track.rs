@@ -115,6 +115,7 @@ fn waits_by_looking(calls: &[One]) -> bool {
                 gives_way |= matches!(call.nr, NR_SCHED_YIELD | NR_NANOSLEEP | NR_CLOCK_NANOSLEEP);
                 memory = false;
             }
+            Some(Want::State(_)) => memory = false,
             Some(Want::Op(_) | Want::Symbol(_)) => {}
             _ => return false,
         }

@@ -74,6 +74,8 @@ pub enum Want {
     Define(Arc<str>, u64),
     /// The address of a named variable.
     Symbol(Arc<str>),
+    /// The state of a task, as /proc/PID/stat shows it: a letter.
+    State(i32),
     /// One of `n` ways to go on.
     Choose(u32),
     /// Its function has returned: a handler goes back, a thread or a process
@@ -208,6 +210,7 @@ pub fn question(want: &Want) -> u64 {
         Want::Op(op) => (1u8, op).hash(&mut h),
         Want::Define(name, size) => (5u8, name, size).hash(&mut h),
         Want::Symbol(name) => (6u8, name).hash(&mut h),
+        Want::State(pid) => (7u8, pid).hash(&mut h),
         Want::Choose(n) => (2u8, n).hash(&mut h),
         Want::Return(code) => (3u8, code).hash(&mut h),
         Want::Crash(message) => (4u8, message).hash(&mut h),

@@ -1,4 +1,5 @@
-//! Everyone sleeps: finding out, and saying so.
+//! Who sleeps: everyone, which is found out and said, or the one that is asked
+//! about.
 //!
 //! Left out: tasks that /proc does not show.
 
@@ -7,7 +8,9 @@ use std::time::Duration;
 use super::super::calls::{self, Kind};
 use super::super::task::{Place, Task};
 use super::super::watch::{self, Seen};
-use super::{Brain, Stop};
+use super::{Brain, Stop, unsupported};
+use crate::kernel::syscalls::Out;
+use crate::session::program::{Answer, not_there};
 
 /// How long nothing moves before the tasks are looked at, and between two
 /// looks.
@@ -36,6 +39,26 @@ impl Brain<'_> {
             'D' => top.is_some_and(|f| f.kind == Kind::Create) && nr.is_some(),
             _ => false,
         }
+    }
+
+    /// The state of a task for the one in `slot`, who asks. /proc does not know
+    /// that a task waits for us only, between two calls: that one runs.
+    pub(super) fn state_of(&self, slot: usize, pid: i32) -> Result<Answer, Stop> {
+        if self.nested {
+            return Err(unsupported("state_of in a program with pid namespaces"));
+        }
+        let seen = watch::tasks(self.sandbox.init());
+        let Some(seen) = seen.iter().find(|s| s.tid == pid && !s.is_init) else {
+            return Ok(Answer::Refused(not_there(pid)));
+        };
+        let of = |place: &Place| matches!(place, Place::Task(task) if task.tid == pid);
+        let its = self.places.iter().rposition(of).filter(|its| *its != slot);
+        let is_in_a_call = its.is_some_and(|its| self.sandbox.control.report(its).is_none());
+        let letter = match seen.state {
+            'S' if !is_in_a_call => 'R',
+            other => other,
+        };
+        Ok(Answer::Returned(i64::from(u32::from(letter)), Out::None))
     }
 
     fn words(&self, seen: &Seen) -> String {

@@ -47,6 +47,7 @@ impl Brain<'_> {
                     )),
                 }))
             }
+            Want::State(pid) => self.state_of(slot, pid).map(Some),
             Want::Choose(n) => {
                 self.asked += 1;
                 let chance = self.random.hash_one(self.asked);

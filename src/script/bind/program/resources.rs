@@ -140,6 +140,14 @@ pub(super) const LIBRARY: &[Function] = library! {
         let old = asking.limit_of(args::word("prlimit: pid", &a[0])?, which)?;
         Ok(Dynamic::from(Limit(old)))
     };
+    /// The state of a process or thread of the program, as /proc/PID/stat shows
+    /// it: "R" runs or could, "S" sleeps, "D" sleeps deeply, "T" is stopped,
+    /// "Z" is dead and not waited for.
+    "state_of(pid: int) -> string" => |asking, a| {
+        let pid = args::word("state_of: pid", &a[0])? as i32;
+        let letter = asking.ask(Want::State(pid))?.0;
+        Ok(char::from(letter as u8).to_string().into())
+    };
 };
 
 impl Asking<'_> {

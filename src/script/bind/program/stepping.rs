@@ -68,6 +68,7 @@ fn word(want: &Want) -> String {
         .into(),
         Want::Define(..) => "define".into(),
         Want::Symbol(_) => "addr_of".into(),
+        Want::State(_) => "state_of".into(),
         Want::Choose(_) => "choose".into(),
         Want::Return(_) => "return".into(),
         Want::Crash(_) => "crash".into(),
