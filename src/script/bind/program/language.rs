@@ -19,7 +19,7 @@ use crate::script::diagnostic::Report;
 use crate::script::errors::ScriptError;
 use crate::script::repertoire;
 use crate::script::vm::{End, Place, Ran, Runner};
-use crate::session::program::{Body, Frame, Interpreter, Programs, Repertoire, Start, Want};
+use crate::session::program::{Body, Child, Frame, Interpreter, Programs, Repertoire, Start, Want};
 use crate::trace::Origin;
 
 /// The functions of a script as the user mode of processes.
@@ -255,6 +255,9 @@ impl<'e> Language<'e> {
             asked
         };
         let asked = Rc::new(asked);
+        if self.by_places && makes_a_task(&asked.want) {
+            self.places.borrow_mut().keeps_one_more();
+        }
         self.places.borrow_mut().insert(digest, asked.clone());
         asked
     }
@@ -264,6 +267,17 @@ impl<'e> Language<'e> {
 pub(super) fn code(value: &Dynamic) -> i32 {
     value.as_int().unwrap_or(0) as i32
 }
+
+/// Whether a call makes a task that goes on from the same place.
+fn makes_a_task(want: &Want) -> bool {
+    const MAKES: [u32; 4] = [NR_CLONE, NR_FORK, NR_VFORK, NR_CLONE3];
+    matches!(want, Want::Sys(call, Child::Returns) if MAKES.contains(&call.nr))
+}
+
+const NR_CLONE: u32 = 56;
+const NR_FORK: u32 = 57;
+const NR_VFORK: u32 = 58;
+const NR_CLONE3: u32 = 435;
 
 /// What a function asks, and where.
 struct Asked {
@@ -302,6 +316,11 @@ impl Places {
         let asked = self.old.remove(&digest)?;
         self.insert(digest, asked.clone());
         Some(asked)
+    }
+
+    /// The child of a fork comes to its parent's place when it is its turn.
+    fn keeps_one_more(&mut self) {
+        self.kept = (self.kept + 1).min(KEPT_EXPLORING.max(self.kept));
     }
 
     fn insert(&mut self, digest: u64, asked: Rc<Asked>) {

@@ -30,6 +30,9 @@ use crate::session::program::{Programs, Start};
 pub const MAIN: &str = "main";
 /// Steps of a run unless it is told otherwise.
 const STEPS: usize = 100_000;
+/// Most processes that errors may end. Each is told with its place, for which its
+/// tape is read once more.
+const CRASHES: usize = 200;
 
 /// How programs are run.
 #[derive(Debug, Clone)]
@@ -198,12 +201,14 @@ impl Going {
         mut show: impl FnMut(&str),
     ) -> Result<Ending, ScriptError> {
         let (tasks, ops) = (control.limits().tasks, control.limits().ops);
-        let mut too_many = false;
+        let (mut too_many, mut crashes) = (false, 0);
         let Going { programs, runner, policy, output, .. } = self;
         let ran = runner.run(programs, language, policy, steps, |programs| {
             Going::collect(programs, output, &mut show);
             too_many = programs.system.kernel.tasks.len() > tasks;
-            match control.stopped().is_some() || too_many || language.spent() > ops {
+            crashes = programs.crashes.len();
+            let over = too_many || crashes > CRASHES || language.spent() > ops;
+            match control.stopped().is_some() || over {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
             }
@@ -221,6 +226,12 @@ impl Going {
                 help: Some(
                     "is this a fork bomb? exited tasks stay until their parent waits".into(),
                 ),
+            });
+        }
+        if crashes > CRASHES {
+            return Err(ScriptError::Limit {
+                message: format!("more than {CRASHES} processes ended by errors nobody caught"),
+                help: Some("is this a fork bomb? where nobody may have more, fork throws".into()),
             });
         }
         Ok(ending)
