@@ -31,7 +31,8 @@ const ROUNDS: usize = 5;
 
 fn boot(ram: u64) -> (System, TaskId) {
     let machine = MachineConfig { ram_bytes: ram, ..MachineConfig::default() };
-    let session = Session::boot(BootConfig { machine, seed: 1 }).expect("boots");
+    let session =
+        Session::boot(BootConfig { machine, seed: 1, ..BootConfig::default() }).expect("boots");
     let init = session.init();
     (session.system, init)
 }

@@ -49,7 +49,7 @@ impl Machine {
             mmu: self.mmu.unwrap_or(usual.mmu),
             nx: usual.nx,
         };
-        BootConfig { machine, seed: self.seed.unwrap_or_default() }
+        BootConfig { machine, seed: self.seed.unwrap_or_default(), ..BootConfig::default() }
     }
 
     /// Boots it for scripts; an error if it is too small for the kernel.

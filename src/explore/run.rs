@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use super::reduce::is_part;
 use super::schedule::{Choice, Policy, Schedule, ScheduleError};
 use super::step::GLUED;
+use crate::kernel::sched::asked;
 use crate::kernel::task::TaskId;
 use crate::session::program::record::{Asked, Recorder};
 use crate::session::program::{Interpreter, ProgramError, Programs, Want};
@@ -180,10 +181,12 @@ impl Runner {
         self.yielded = matches!(&want, Want::Sys(call, _) if call.nr == NR_SCHED_YIELD);
         self.parts = if is_part(&want, memory) { self.parts + 1 } else { 0 };
         programs.system.log.origin = origin;
-        let asked = self.recorder.is_some().then(|| Asked { want: want.clone(), origin });
-        programs.perform(interpreter, task, want, way)?;
-        if let (Some(recorder), Some(asked)) = (&mut self.recorder, asked) {
-            recorder.look(programs, self.last, asked);
+        let told = self.recorder.is_some().then(|| Asked { want: want.clone(), origin });
+        let done = programs.perform(interpreter, task, want, way);
+        asked::done(&mut programs.system);
+        done?;
+        if let (Some(recorder), Some(told)) = (&mut self.recorder, told) {
+            recorder.look(programs, self.last, told);
         }
         Ok(true)
     }

@@ -12,7 +12,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::base::Rng;
-use crate::kernel::sched::fair::{Rq, Runnable};
+use crate::kernel::sched::asked;
+use crate::kernel::task::TaskId;
 use crate::session::program::Programs;
 
 /// One choice.
@@ -110,8 +111,8 @@ pub enum Policy {
     Random(Rng),
     /// As written; after its end as [`Policy::Fifo`].
     Replay(Schedule, usize),
-    /// As the kernel's scheduler would; see `kernel::sched::fair`.
-    Kernel(Rq),
+    /// As the kernel's scheduler would; see `kernel::sched::asked`.
+    Kernel(asked::Steps),
 }
 
 /// What [`Policy::Kernel`] charges a process for a step, in ns. The machine's
@@ -139,7 +140,7 @@ impl Policy {
 
     /// As the kernel's scheduler would choose.
     pub fn kernel() -> Policy {
-        Policy::Kernel(Rq::default())
+        Policy::Kernel(asked::Steps::default())
     }
 
     /// Choices by chance.
@@ -156,10 +157,8 @@ impl Policy {
     /// as the one that ran before.
     pub(super) fn yielded(&mut self, ready: &[u32], last: u32) -> Result<u32, ScheduleError> {
         match self {
-            Policy::Kernel(rq) => {
-                rq.yield_task();
-                Ok(last)
-            }
+            // The call itself has told the scheduler.
+            Policy::Kernel(_) => Ok(last),
             _ => Policy::RoundRobin.process(ready, last),
         }
     }
@@ -168,25 +167,18 @@ impl Policy {
     /// before. There is at least one.
     pub(super) fn choose(
         &mut self,
-        programs: &Programs,
+        programs: &mut Programs,
         ready: &[u32],
         last: u32,
     ) -> Result<u32, ScheduleError> {
-        let Policy::Kernel(rq) = self else { return self.process(ready, last) };
-        let runnable: Vec<Runnable> = programs
-            .bodies()
-            .filter(|(_, body)| ready.contains(&body.number))
-            .map(|(task, body)| {
-                let t = programs.system.task(task);
-                Runnable {
-                    key: body.number,
-                    policy: t.policy,
-                    rt_priority: t.rt_priority,
-                    weight: t.se.load_weight,
-                }
-            })
-            .collect();
-        Ok(rq.pick_next_task(runnable, STEP_NS).unwrap_or(ready[0]))
+        let Policy::Kernel(steps) = self else { return self.process(ready, last) };
+        let bodies = programs.bodies().map(|(task, body)| (task, body.number));
+        let mut able: Vec<(TaskId, u32)> = bodies.filter(|(_, n)| ready.contains(n)).collect();
+        able.sort_unstable_by_key(|(_, n)| *n);
+        let tasks: Vec<TaskId> = able.iter().map(|(task, _)| *task).collect();
+        let next = asked::next(&mut programs.system, &tasks, STEP_NS, steps);
+        let number = able.iter().find(|(task, _)| Some(*task) == next).map(|(_, n)| *n);
+        Ok(number.unwrap_or(ready[0]))
     }
 
     /// Chooses among processes, given by number in ascending order; `last` ran

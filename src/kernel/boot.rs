@@ -15,6 +15,8 @@ use crate::kernel::fork::{KernelCloneArgs, copy_process};
 use crate::kernel::fs;
 use crate::kernel::init_task::static_system;
 use crate::kernel::sched::core::{self as sched, percpu_base, text};
+use crate::kernel::sched::fair::Enqueue;
+use crate::kernel::sched::{SchedClass, SchedConfig};
 use crate::kernel::signal::{self, SignalFlags};
 use crate::kernel::system::System;
 use crate::kernel::task::{PF, STACK_END_MAGIC, TaskId, TaskState};
@@ -28,6 +30,8 @@ pub struct BootConfig {
     pub machine: MachineConfig,
     /// Seed of everything random.
     pub seed: u64,
+    /// The scheduler.
+    pub sched: SchedConfig,
 }
 
 /// Why a system did not come up: the machine is too small for the kernel.
@@ -91,7 +95,7 @@ fn rest_init(sys: &mut System) -> Result<(), String> {
 /// Task 1 in the kernel: opens the console three times and executes init.
 fn kernel_init(sys: &mut System, init: TaskId) -> Result<(), String> {
     sys.task_mut(init).__state = TaskState::RUNNING;
-    sys.task_mut(init).on_rq = true;
+    sched::activate_task(sys, init, Enqueue::New);
     sys.task_mut(init).thread.ret_from_fork = false;
     sys.signal_mut(init).flags |= SignalFlags::UNKILLABLE;
     let cpu = sys.task(init).cpu;
@@ -135,6 +139,7 @@ fn become_idle(sys: &mut System, task: TaskId, cpu: u32) {
     let t = sys.task_mut(task);
     t.set_comm(&format!("swapper/{cpu}"));
     t.flags |= PF::IDLE;
+    t.sched_class = SchedClass::Idle;
     t.cpu = cpu;
     t.thread.ret_from_fork = false;
     t.__state = TaskState::RUNNING;

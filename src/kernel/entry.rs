@@ -28,7 +28,7 @@ mod resume;
 mod trap;
 
 pub use regs::{PT_REGS_OFFSET, enter_from_user, exit_to_user_regs, read_pt_regs, write_pt_regs};
-pub use resume::{kick, run_to_death, settle};
+pub use resume::{kick, resume_picked, run_to_death, settle};
 pub use trap::{UserFault, user_op};
 
 use leave::{exit_to_user_mode, finish};
@@ -233,7 +233,6 @@ fn sleep(sys: &mut System, task: TaskId, call: Call, wait: Wait) {
     let note = std::mem::take(&mut sys.kernel.note);
     let t = sys.task_mut(task);
     t.__state = wait.state;
-    t.on_rq = false;
     let cpu = t.cpu;
     match &mut t.resume {
         // Sleeping on: the line that made the call stays the first one.

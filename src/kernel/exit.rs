@@ -31,6 +31,7 @@ use crate::kernel::futex;
 use crate::kernel::mm::lifetime;
 use crate::kernel::nsproxy;
 use crate::kernel::sched::core as sched;
+use crate::kernel::sched::fork::sched_dead;
 use crate::kernel::signal::thread_group_empty;
 use crate::kernel::signal::{SignalFlags, notify, stop};
 use crate::kernel::system::System;
@@ -184,9 +185,11 @@ fn wake_pidfd(sys: &mut System, tsk: TaskId) {
 fn do_task_dead(sys: &mut System, tsk: TaskId) {
     let t = sys.task_mut(tsk);
     t.__state = TaskState::DEAD;
-    t.on_rq = false;
     t.resume = None;
+    t.work = None;
     let cpu = t.cpu;
+    sched::deactivate_task(sys, tsk);
+    sched_dead(sys, tsk);
     if sched::current(sys, cpu) == tsk {
         sched::schedule(sys, cpu);
     }

@@ -277,7 +277,7 @@ fn copy_all(
 
     copy_creds(sys, current, flags, p).map_err(at(Step::TaskStruct))?;
     check_limits(sys, current, p).map_err(at(Step::Creds))?;
-    traced!(sys, sched::sched_fork(current, p)).map_err(at(Step::Creds))?;
+    traced!(sys, sched::sched_fork(p)).map_err(at(Step::Creds))?;
     traced!(sys, copy::copy_semundo(flags, current, p)).map_err(at(Step::Creds))?;
     d.files = traced!(sys, copy::copy_files(flags, current, p)).map_err(at(Step::Creds))?;
     d.fs = traced!(sys, copy::copy_fs(flags, current, p)).map_err(at(Step::Files))?;

@@ -18,7 +18,8 @@ use crate::kernel::list;
 use crate::kernel::nanosleep::RestartBlock;
 use crate::kernel::nsproxy::{Namespace, NsKind, Nsproxy, UidExtent, UserNamespace, next_inum};
 use crate::kernel::pid_namespace::{PID_MAX_DEFAULT, PidNamespace};
-use crate::kernel::sched::SchedEntity;
+use crate::kernel::sched::rq::Rq;
+use crate::kernel::sched::{SchedClass, SchedEntity, SchedGlobals, SchedRtEntity};
 use crate::kernel::signal::{Rlimit, SigPending, SighandStruct, SignalFlags, SignalStruct};
 use crate::kernel::syscalls::Out;
 use crate::kernel::system::{Bugs, Kernel, PerCpu, Sysctl, System};
@@ -93,6 +94,7 @@ pub(super) fn static_system(config: &BootConfig) -> System {
         new_task: None,
         futex_queues: BTreeMap::new(),
         timers: Default::default(),
+        sched: SchedGlobals { config: config.sched, ..SchedGlobals::default() },
         console: Vec::new(),
         oops: None,
     };
@@ -166,12 +168,16 @@ pub(super) fn static_system(config: &BootConfig) -> System {
         on_cpu: true,
         cpu: 0,
         on_rq: true,
+        throttled: false,
+        sched_class: SchedClass::Fair,
         prio: 120,
         static_prio: 120,
         normal_prio: 120,
         rt_priority: 0,
         policy: SCHED_NORMAL,
         se: SchedEntity { load_weight: 1024, ..SchedEntity::default() },
+        rt: SchedRtEntity::default(),
+        dl: None,
         sched_reset_on_fork: false,
         cpus_mask: u64::MAX,
         mm: None,
@@ -222,6 +228,7 @@ pub(super) fn static_system(config: &BootConfig) -> System {
         pending: SigPending::default(),
         sigpending: false,
         need_resched: false,
+        work: None,
         sas_ss_sp: 0,
         sas_ss_size: 0,
         sas_ss_flags: SS_DISABLE as u32,
@@ -252,7 +259,7 @@ pub(super) fn static_system(config: &BootConfig) -> System {
     k.signals[signal].thread_head = head;
     list::list_add_tail(&mut k.tasks, &mut k.task_list, TaskList::Tasks, task);
     k.per_cpu = (0..config.machine.cpus.max(1))
-        .map(|_| PerCpu { current_task: task, idle: task })
+        .map(|_| PerCpu { current_task: task, idle: task, rq: Rq::default() })
         .collect();
     sys
 }

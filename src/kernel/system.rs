@@ -18,6 +18,8 @@ use crate::kernel::mm::{AnonVma, MmId, MmStruct};
 use crate::kernel::nsproxy::{Namespace, Nsproxy, UserNamespace, UserNsId};
 use crate::kernel::pid::Pid;
 use crate::kernel::pid_namespace::{PidNamespace, PidNsId};
+use crate::kernel::sched::SchedGlobals;
+use crate::kernel::sched::rq::Rq;
 use crate::kernel::signal::{SighandStruct, SignalStruct};
 use crate::kernel::syscalls::Out;
 use crate::kernel::task::{KernelStack, ListHead, TaskId, TaskStruct, Tasks};
@@ -33,6 +35,8 @@ pub struct PerCpu {
     pub current_task: TaskId,
     /// The swapper of this processor.
     pub idle: TaskId,
+    /// Its run queues.
+    pub rq: Rq,
 }
 
 /// Settings under /proc/sys/kernel and /proc/sys/vm.
@@ -162,6 +166,8 @@ pub struct Kernel {
     pub futex_queues: BTreeMap<FutexKey, WaitQueueHead>,
     /// Deadlines of sleeping calls, and who sleeps.
     pub timers: BTreeSet<(u64, TaskId)>,
+    /// The scheduler: settings, and what all processors share.
+    pub sched: SchedGlobals,
     /// Output written to the console since it was last taken.
     pub console: Vec<u8>,
     /// The first thing found broken; the system is not to be used on.

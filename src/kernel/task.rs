@@ -27,7 +27,8 @@ use crate::kernel::mm::MmId;
 use crate::kernel::nanosleep::RestartBlock;
 use crate::kernel::nsproxy::NsproxyId;
 use crate::kernel::pid::PidId;
-use crate::kernel::sched::SchedEntity;
+use crate::kernel::sched::work::Work;
+use crate::kernel::sched::{SchedClass, SchedDlEntity, SchedEntity, SchedRtEntity};
 use crate::kernel::signal::deliver::WayOut;
 use crate::kernel::signal::{SigPending, SigTimedWait, SighandId, SignalId};
 use crate::kernel::syscalls::{Call, Outcome};
@@ -243,8 +244,12 @@ pub struct TaskStruct {
     pub on_cpu: bool,
     /// The processor it is on or was on last.
     pub cpu: u32,
-    /// Whether it is on a run queue.
+    /// Whether it can run: it is on a run queue, or throttled.
     pub on_rq: bool,
+    /// It can run and is on no queue: it has nothing to do.
+    pub throttled: bool,
+    /// The class that serves it.
+    pub sched_class: SchedClass,
     /// Scheduling: effective, static and normal priority, 0 to 139.
     pub prio: i32,
     /// Static priority: 120 + nice.
@@ -257,6 +262,10 @@ pub struct TaskStruct {
     pub policy: u32,
     /// The fair class's entity.
     pub se: SchedEntity,
+    /// The real-time class's entity.
+    pub rt: SchedRtEntity,
+    /// The deadline class's entity, while it has that policy.
+    pub dl: Option<Box<SchedDlEntity>>,
     /// SCHED_RESET_ON_FORK.
     pub sched_reset_on_fork: bool,
     /// Processors it may run on, a bit each.
@@ -401,6 +410,8 @@ pub struct TaskStruct {
     /// of one. Tells an interrupted call from a mere interrupt.
     pub orig_ax: i64,
 
+    /// What its user mode does while the scheduler chooses and no script acts.
+    pub work: Option<Box<Work>>,
     /// The sleeping call, if any.
     pub resume: Option<Box<Resume>>,
     /// Calls that handlers interrupted and that are made again after them,

@@ -11,6 +11,7 @@
 
 use crate::kernel::entry::settle;
 use crate::kernel::sched::core::wake_up_process;
+use crate::kernel::sched::tick::run_dl_timers;
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 
@@ -36,19 +37,24 @@ pub fn run_expired(sys: &mut System) -> bool {
         wake_up_process(sys, task);
         any = true;
     }
+    if !sys.kernel.sched.dl_timers.is_empty() {
+        any |= run_dl_timers(sys);
+    }
     any
 }
 
-/// When the next sleep ends, in ns.
+/// When the next sleep ends or the next deadline task gets its budget, in ns.
 pub fn next(sys: &System) -> Option<u64> {
-    sys.kernel.timers.first().map(|&(deadline, _)| deadline)
+    let sleep = sys.kernel.timers.first().map(|&(deadline, _)| deadline);
+    let budget = sys.kernel.sched.dl_timers.first().map(|&(at, _)| at);
+    sleep.into_iter().chain(budget).min()
 }
 
 /// Lets `ns` pass. Each timer fires at its own time, and what it wakes runs
 /// before the next one.
 pub fn advance(sys: &mut System, ns: u64) {
     let end = sys.machine.clock.now().saturating_add(ns);
-    while let Some(&(deadline, _)) = sys.kernel.timers.first()
+    while let Some(deadline) = next(sys)
         && deadline <= end
     {
         sys.machine.clock.advance_to(deadline);

@@ -10,7 +10,7 @@
 //! memory   maps, walk, pte, page, frames
 //! machine  cpu, tlb, regs, stack
 //! files    fds
-//! time     trace (what happened), diff (what changed)
+//! time     trace (what happened), timeline (who ran), diff (what changed)
 //! ```
 //!
 //! Linux: fs/proc (status, maps), ps(1), pstree(1), ftrace's function graph.
@@ -37,6 +37,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod text;
+pub mod timeline;
 pub mod trace;
 pub mod tree;
 pub mod walk;
@@ -55,6 +56,7 @@ pub use sharing_map::{SharingMap, sharing_map};
 pub use signals::{Signals, signals};
 pub use stack::{StackView, stack};
 pub use status::{Status, status};
+pub use timeline::{Stretch, Timeline, TimelineRow, timeline, timeline_between};
 pub use trace::{Trace, TraceLine, trace};
 pub use tree::{Tree, TreeNode, tree};
 pub use walk::{WalkLine, WalkView, walk};

@@ -6,6 +6,7 @@
 //!
 //! Linux: none. Left out: I/O; a session is plain data and a few verbs.
 
+pub mod clock;
 pub mod director;
 pub mod history;
 pub mod program;

@@ -21,7 +21,7 @@ use forkyard::session::{Done, Trouble};
 /// A machine that costs little to copy and to check.
 pub fn small(cpus: u32) -> BootConfig {
     let machine = MachineConfig { cpus, ram_bytes: 16 << 20, ..MachineConfig::default() };
-    BootConfig { machine, seed: 1 }
+    BootConfig { machine, seed: 1, ..BootConfig::default() }
 }
 
 /// A booted system whose counts are checked after every step.

@@ -228,6 +228,7 @@ impl Canon<'_> {
             todo,
             futex_queues,
             timers,
+            sched,
             console,
             oops: _,
             // Reached from the tasks.
@@ -276,6 +277,8 @@ impl Canon<'_> {
         self.id(*init_pid_ns);
         self.id(*root_inode);
         self.put((next_ns_inum, next_identity, console));
+        // The rest is accounting, and what the choices of an exploration replace.
+        self.put((sched.config, sched.child_runs_first, sched.dl_total_bw));
         self.put((sysctl, contained, rng, inject, bugs));
         if bugs.no_tlb_flush {
             // Then a stale entry can be seen.

@@ -72,6 +72,9 @@ impl Object for TaskStruct {
             normal_prio,
             rt_priority,
             policy,
+            sched_class,
+            se,
+            dl,
             sched_reset_on_fork,
             cpus_mask,
             mm,
@@ -119,6 +122,7 @@ impl Object for TaskStruct {
             timer_slack_ns,
             default_timer_slack_ns,
             orig_ax,
+            work,
             resume,
             interrupted,
             finished,
@@ -133,7 +137,8 @@ impl Object for TaskStruct {
             on_cpu: _,
             cpu: _,
             on_rq: _,
-            se: _,
+            throttled: _,
+            rt: _,
             active_mm: _,
             need_resched: _,
             stack_canary: _,
@@ -152,6 +157,8 @@ impl Object for TaskStruct {
         } = self;
         c.put((__state.bits(), flags.bits(), ptrace, prio, static_prio, normal_prio));
         c.put((rt_priority, policy, sched_reset_on_fork, cpus_mask, no_new_privs));
+        c.put((sched_class, se.custom_slice.then_some(se.slice), work));
+        c.put(dl.as_ref().map(|dl| (dl.dl_runtime, dl.dl_deadline, dl.dl_period)));
         c.put((exit_state.bits(), exit_code, exit_signal, pdeath_signal, jobctl, pid, tgid));
         c.put((set_child_tid, clear_child_tid, robust_list, comm, blocked, saved_sigmask));
         c.put((sigpending, sas_ss_sp, sas_ss_size, sas_ss_flags, parent_exec_id, self_exec_id));

@@ -9,7 +9,7 @@ use crate::abi::Signal;
 use crate::abi::structs::SigInfo;
 use crate::kernel::entry;
 use crate::kernel::pid::PidType;
-use crate::kernel::sched::core as sched;
+use crate::kernel::sched::balance;
 use crate::kernel::signal::send::send_signal_locked;
 use crate::kernel::syscalls::Call;
 use crate::kernel::system::System;
@@ -146,7 +146,7 @@ fn reap(sys: &mut System, init: TaskId) -> Result<(), String> {
 fn forget_lazy_mms(sys: &mut System, init: TaskId) -> Result<(), String> {
     let home = sys.task(init).cpu;
     for cpu in (0..sys.kernel.per_cpu.len() as u32).chain([home]) {
-        sched::migrate(sys, init, cpu);
+        balance::migrate(sys, init, cpu);
         entry::syscall(sys, init, Call::new(NR_GETPID, &[])).map_err(|e| e.to_string())?;
     }
     Ok(())

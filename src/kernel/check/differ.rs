@@ -109,6 +109,7 @@ impl Differ {
             new_task: _,
             futex_queues: _,
             timers: _,
+            sched: _,
             console: _,
             oops: _,
         } = a;
@@ -157,6 +158,8 @@ impl Differ {
         self.value("bugs", &a.bugs, &b.bugs);
         self.value("todo", &a.todo, &b.todo);
         self.value("timers", &a.timers, &b.timers);
+        self.value("sched.config", &a.sched.config, &b.sched.config);
+        self.value("dl_total_bw", &a.sched.dl_total_bw, &b.sched.dl_total_bw);
         self.value("futex_queues", &a.futex_queues, &b.futex_queues);
         self.value("console", &a.console, &b.console);
         self.value("oops", &a.oops, &b.oops);
@@ -266,7 +269,13 @@ fn lines(a: &impl Debug, b: &impl Debug) -> String {
 
 fn plain_task(t: &mut TaskStruct, scope: Scope) {
     (t.utime, t.stime, t.nvcsw, t.nivcsw, t.min_flt, t.maj_flt) = (0, 0, 0, 0, 0, 0);
-    t.se = SchedEntity { load_weight: t.se.load_weight, ..SchedEntity::default() };
+    let SchedEntity { load_weight, custom_slice, slice, on_rq, .. } = t.se;
+    t.se = SchedEntity { load_weight, custom_slice, slice, on_rq, ..SchedEntity::default() };
+    (t.rt.place, t.rt.time_slice) = (0, 0);
+    if let Some(dl) = &mut t.dl {
+        (dl.runtime, dl.deadline, dl.arrival) = (0, 0, 0);
+    }
+    t.need_resched = false;
     t.on_cpu = false;
     t.thread = ThreadStruct { ret_from_fork: t.thread.ret_from_fork, ..ThreadStruct::default() };
     if t.mm.is_none() {

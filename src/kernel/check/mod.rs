@@ -34,6 +34,7 @@ mod lists;
 mod namespaces;
 mod pages;
 mod pids;
+mod queues;
 mod stacks;
 mod tables;
 mod tally;
@@ -111,6 +112,7 @@ pub fn invariants(sys: &System) -> Result<(), Vec<Violation>> {
         // The walks below would follow these names.
         return Err(found.list);
     }
+    queues::check(sys, &mut found);
     lists::check(sys, &mut found);
     waiting::check(sys, &mut found);
     pids::check(sys, &mut found);

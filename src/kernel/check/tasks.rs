@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Linux: include/linux/sched.h, kernel/sched/debug.c.
-//! Left out: ptrace stops, run-queue contents (there is none yet).
+//! Left out: ptrace stops; run queues (`queues`).
 
 use super::{Findings, Named, is_hashed, is_idle};
 use crate::kernel::signal::Jobctl;

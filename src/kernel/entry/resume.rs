@@ -8,6 +8,7 @@
 use super::leave::{exit_to_user_mode, leave};
 use super::regs::enter_from_user;
 use super::{Entered, run};
+use crate::kernel::sched::Chooser;
 use crate::kernel::sched::core::{self as sched, text};
 use crate::kernel::signal::deliver::WayOut;
 use crate::kernel::system::System;
@@ -26,6 +27,9 @@ pub fn run_to_death(sys: &mut System, task: TaskId) {
 
 /// Something happened to a task that is not running: `settle` will run it.
 pub fn kick(sys: &mut System, task: TaskId) {
+    if sys.task(task).throttled && sys.kernel.sched.chooser == Chooser::Scheduler {
+        sched::unthrottle(sys, task);
+    }
     if !sys.kernel.todo.contains(&task) {
         sys.kernel.todo.push_back(task);
     }
@@ -33,7 +37,11 @@ pub fn kick(sys: &mut System, task: TaskId) {
 
 /// Lets every task that was woken in a call or signalled go on until it is
 /// back in user mode, asleep or dead, in the order in which they were woken.
+/// When the scheduler chooses, they go on as they are picked.
 pub fn settle(sys: &mut System) {
+    if sys.kernel.sched.chooser == Chooser::Scheduler {
+        return;
+    }
     loop {
         while let Some(task) = sys.kernel.todo.pop_front() {
             resume(sys, task);
@@ -42,6 +50,13 @@ pub fn settle(sys: &mut System) {
             return;
         }
     }
+}
+
+/// The scheduler has picked a task that has a call to finish or a signal to
+/// take.
+pub fn resume_picked(sys: &mut System, task: TaskId) {
+    sys.kernel.todo.retain(|t| *t != task);
+    resume(sys, task);
 }
 
 /// Lets one task go on; nothing happens to one that has nothing to do.

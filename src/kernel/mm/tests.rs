@@ -39,7 +39,7 @@ struct Mem {
 
 impl Mem {
     fn with(machine: MachineConfig) -> Mem {
-        let sys = boot(&BootConfig { machine, seed: 1 }).unwrap();
+        let sys = boot(&BootConfig { machine, seed: 1, ..BootConfig::default() }).unwrap();
         let task = sys.kernel.init_process;
         let mm = sys.task_mm(task).unwrap();
         Mem { sys, task, mm }

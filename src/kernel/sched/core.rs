@@ -1,32 +1,41 @@
-//! Switching a processor between tasks, waking tasks, charging them for time.
+//! The scheduler's core: tasks onto queues and off them, the choice of the next
+//! one, and switching a processor to it.
 //!
-//! Who runs next is not decided here. In director style the script decides by
-//! making a task act ([`run_on_cpu`]); a task that sleeps or dies leaves its
-//! processor to the idle task.
+//! ```text
+//!  activate_task                      pick_next_task
+//!  ------------->  on a run queue  ------------------->  current
+//!                                  <-------------------
+//!  deactivate_task                    put_prev_task        | sleeps, dies
+//!  <-------------------------------------------------------+
+//! ```
 //!
-//! Linux: kernel/sched/core.c (context_switch, finish_task_switch,
-//! try_to_wake_up, wake_up_new_task, sched_fork), arch/x86/kernel/process_64.c
-//! (__switch_to), kernel/sched/cputime.c.
-//! Left out: run queues and classes, load balancing, preemption by ticks.
+//! In director style the script decides by making a task act ([`run_on_cpu`]):
+//! that is a pick by force. A task that sleeps or dies leaves its processor to
+//! the idle task then; when the scheduler chooses, to whom it picks.
+//!
+//! Linux: kernel/sched/core.c (enqueue_task, pick_next_task, __schedule,
+//! context_switch, finish_task_switch), arch/x86/kernel/process_64.c
+//! (__switch_to).
+//! Left out: preemption inside the kernel: a call runs to its end or its sleep.
 
-use crate::abi::Errno;
-use crate::abi::numbers::{SCHED_DEADLINE, SCHED_FIFO, SCHED_NORMAL, SCHED_RR};
+use super::entity::SchedClass;
+use super::fair::{Cx, Dequeue, Enqueue};
+use super::record::{Doing, Point};
+use super::{Chooser, balance, deadline, fair, idle, rt, stop};
 use crate::kernel::entry;
-use crate::kernel::error::{SysError, refuse};
 use crate::kernel::fork;
-use crate::kernel::inject::should_fail;
 use crate::kernel::mm;
-use crate::kernel::sched::{SCHED_PRIO_TO_WEIGHT, SchedEntity};
 use crate::kernel::system::System;
-use crate::kernel::task::{THREAD_SIZE, TaskId, TaskState};
-use crate::kernel::wait_queue::{CompletionId, WaitOn, WaitQueueHead};
+use crate::kernel::task::{THREAD_SIZE, TaskId, TaskState, TaskStruct};
 use crate::machine::Ring;
 use crate::trace::EventKind;
 
-/// Virtual time that a system call or a fault takes, in ns.
-pub const KERNEL_ENTRY_NS: u64 = 1_000;
-/// Virtual time that a user-mode operation takes, in ns.
-pub const USER_OP_NS: u64 = 100;
+pub use super::cputime::{KERNEL_ENTRY_NS, USER_OP_NS, account};
+pub use super::fork::sched_fork;
+pub use super::waking::{
+    complete, finish_wait, queue_mut, try_to_wake_up, wake_up, wake_up_all, wake_up_new_task,
+    wake_up_process,
+};
 
 /// Where kernel code of interest lies: shown in registers and stack frames.
 /// The addresses are arbitrary but lie where x86_64 maps the kernel text.
@@ -51,25 +60,228 @@ pub fn current(sys: &System, cpu: u32) -> TaskId {
     sys.kernel.per_cpu[cpu as usize].current_task
 }
 
-/// Advances the clock and charges the time to `task`.
-pub fn account(sys: &mut System, task: TaskId, ns: u64, mode: Ring) {
-    sys.machine.clock.advance(ns);
-    sys.log.time = sys.machine.clock.now();
-    let t = sys.task_mut(task);
-    match mode {
-        Ring::User => t.utime += ns,
-        Ring::Kernel => t.stime += ns,
+/// What the fair class is told.
+pub fn cx(sys: &System) -> Cx {
+    Cx::new(sys.kernel.sched.config, sys.kernel.per_cpu.len())
+}
+
+/// Whether a task is on a queue of its class, or runs from one. One that can
+/// run is not while it is throttled.
+pub fn is_queued(sys: &System, t: &TaskStruct, task: TaskId) -> bool {
+    match t.sched_class {
+        SchedClass::Fair => t.se.on_rq,
+        SchedClass::Rt => t.rt.on_rq,
+        SchedClass::Deadline => t.dl.as_ref().is_some_and(|dl| dl.on_rq),
+        SchedClass::Stop => sys.kernel.per_cpu[t.cpu as usize].rq.stop == Some(task),
+        SchedClass::Idle => false,
     }
-    let se = &mut t.se;
-    se.sum_exec_runtime += ns;
-    // calc_delta_fair: time weighs less for a heavier task.
-    se.vruntime += ns * SCHED_PRIO_TO_WEIGHT[20] / se.load_weight.max(1);
+}
+
+/// Puts a task onto its class's queue.
+pub fn enqueue_task(sys: &mut System, task: TaskId, why: Enqueue) {
+    let cx = cx(sys);
+    let now = sys.machine.clock.now();
+    let k = &mut sys.kernel;
+    let (cpu, class) = (k.tasks[task].cpu, k.tasks[task].sched_class);
+    let rq = &mut k.per_cpu[cpu as usize].rq;
+    match class {
+        SchedClass::Fair => fair::enqueue(rq, &mut k.tasks, task, why, &cx),
+        SchedClass::Rt => rt::enqueue(rq, &mut k.tasks, task, false),
+        SchedClass::Deadline => {
+            let woken = why == Enqueue::Wakeup;
+            if !deadline::enqueue(rq, &mut k.tasks, task, woken, now)
+                && let Some(dl) = &k.tasks[task].dl
+            {
+                k.sched.dl_timers.insert((deadline::next_period(dl), task));
+            }
+        }
+        SchedClass::Stop => stop::enqueue(rq, task),
+        SchedClass::Idle => {}
+    }
+}
+
+/// Takes a task off its class's queue, if it is there.
+pub fn dequeue_task(sys: &mut System, task: TaskId, why: Dequeue) {
+    if !is_queued(sys, sys.task(task), task) {
+        return;
+    }
+    let cx = cx(sys);
+    let k = &mut sys.kernel;
+    let (cpu, class) = (k.tasks[task].cpu, k.tasks[task].sched_class);
+    let rq = &mut k.per_cpu[cpu as usize].rq;
+    match class {
+        SchedClass::Fair => fair::dequeue(rq, &mut k.tasks, task, why, &cx),
+        SchedClass::Rt => rt::dequeue(rq, &mut k.tasks, task),
+        SchedClass::Deadline => deadline::dequeue(rq, &mut k.tasks, task),
+        SchedClass::Stop => stop::dequeue(rq, task),
+        SchedClass::Idle => {}
+    }
+}
+
+/// A task can run from now on.
+pub fn activate_task(sys: &mut System, task: TaskId, why: Enqueue) {
+    let t = sys.task_mut(task);
+    if std::mem::replace(&mut t.on_rq, true) {
+        return;
+    }
+    enqueue_task(sys, task, why);
+    note(sys, task, Doing::Waits);
+}
+
+/// A task sleeps, stops or dies.
+pub fn deactivate_task(sys: &mut System, task: TaskId) {
+    if !sys.task(task).on_rq {
+        return;
+    }
+    dequeue_task(sys, task, Dequeue::Sleep);
+    let t = sys.task_mut(task);
+    (t.on_rq, t.throttled) = (false, false);
+}
+
+/// Takes a task that can run off its queue until [`unthrottle`]: it has
+/// nothing to do. Linux does so with tasks of a group whose quota is used up.
+pub fn throttle(sys: &mut System, task: TaskId) {
+    if sys.task(task).on_rq && !sys.task(task).throttled {
+        dequeue_task(sys, task, Dequeue::Sleep);
+        sys.task_mut(task).throttled = true;
+        note(sys, task, Doing::Sleeps);
+    }
+}
+
+/// The end of [`throttle`].
+pub fn unthrottle(sys: &mut System, task: TaskId) {
+    if std::mem::take(&mut sys.task_mut(task).throttled) {
+        enqueue_task(sys, task, Enqueue::Wakeup);
+        note(sys, task, Doing::Waits);
+        let cpu = sys.task(task).cpu;
+        wakeup_preempt(sys, cpu, task);
+    }
+}
+
+/// A deadline task's budget is used up: it is off its queue until its next
+/// period (`update_curr_dl`).
+pub fn throttle_dl(sys: &mut System, task: TaskId) {
+    dequeue_task(sys, task, Dequeue::Sleep);
+    let now = sys.machine.clock.now();
+    let (cpu, dl) = {
+        let t = sys.task_mut(task);
+        (t.cpu, t.dl.get_or_insert_with(Box::default))
+    };
+    dl.dl_throttled = true;
+    let again = deadline::next_period(dl);
+    if again > now {
+        sys.kernel.sched.dl_timers.insert((again, task));
+    } else {
+        deadline::replenish(&mut sys.kernel.tasks, task, now);
+        enqueue_task(sys, task, Enqueue::Restore);
+    }
+    sys.task_mut(task).need_resched |= current(sys, cpu) == task;
+}
+
+/// Writes down what a task does from here on, while the scheduler chooses.
+pub fn note(sys: &mut System, task: TaskId, doing: Doing) {
+    if sys.kernel.sched.chooser != Chooser::Scheduler {
+        return;
+    }
+    let at = sys.machine.clock.now();
+    let t = sys.task(task);
+    let point = Point { at, pid: t.pid, cpu: t.cpu, doing };
+    sys.kernel.sched.record.push(point);
+}
+
+/// The current task of a processor is to be taken off soon.
+pub fn resched_curr(sys: &mut System, cpu: u32) {
+    let task = current(sys, cpu);
+    sys.task_mut(task).need_resched = true;
+}
+
+/// A task has come onto a processor's queue: does it take the processor?
+/// (`wakeup_preempt`)
+pub fn wakeup_preempt(sys: &mut System, cpu: u32, task: TaskId) {
+    if sys.kernel.sched.chooser == Chooser::Director {
+        return;
+    }
+    let cx = cx(sys);
+    let curr = current(sys, cpu);
+    let k = &mut sys.kernel;
+    let (t, c) = (&k.tasks[task], &k.tasks[curr]);
+    if task == curr || c.need_resched || t.throttled {
+        return;
+    }
+    let preempt = if t.sched_class != c.sched_class {
+        t.sched_class > c.sched_class
+    } else {
+        match t.sched_class {
+            SchedClass::Fair => {
+                let cfs = &k.per_cpu[cpu as usize].rq.cfs;
+                cfs.curr == Some(curr) && fair::wakeup_preempt(cfs, &mut k.tasks, curr, task, &cx)
+            }
+            SchedClass::Rt => t.prio < c.prio,
+            SchedClass::Deadline => deadline::wakeup_preempt(&k.tasks, curr, task),
+            SchedClass::Stop | SchedClass::Idle => false,
+        }
+    };
+    if preempt {
+        resched_curr(sys, cpu);
+    }
+}
+
+/// Who should run on a processor: the best class that has somebody
+/// (`pick_next_task`). Precondition: who runs is off its queue if it sleeps.
+pub fn pick_next_task(sys: &System, cpu: u32) -> TaskId {
+    let k = &sys.kernel;
+    let rq = &k.per_cpu[cpu as usize].rq;
+    stop::pick(rq)
+        .or_else(|| deadline::pick(&rq.dl))
+        .or_else(|| rt::pick(&rq.rt))
+        .or_else(|| fair::pick(&rq.cfs, &k.tasks, &cx(sys)))
+        .unwrap_or_else(|| idle::pick(sys, cpu))
+}
+
+/// sched_yield(2): the class puts `task`, which runs, behind others.
+pub fn yield_task(sys: &mut System, task: TaskId) {
+    let cx = cx(sys);
+    let k = &mut sys.kernel;
+    let (cpu, class) = (k.tasks[task].cpu, k.tasks[task].sched_class);
+    let rq = &mut k.per_cpu[cpu as usize].rq;
+    match class {
+        SchedClass::Fair => fair::yield_task(&mut rq.cfs, &mut k.tasks, task, &cx),
+        SchedClass::Rt => rt::yield_task(&mut rq.rt, &mut k.tasks, task),
+        SchedClass::Deadline => {
+            if k.sched.chooser != Chooser::Director {
+                if let Some(dl) = &mut k.tasks[task].dl {
+                    dl.dl_yielded = true;
+                }
+                throttle_dl(sys, task);
+            }
+        }
+        SchedClass::Stop | SchedClass::Idle => {}
+    }
+}
+
+/// Who ran is not current any more (`put_prev_task`).
+pub fn put_prev_task(sys: &mut System, cpu: u32, task: TaskId) {
+    let cx = cx(sys);
+    let k = &mut sys.kernel;
+    fair::put_prev(&mut k.per_cpu[cpu as usize].rq.cfs, &mut k.tasks, task, &cx);
+}
+
+/// Somebody becomes current (`set_next_task`).
+pub fn set_next_task(sys: &mut System, cpu: u32, task: TaskId) {
+    if sys.task(task).sched_class == SchedClass::Fair {
+        let cx = cx(sys);
+        let k = &mut sys.kernel;
+        fair::set_next(&mut k.per_cpu[cpu as usize].rq.cfs, &mut k.tasks, task, &cx);
+    }
 }
 
 /// Makes `task` the current one of its processor and returns it to user mode:
 /// what happens when the director lets it act.
 pub fn run_on_cpu(sys: &mut System, task: TaskId) {
     let cpu = sys.task(task).cpu;
+    if sys.task(task).throttled && sys.kernel.sched.chooser == Chooser::Director {
+        unthrottle(sys, task);
+    }
     if current(sys, cpu) != task {
         context_switch(sys, cpu, task);
     }
@@ -94,16 +306,21 @@ pub fn context_switch(sys: &mut System, cpu: u32, next: TaskId) {
     }
     let msrs = &sys.machine.cpus[c].msrs;
     let (fsbase, gsbase, sp) = (msrs.fs_base, msrs.kernel_gs_base, sys.machine.cpus[c].regs.sp);
+    let sleeps = sys.task(prev).__state != TaskState::RUNNING;
+    if sleeps {
+        deactivate_task(sys, prev);
+    }
+    put_prev_task(sys, cpu, prev);
     let p = sys.task_mut(prev);
     p.on_cpu = false;
     p.thread.sp = sp;
     p.thread.fsbase = fsbase;
     p.thread.gsbase = gsbase;
-    if p.__state == TaskState::RUNNING {
-        p.nivcsw += 1
-    } else {
+    // Nothing left to do is a sleep, as far as the task is concerned.
+    if sleeps || p.throttled {
         p.nvcsw += 1;
-        p.on_rq = false;
+    } else {
+        p.nivcsw += 1;
     }
     let (prev_pid, prev_mm, prev_active) = (p.pid, p.mm, p.active_mm);
     // An address space for the next task: its own, or the one that is loaded,
@@ -122,6 +339,7 @@ pub fn context_switch(sys: &mut System, cpu: u32, next: TaskId) {
     let now = sys.machine.clock.now();
     let n = sys.task_mut(next);
     n.on_cpu = true;
+    n.need_resched = false;
     n.se.exec_start = now;
     let next_pid = n.pid;
     let (thread, stack) = (n.thread, n.stack);
@@ -133,6 +351,13 @@ pub fn context_switch(sys: &mut System, cpu: u32, next: TaskId) {
         m.rsp0 = stack.base.0 + THREAD_SIZE;
     }
     sys.kernel.per_cpu[c].current_task = next;
+    sys.kernel.per_cpu[c].rq.nr_switches += 1;
+    set_next_task(sys, cpu, next);
+    if sys.kernel.sched.chooser == Chooser::Scheduler {
+        let waits = sys.task(prev).on_rq && !sys.task(prev).throttled;
+        note(sys, prev, if waits { Doing::Waits } else { Doing::Sleeps });
+        note(sys, next, Doing::Runs);
+    }
     if sys.log.on() {
         sys.log.push(EventKind::SchedSwitch { cpu, prev: prev_pid, next: next_pid });
     }
@@ -165,161 +390,26 @@ pub fn put_task_struct(sys: &mut System, task: TaskId) {
     }
 }
 
-/// The current task of `cpu` cannot go on: the idle task takes over.
+/// The current task of `cpu` goes on no more, or should not: who is picked does
+/// (`__schedule`). With a director nobody is picked, and the idle task takes
+/// over.
 pub fn schedule(sys: &mut System, cpu: u32) {
-    let idle = sys.kernel.per_cpu[cpu as usize].idle;
-    context_switch(sys, cpu, idle);
+    let prev = current(sys, cpu);
+    sys.task_mut(prev).need_resched = false;
+    if sys.kernel.sched.chooser != Chooser::Scheduler {
+        return leave_processor(sys, cpu);
+    }
+    if sys.task(prev).__state != TaskState::RUNNING {
+        deactivate_task(sys, prev);
+    }
+    let mut next = pick_next_task(sys, cpu);
+    if next == idle::pick(sys, cpu) && balance::newidle(sys, cpu) {
+        next = pick_next_task(sys, cpu);
+    }
+    context_switch(sys, cpu, next);
 }
 
-/// Wakes `task` if its state has a bit of `mask`. A task that slept in a call
-/// is queued to finish it.
-pub fn try_to_wake_up(sys: &mut System, task: TaskId, mask: TaskState) -> bool {
-    let t = sys.task_mut(task);
-    if !t.__state.intersects(mask) {
-        return false;
-    }
-    t.__state = TaskState::RUNNING;
-    t.on_rq = true;
-    if t.resume.is_some() || t.sigpending {
-        entry::kick(sys, task);
-    }
-    true
-}
-
-/// Wakes a sleeping task (`wake_up_process`): from any sleep but a stop.
-pub fn wake_up_process(sys: &mut System, task: TaskId) -> bool {
-    try_to_wake_up(sys, task, TaskState::INTERRUPTIBLE | TaskState::UNINTERRUPTIBLE)
-}
-
-/// The queue behind a [`WaitOn`], if its owner still exists.
-pub fn queue_mut(sys: &mut System, on: WaitOn) -> Option<&mut WaitQueueHead> {
-    let k = &mut sys.kernel;
-    match on {
-        WaitOn::Child(signal) | WaitOn::Dethread(signal) => {
-            k.signals.get_mut(signal).map(|s| &mut s.wait_chldexit)
-        }
-        WaitOn::Vfork(c) => k.completions.get_mut(c).map(|c| &mut c.wait),
-        WaitOn::PipeRead(p) => k.pipes.get_mut(p).map(|p| &mut p.rd_wait),
-        WaitOn::PipeWrite(p) => k.pipes.get_mut(p).map(|p| &mut p.wr_wait),
-        WaitOn::PidExit(p) => k.pids.get_mut(p).map(|p| &mut p.wait_pidfd),
-        WaitOn::Futex(key) => Some(k.futex_queues.entry(key).or_default()),
-        WaitOn::Signal | WaitOn::Timeout => None,
-    }
-}
-
-/// Takes a task that is awake off the queue it slept on. The queue of a futex
-/// exists as long as someone sleeps on it.
-pub fn finish_wait(sys: &mut System, on: WaitOn, task: TaskId) {
-    if let WaitOn::Futex(key) = on {
-        let queues = &mut sys.kernel.futex_queues;
-        let Some(q) = queues.get_mut(&key) else { return };
-        q.remove(task);
-        if q.entries.is_empty() {
-            queues.remove(&key);
-        }
-    } else if let Some(q) = queue_mut(sys, on) {
-        q.remove(task);
-    }
-}
-
-/// Wakes sleepers of a queue: all that share, and `exclusive` of the others.
-/// Woken tasks leave the queue when they run (`finish_wait`).
-fn wake_queue(sys: &mut System, on: WaitOn, mut exclusive: usize) {
-    let Some(q) = queue_mut(sys, on) else { return };
-    if q.entries.is_empty() {
-        return;
-    }
-    for e in q.entries.clone() {
-        if e.exclusive && exclusive == 0 {
-            break;
-        }
-        let woken = wake_up_process(sys, e.task);
-        if woken && e.exclusive {
-            exclusive -= 1;
-        }
-    }
-}
-
-/// Wakes all non-exclusive sleepers and one exclusive (`wake_up`).
-pub fn wake_up(sys: &mut System, on: WaitOn) {
-    wake_queue(sys, on, 1);
-}
-
-/// Wakes all sleepers (`wake_up_all`).
-pub fn wake_up_all(sys: &mut System, on: WaitOn) {
-    wake_queue(sys, on, usize::MAX);
-}
-
-/// Marks a completion done once and wakes one waiter.
-pub fn complete(sys: &mut System, id: CompletionId) {
-    if let Some(c) = sys.kernel.completions.get_mut(id) {
-        c.done = c.done.saturating_add(1);
-        wake_up(sys, WaitOn::Vfork(id));
-    }
-}
-
-/// Scheduling fields of a child (`sched_fork`): normal priority again when the
-/// creator asked for reset-on-fork.
-///
-/// Errors: EAGAIN for the child of a deadline task.
-pub fn sched_fork(sys: &mut System, creator: TaskId, p: TaskId) -> Result<(), SysError> {
-    should_fail(sys, "sched_fork")?;
-    let vruntime = sys.task(creator).se.vruntime;
-    let p = sys.task_mut(p);
-    p.__state = TaskState::NEW;
-    p.on_rq = false;
-    if p.sched_reset_on_fork {
-        if matches!(p.policy, SCHED_DEADLINE | SCHED_FIFO | SCHED_RR) {
-            p.policy = SCHED_NORMAL;
-            p.static_prio = 120;
-            p.rt_priority = 0;
-        } else if p.static_prio < 120 {
-            p.static_prio = 120;
-        }
-        p.normal_prio = p.static_prio;
-        p.prio = p.static_prio;
-        p.sched_reset_on_fork = false;
-    }
-    if p.policy == SCHED_DEADLINE {
-        return refuse(
-            Errno::EAGAIN,
-            "sched_fork",
-            "a deadline task may not fork: its bandwidth cannot be doubled (set reset-on-fork)",
-        );
-    }
-    p.prio = p.normal_prio;
-    // The fair class places a new task by its parent's virtual time.
-    let nice_index = (p.static_prio - 100).clamp(0, 39) as usize;
-    p.se = SchedEntity {
-        load_weight: SCHED_PRIO_TO_WEIGHT[nice_index],
-        vruntime,
-        ..SchedEntity::default()
-    };
-    Ok(())
-}
-
-/// First wake-up of a new task.
-pub fn wake_up_new_task(sys: &mut System, task: TaskId) {
-    let t = sys.task_mut(task);
-    t.__state = TaskState::RUNNING;
-    t.on_rq = true;
-    // It has something of its own to do before its creator may look.
-    if t.set_child_tid != 0 || t.sigpending {
-        entry::kick(sys, task);
-    }
-}
-
-/// Moves a task to another processor (`migrate_task_to`). One that runs leaves
-/// its processor first.
-pub fn migrate(sys: &mut System, task: TaskId, to: u32) {
-    let from = sys.task(task).cpu;
-    if from == to {
-        return;
-    }
-    if current(sys, from) == task {
-        schedule(sys, from);
-    }
-    let t = sys.task_mut(task);
-    t.cpu = to;
-    t.se.nr_migrations += 1;
+/// The idle task takes over.
+pub fn leave_processor(sys: &mut System, cpu: u32) {
+    context_switch(sys, cpu, idle::pick(sys, cpu));
 }

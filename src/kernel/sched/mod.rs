@@ -1,31 +1,115 @@
-//! Scheduling: the fields every task has, and switching a processor from one
-//! task to another.
+//! Scheduling: who runs on which processor, for how long, and what that is
+//! reckoned by.
 //!
-//! Linux: kernel/sched/core.c, include/linux/sched.h (`sched_entity`).
-//! `fair` chooses who runs next, when it is asked: in director style the script
-//! says who acts. Left out: several queues, balancing between them.
+//! ```text
+//!  stop   deadline   rt            fair                     idle
+//!         dl.rs      rt.rs         fair.rs                  idle.rs
+//!         DEADLINE   FIFO RR       NORMAL BATCH IDLE        nobody else
+//!                                  eevdf.rs or cfs.rs
+//!  ------ a class on the left goes before those on its right ------->
+//!
+//!  rq       what a processor has of all this: one queue a class
+//!  core     enqueue, dequeue, pick, switch, wake
+//!  tick     time: charging it, the interrupt, the next event
+//!  balance  which processor
+//! ```
+//!
+//! Run queues are kept whoever chooses. In director style the script chooses,
+//! and an act of a task is a pick by force; [`Chooser`] says who does.
+//!
+//! Linux: kernel/sched/ (core.c, fair.c, rt.c, deadline.c, stop_task.c, idle.c,
+//! syscalls.c), include/linux/sched.h.
+//! Left out: sched_ext, task groups and autogroup, core scheduling, utilisation
+//! (PELT, uclamp), energy; bandwidth of groups.
 
+pub mod asked;
+pub mod balance;
+pub mod cfs;
+pub mod cfs_rq;
 pub mod core;
+pub mod cputime;
+pub mod deadline;
+pub mod eevdf;
+pub mod entity;
 pub mod fair;
+pub mod fork;
+pub mod idle;
+pub mod prio;
+pub mod record;
+pub mod rq;
+pub mod rt;
+pub mod stop;
+#[cfg(test)]
+mod tests;
+pub mod tick;
+pub mod tree;
+pub mod waking;
+pub mod work;
 
-/// The fair class's view of a task.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct SchedEntity {
-    /// Weight by nice value (`sched_prio_to_weight`).
-    pub load_weight: u64,
-    /// Weighted run time in ns.
-    pub vruntime: u64,
-    /// Run time in ns.
-    pub sum_exec_runtime: u64,
-    /// Virtual time at which it last began to run.
-    pub exec_start: u64,
-    /// Moves between processors.
-    pub nr_migrations: u64,
+pub use entity::{SchedClass, SchedDlEntity, SchedEntity, SchedRtEntity};
+pub use prio::SCHED_PRIO_TO_WEIGHT;
+
+use std::collections::BTreeSet;
+
+use crate::kernel::task::TaskId;
+use record::Record;
+
+/// Which fair scheduler there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum FairPolicy {
+    /// Earliest eligible virtual deadline first: Linux from 6.6 on.
+    #[default]
+    Eevdf,
+    /// The one before, as in 5.15: least vruntime first.
+    Cfs,
 }
 
-/// `sched_prio_to_weight[]`: weight of nice -20 to 19; each step is 1.25.
-pub const SCHED_PRIO_TO_WEIGHT: [u64; 40] = [
-    88761, 71755, 56483, 46273, 36291, 29154, 23254, 18705, 14949, 11916, 9548, 7620, 6100, 4904,
-    3906, 3121, 2501, 1991, 1586, 1277, 1024, 820, 655, 526, 423, 335, 272, 215, 172, 137, 110, 87,
-    70, 56, 45, 36, 29, 23, 18, 15,
-];
+/// Settings of the scheduler that are made at boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SchedConfig {
+    /// The fair scheduler.
+    pub fair: FairPolicy,
+    /// Timer interrupts a second (CONFIG_HZ).
+    pub hz: u32,
+}
+
+impl Default for SchedConfig {
+    /// As x86_64_defconfig has it.
+    fn default() -> Self {
+        SchedConfig { fair: FairPolicy::Eevdf, hz: 1000 }
+    }
+}
+
+/// Who chooses what a processor runs next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Chooser {
+    /// A director: whoever acts is picked by force, and nobody else runs.
+    #[default]
+    Director,
+    /// A director who asks the scheduler before each step.
+    Asked,
+    /// The scheduler alone, driven by the clock.
+    Scheduler,
+}
+
+/// What all processors share.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SchedGlobals {
+    /// Settings.
+    pub config: SchedConfig,
+    /// `sysctl_sched_child_runs_first`, which CFS had.
+    pub child_runs_first: bool,
+    /// Who chooses.
+    pub chooser: Chooser,
+    /// `dl_bw.total_bw`: bandwidth given to deadline tasks, of 2²⁰ a processor.
+    pub dl_total_bw: u64,
+    /// When throttled deadline tasks get their budget back.
+    pub dl_timers: BTreeSet<(u64, TaskId)>,
+    /// Who ran when, while the scheduler chose.
+    pub record: Record,
+}
+
+/// ns of a tick (`TICK_NSEC`).
+pub fn tick_nsec(config: &SchedConfig) -> u64 {
+    1_000_000_000 / u64::from(config.hz.max(1))
+}

@@ -11,6 +11,7 @@ use crate::abi::structs::Rusage;
 use crate::kernel::error::{SysError, SysResult, refuse};
 use crate::kernel::mm::{layout, uaccess};
 use crate::kernel::pid;
+use crate::kernel::sched::{self, Chooser};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 
@@ -25,7 +26,11 @@ pub const CALLS: &[Syscall] = &[
         .partly("up to 64 processors"),
 ];
 
-fn sys_sched_yield(_: &mut System, _: TaskId, _: &Call) -> SysResult {
+fn sys_sched_yield(sys: &mut System, current: TaskId, _: &Call) -> SysResult {
+    sched::core::yield_task(sys, current);
+    if sys.kernel.sched.chooser != Chooser::Director {
+        sys.task_mut(current).need_resched = true;
+    }
     Ok(0)
 }
 
@@ -140,7 +145,7 @@ fn sys_sched_setaffinity(sys: &mut System, current: TaskId, call: &Call) -> SysR
     }
     sys.task_mut(target).cpus_mask = mask;
     if mask >> sys.task(target).cpu & 1 == 0 {
-        crate::kernel::sched::core::migrate(sys, target, mask.trailing_zeros());
+        crate::kernel::sched::balance::migrate(sys, target, mask.trailing_zeros());
     }
     Ok(0)
 }

@@ -11,6 +11,7 @@ use super::task::Task;
 use super::world::Machine;
 use crate::abi::Errno;
 use crate::kernel::boot::BootConfig;
+use crate::kernel::sched::{FairPolicy, SchedConfig};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskList;
 use crate::kernel::timer;
@@ -23,6 +24,9 @@ use std::rc::Rc;
 
 /// Most processors of one machine.
 const MAX_CPUS: u64 = 64;
+
+/// Values of CONFIG_HZ.
+const HZ: [u64; 4] = [100, 250, 300, 1000];
 
 /// A machine's state at one time.
 #[derive(Clone)]
@@ -113,9 +117,38 @@ fn boot_config(base: &BootConfig, map: &Map) -> Result<BootConfig, ScriptError> 
     let mmu = named.word("mmu", u64::from(machine.mmu))? != 0;
     let nx = named.word("nx", u64::from(machine.nx))? != 0;
     let seed = named.word("seed", base.seed)?;
+    let sched = sched_config(base, &mut named)?;
     named.finish()?;
     let machine = MachineConfig { cpus: cpus as u32, ram_bytes, paging_levels, mmu, nx };
-    Ok(BootConfig { machine, seed })
+    Ok(BootConfig { machine, seed, sched })
+}
+
+fn sched_config(base: &BootConfig, named: &mut Named<'_>) -> Result<SchedConfig, ScriptError> {
+    let fair = match named.get("sched").map(|v| v.to_string()) {
+        None => base.sched.fair,
+        Some(name) => fair_policy(&name).ok_or_else(|| {
+            ScriptError::usage(format!(
+                "boot sched: the fair scheduler is \"eevdf\" (since 6.6) or \"cfs\", not {name:?}"
+            ))
+        })?,
+    };
+    let hz = named.word("hz", u64::from(base.sched.hz))?;
+    if !HZ.contains(&hz) {
+        return Err(ScriptError::usage(format!(
+            "boot hz: a second has 100, 250, 300 or 1000 ticks, not {}",
+            hz as i64
+        )));
+    }
+    Ok(SchedConfig { fair, hz: hz as u32 })
+}
+
+/// A fair scheduler by name.
+pub(crate) fn fair_policy(name: &str) -> Option<FairPolicy> {
+    match name {
+        "eevdf" => Some(FairPolicy::Eevdf),
+        "cfs" => Some(FairPolicy::Cfs),
+        _ => None,
+    }
 }
 
 fn boot(machine: &Machine, map: &Map) -> Raised<Machine> {
@@ -310,7 +343,8 @@ macro_rules! on {
 fn first(book: &mut Book, main: &Machine) {
     functions! { book;
         /// Makes another machine: #{cpus: 2, ram: "64M", mmu: true, seed: 7,
-        /// levels: 5, nx: true}; what is not given is as on the first.
+        /// levels: 5, nx: true, sched: "eevdf" or "cfs", hz: 1000}; what is not given
+        /// is as on the first.
         "boot(settings: map) -> Machine" => on!(main, m => move |map: Map| boot(&m, &map));
         /// Makes another machine like the first.
         "boot() -> Machine" => on!(main, m => move || boot(&m, &Map::new()));

@@ -31,6 +31,7 @@ mod process;
 pub mod program;
 mod registry;
 mod resources;
+mod sched;
 mod signals;
 mod sysctl;
 mod task;
@@ -80,6 +81,7 @@ impl World {
         views::register(book, self.main());
         machine::register(book, self.main());
         elf::register(book);
+        sched::register(book, self.main());
         book.for_all();
         program::register(book, control, self.main());
         open.close();

@@ -69,7 +69,15 @@ pub(super) fn register(book: &mut Book) {
     book.prints::<SchedEntity>("SchedEntity");
     getters! { book, SchedEntity;
         /// Weighted run time, ns.
-        "vruntime: int" => |s: &mut SchedEntity| s.0.vruntime as i64;
+        "vruntime: int" => |s: &mut SchedEntity| s.0.vruntime;
+        /// EEVDF: virtual time by which it should have had its slice, ns.
+        "deadline: int" => |s: &mut SchedEntity| s.0.deadline;
+        /// EEVDF: what it was owed when it left the queue last, ns.
+        "vlag: int" => |s: &mut SchedEntity| s.0.vlag;
+        /// EEVDF: what it asks for at a time, ns.
+        "slice: int" => |s: &mut SchedEntity| s.0.slice as i64;
+        /// Whether it is on the queue, or runs from it.
+        "on_rq: bool" => |s: &mut SchedEntity| s.0.on_rq;
         /// Run time, ns.
         "sum_exec_runtime: int" => |s: &mut SchedEntity| s.0.sum_exec_runtime as i64;
         /// Virtual time at which it last began to run, ns.

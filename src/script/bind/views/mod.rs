@@ -7,6 +7,7 @@ mod hardware;
 mod memory;
 mod sharing;
 mod tasks;
+mod timeline;
 mod trace;
 
 use rhai::{Array, Dynamic};
@@ -63,6 +64,7 @@ fn frame(pfn: Option<u32>) -> Dynamic {
 /// Registers all views; functions without a machine look at the first.
 pub(super) fn register(book: &mut Book, main: &Machine) {
     tasks::register(book, main);
+    timeline::register(book, main);
     memory::register(book);
     sharing::register(book);
     hardware::register(book);

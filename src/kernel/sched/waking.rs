@@ -1,0 +1,141 @@
+//! Waking tasks: one by one, a queue of them, a new one for the first time.
+//!
+//! A woken task comes onto a run queue. Whether it takes the processor at once
+//! is asked only where the scheduler chooses; a director decides himself.
+//!
+//! Linux: kernel/sched/core.c (try_to_wake_up, wake_up_new_task),
+//! kernel/sched/wait.c, kernel/sched/completion.c.
+//! Left out: waking from another processor by an interrupt.
+
+use super::core::{activate_task, cx, resched_curr, wakeup_preempt};
+use super::entity::SchedClass;
+use super::fair::Enqueue;
+use super::{Chooser, FairPolicy, balance, cfs};
+use crate::kernel::entry;
+use crate::kernel::system::System;
+use crate::kernel::task::{TaskId, TaskState};
+use crate::kernel::wait_queue::{CompletionId, WaitOn, WaitQueueHead};
+
+/// Wakes `task` if its state has a bit of `mask`. A task that slept in a call
+/// is queued to finish it.
+pub fn try_to_wake_up(sys: &mut System, task: TaskId, mask: TaskState) -> bool {
+    let t = sys.task_mut(task);
+    if !t.__state.intersects(mask) {
+        return false;
+    }
+    t.__state = TaskState::RUNNING;
+    let busy = t.resume.is_some() || t.sigpending;
+    if sys.kernel.sched.chooser != Chooser::Director && !sys.task(task).on_rq {
+        let cpu = balance::select_wakeup(sys, task);
+        balance::set_task_cpu(sys, task, cpu);
+    }
+    activate_task(sys, task, Enqueue::Wakeup);
+    let cpu = sys.task(task).cpu;
+    wakeup_preempt(sys, cpu, task);
+    if busy {
+        entry::kick(sys, task);
+    }
+    true
+}
+
+/// Wakes a sleeping task (`wake_up_process`): from any sleep but a stop.
+pub fn wake_up_process(sys: &mut System, task: TaskId) -> bool {
+    try_to_wake_up(sys, task, TaskState::INTERRUPTIBLE | TaskState::UNINTERRUPTIBLE)
+}
+
+/// The queue behind a [`WaitOn`], if its owner still exists.
+pub fn queue_mut(sys: &mut System, on: WaitOn) -> Option<&mut WaitQueueHead> {
+    let k = &mut sys.kernel;
+    match on {
+        WaitOn::Child(signal) | WaitOn::Dethread(signal) => {
+            k.signals.get_mut(signal).map(|s| &mut s.wait_chldexit)
+        }
+        WaitOn::Vfork(c) => k.completions.get_mut(c).map(|c| &mut c.wait),
+        WaitOn::PipeRead(p) => k.pipes.get_mut(p).map(|p| &mut p.rd_wait),
+        WaitOn::PipeWrite(p) => k.pipes.get_mut(p).map(|p| &mut p.wr_wait),
+        WaitOn::PidExit(p) => k.pids.get_mut(p).map(|p| &mut p.wait_pidfd),
+        WaitOn::Futex(key) => Some(k.futex_queues.entry(key).or_default()),
+        WaitOn::Signal | WaitOn::Timeout => None,
+    }
+}
+
+/// Takes a task that is awake off the queue it slept on. The queue of a futex
+/// exists as long as someone sleeps on it.
+pub fn finish_wait(sys: &mut System, on: WaitOn, task: TaskId) {
+    if let WaitOn::Futex(key) = on {
+        let queues = &mut sys.kernel.futex_queues;
+        let Some(q) = queues.get_mut(&key) else { return };
+        q.remove(task);
+        if q.entries.is_empty() {
+            queues.remove(&key);
+        }
+    } else if let Some(q) = queue_mut(sys, on) {
+        q.remove(task);
+    }
+}
+
+/// Wakes sleepers of a queue: all that share, and `exclusive` of the others.
+/// Woken tasks leave the queue when they run (`finish_wait`).
+fn wake_queue(sys: &mut System, on: WaitOn, mut exclusive: usize) {
+    let Some(q) = queue_mut(sys, on) else { return };
+    if q.entries.is_empty() {
+        return;
+    }
+    for e in q.entries.clone() {
+        if e.exclusive && exclusive == 0 {
+            break;
+        }
+        let woken = wake_up_process(sys, e.task);
+        if woken && e.exclusive {
+            exclusive -= 1;
+        }
+    }
+}
+
+/// Wakes all non-exclusive sleepers and one exclusive (`wake_up`).
+pub fn wake_up(sys: &mut System, on: WaitOn) {
+    wake_queue(sys, on, 1);
+}
+
+/// Wakes all sleepers (`wake_up_all`).
+pub fn wake_up_all(sys: &mut System, on: WaitOn) {
+    wake_queue(sys, on, usize::MAX);
+}
+
+/// Marks a completion done once and wakes one waiter.
+pub fn complete(sys: &mut System, id: CompletionId) {
+    if let Some(c) = sys.kernel.completions.get_mut(id) {
+        c.done = c.done.saturating_add(1);
+        wake_up(sys, WaitOn::Vfork(id));
+    }
+}
+
+/// First wake-up of a new task.
+pub fn wake_up_new_task(sys: &mut System, task: TaskId) {
+    sys.task_mut(task).__state = TaskState::RUNNING;
+    if sys.kernel.sched.chooser != Chooser::Director {
+        let cpu = balance::select_fork(sys, task);
+        let here = sys.task(task).cpu;
+        balance::set_task_cpu(sys, task, cpu);
+        sys.task_mut(task).se.nr_migrations -= u64::from(cpu != here);
+    }
+    let cpu = sys.task(task).cpu;
+    let fair = sys.task(task).sched_class == SchedClass::Fair;
+    let mut first = false;
+    if fair && sys.kernel.sched.config.fair == FairPolicy::Cfs {
+        let cx = cx(sys);
+        let k = &mut sys.kernel;
+        let (rq, child_first) = (&k.per_cpu[cpu as usize].rq.cfs, k.sched.child_runs_first);
+        first = cfs::task_fork(rq, &mut k.tasks, task, cx.factor, child_first);
+    }
+    activate_task(sys, task, Enqueue::New);
+    if first {
+        resched_curr(sys, cpu);
+    }
+    wakeup_preempt(sys, cpu, task);
+    let t = sys.task(task);
+    // It has something of its own to do before its creator may look.
+    if t.set_child_tid != 0 || t.sigpending {
+        entry::kick(sys, task);
+    }
+}
