@@ -50,6 +50,18 @@ numbers! {
     }
 }
 numbers! {
+    /// Flags of sched_setattr(2).
+    SCHED_FLAG_NAMES: u64 {
+        SCHED_FLAG_RESET_ON_FORK = 0x01; SCHED_FLAG_RECLAIM = 0x02; SCHED_FLAG_DL_OVERRUN = 0x04;
+        SCHED_FLAG_KEEP_POLICY = 0x08; SCHED_FLAG_KEEP_PARAMS = 0x10;
+        SCHED_FLAG_UTIL_CLAMP_MIN = 0x20; SCHED_FLAG_UTIL_CLAMP_MAX = 0x40;
+    }
+}
+numbers! {
+    /// Whose nice value getpriority(2) and setpriority(2) mean.
+    PRIO_NAMES: u32 { PRIO_PROCESS = 0; PRIO_PGRP = 1; PRIO_USER = 2; }
+}
+numbers! {
     /// Resources of getrlimit(2).
     RLIMIT_NAMES: u32 {
         RLIMIT_CPU = 0; RLIMIT_FSIZE = 1; RLIMIT_DATA = 2; RLIMIT_STACK = 3; RLIMIT_CORE = 4; RLIMIT_RSS = 5;

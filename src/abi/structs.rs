@@ -145,3 +145,67 @@ impl WaitStatus {
         }
     }
 }
+
+/// `struct sched_attr` of sched_setattr(2). All numbers as given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SchedAttr {
+    /// Bytes of it that are there.
+    pub size: u32,
+    /// SCHED_*.
+    pub sched_policy: u32,
+    /// SCHED_FLAG_*.
+    pub sched_flags: u64,
+    /// Nice value, for NORMAL and BATCH.
+    pub sched_nice: i32,
+    /// Real-time priority, for FIFO and RR.
+    pub sched_priority: u32,
+    /// DEADLINE: budget, ns; of fair tasks the slice.
+    pub sched_runtime: u64,
+    /// DEADLINE: by when, ns.
+    pub sched_deadline: u64,
+    /// DEADLINE: how often, ns.
+    pub sched_period: u64,
+    /// Utilisation clamps.
+    pub sched_util: [u32; 2],
+}
+
+/// Size of the first published `struct sched_attr`, and of today's.
+pub const SCHED_ATTR_SIZE_VER0: u32 = 48;
+/// With utilisation clamps.
+pub const SCHED_ATTR_SIZE_VER1: u32 = 56;
+
+impl SchedAttr {
+    /// As it lies in memory.
+    pub fn to_bytes(&self) -> [u8; SCHED_ATTR_SIZE_VER1 as usize] {
+        let mut bytes = Vec::with_capacity(SCHED_ATTR_SIZE_VER1 as usize);
+        bytes.extend(self.size.to_le_bytes());
+        bytes.extend(self.sched_policy.to_le_bytes());
+        bytes.extend(self.sched_flags.to_le_bytes());
+        bytes.extend(self.sched_nice.to_le_bytes());
+        bytes.extend(self.sched_priority.to_le_bytes());
+        bytes.extend(self.sched_runtime.to_le_bytes());
+        bytes.extend(self.sched_deadline.to_le_bytes());
+        bytes.extend(self.sched_period.to_le_bytes());
+        self.sched_util.iter().for_each(|u| bytes.extend(u.to_le_bytes()));
+        bytes.try_into().expect("the fields fill it")
+    }
+
+    /// The fields of what lies in memory; what is missing is 0.
+    pub fn from_bytes(bytes: &[u8]) -> SchedAttr {
+        let number = |at: usize, len: usize| {
+            let all = (at..at + len).map(|i| bytes.get(i).copied().unwrap_or(0));
+            all.rev().fold(0u64, |n, b| n << 8 | u64::from(b))
+        };
+        SchedAttr {
+            size: number(0, 4) as u32,
+            sched_policy: number(4, 4) as u32,
+            sched_flags: number(8, 8),
+            sched_nice: number(16, 4) as i32,
+            sched_priority: number(20, 4) as u32,
+            sched_runtime: number(24, 8),
+            sched_deadline: number(32, 8),
+            sched_period: number(40, 8),
+            sched_util: [number(48, 4) as u32, number(52, 4) as u32],
+        }
+    }
+}

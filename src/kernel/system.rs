@@ -128,7 +128,8 @@ pub struct Kernel {
     /// Settings.
     pub sysctl: Sysctl,
     /// Whether all this is a pid namespace of another kernel: then process 1 is
-    /// not its global init, and kernel threads are out of sight.
+    /// not its global init, kernel threads are out of sight, and root may not
+    /// favour tasks (CAP_SYS_NICE counts in the initial user namespace).
     pub contained: bool,
     /// Threads, not counting the idle ones.
     pub nr_threads: u32,

@@ -151,6 +151,11 @@ pub const VARIATIONS: &[Variation] = &[
         reason: "the host has as many as it has",
         parts: &[(Part::Value, &["sched_getaffinity"]), (Part::Stored, &["sched_getaffinity"])],
     },
+    Variation {
+        what: "the slice of a fair task in sched_getattr, and sched_rr_get_interval of one",
+        reason: "the base slice grows with the number of processors, and HZ is the host's",
+        parts: &[(Part::Stored, &["sched_getattr", "sched_rr_get_interval"])],
+    },
 ];
 
 /// The list in words.

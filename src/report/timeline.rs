@@ -106,7 +106,7 @@ pub fn timeline_between(sys: &System, from: u64, to: u64) -> Timeline {
     let mut runs = record.runs.iter().peekable();
     for p in record.points.iter().filter(|p| p.pid != 0) {
         // Between two runs nobody runs.
-        while let Some((_, end)) = runs.next_if(|(_, end)| *end < p.at) {
+        while let Some((_, end)) = runs.next_if(|(_, end)| *end <= p.at) {
             for (pid, was) in std::mem::take(&mut state) {
                 close(pid, was, *end);
             }

@@ -22,6 +22,7 @@
 //! Left out: sched_ext, task groups and autogroup, core scheduling, utilisation
 //! (PELT, uclamp), energy; bandwidth of groups.
 
+pub mod affinity;
 pub mod asked;
 pub mod balance;
 pub mod cfs;
@@ -34,11 +35,13 @@ pub mod entity;
 pub mod fair;
 pub mod fork;
 pub mod idle;
+pub mod nice;
 pub mod prio;
 pub mod record;
 pub mod rq;
 pub mod rt;
 pub mod stop;
+pub mod syscalls;
 #[cfg(test)]
 mod tests;
 pub mod tick;

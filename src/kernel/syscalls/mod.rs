@@ -17,6 +17,7 @@ pub mod identity;
 pub mod memory;
 pub mod misc;
 pub mod process;
+pub mod sched;
 pub mod signals;
 pub mod table;
 pub mod time;

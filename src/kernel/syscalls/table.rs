@@ -73,6 +73,7 @@ pub const AREAS: &[&[Syscall]] = &[
     super::signals::CALLS,
     super::files::CALLS,
     super::misc::CALLS,
+    super::sched::CALLS,
     super::time::CALLS,
 ];
 

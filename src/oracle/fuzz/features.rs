@@ -52,6 +52,8 @@ pub enum Feature {
     Unshare,
     /// prctl(2) on timer slack.
     TimerSlack,
+    /// Policies and nice values.
+    Scheduling,
 }
 
 /// Each feature and a program's body that has it.
@@ -93,6 +95,10 @@ pub const PROBES: &[(Feature, &str)] = &[
     (Feature::CloseRange, "try_close_range(50, 60, 0)"),
     (Feature::Unshare, "try_unshare(CLONE_FILES | CLONE_FS)"),
     (Feature::TimerSlack, "try_prctl(PR_GET_TIMERSLACK, 0)"),
+    (
+        Feature::Scheduling,
+        "try_setpriority(PRIO_PROCESS, 0, 0); try_sched_setscheduler(0, SCHED_BATCH, 0); try_sched_getparam(0); try_sched_setattr(0, #{}); try_sched_getattr(0)",
+    ),
 ];
 
 /// The program that asks for a feature.

@@ -33,6 +33,8 @@ const KINDS: &[&FlagKind] = &[
     &kinds::ID_TYPE,
     &kinds::PRCTL,
     &kinds::SCHED,
+    &kinds::SCHED_FLAG,
+    &kinds::PRIO,
     &kinds::RLIMIT,
     &kinds::FILE,
     &kinds::ACCESS,

@@ -182,6 +182,12 @@ pub(super) static PRCTL: FlagKind =
 /// SCHED_*.
 pub(super) static SCHED: FlagKind =
     kind("scheduling policies", words_of!(numbers::SCHED_NAMES), Style::Value);
+/// SCHED_FLAG_*.
+pub(super) static SCHED_FLAG: FlagKind =
+    kind("flags of sched_setattr", words_of!(numbers::SCHED_FLAG_NAMES), Style::Bits);
+/// PRIO_*.
+pub(super) static PRIO: FlagKind =
+    kind("whose nice value", words_of!(numbers::PRIO_NAMES), Style::Value);
 /// RLIMIT_*.
 pub(super) static RLIMIT: FlagKind =
     kind("resources", words_of!(numbers::RLIMIT_NAMES), Style::Value);

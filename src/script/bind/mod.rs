@@ -27,6 +27,7 @@ mod machine;
 mod memory;
 mod objects;
 mod pending;
+mod policy;
 mod process;
 pub mod program;
 mod registry;
@@ -73,6 +74,7 @@ impl World {
         memory::register(book);
         identity::register(book);
         resources::register(book);
+        policy::register(book);
         time::register(book);
         signals::register(book);
         files::register(book);

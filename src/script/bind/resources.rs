@@ -1,11 +1,9 @@
-//! What a task may use and has used: limits, usage, and on which processors it
-//! may run.
+//! What a task may use and has used: limits and usage.
 //!
-//! Left out: setpriority and the scheduler's calls, which the kernel does not
-//! model yet.
+//! Left out: the scheduler's calls (`policy`).
 
 use super::args::{self, Named};
-use super::door::{self, Convert, NOTHING, NUMBER, OUT_NUMBER, nr};
+use super::door::{self, Convert, NOTHING, NUMBER, nr};
 use super::objects::Limit;
 use super::registry::{Book, Raised, functions};
 use super::task::Task;
@@ -20,7 +18,6 @@ type Ctx<'a> = NativeCallContext<'a>;
 /// Registers the calls.
 pub(super) fn register(book: &mut Book) {
     limits(book);
-    processors(book);
 }
 
 /// A limit that a call stored.
@@ -110,32 +107,6 @@ fn limits(book: &mut Book) {
         /// Clock ticks of 10 ms since power-on (times(2)).
         "times(t: Task) -> int" => |ctx: Ctx, t: &mut Task| {
             door::numbers(&ctx, t, nr("times"), &[], NUMBER)
-        };
-    }
-}
-
-fn processors(book: &mut Book) {
-    functions! { book;
-        /// Chooses the processors a task may run on: a mask, or an array of
-        /// processor numbers; pid 0 means oneself (sched_setaffinity(2)).
-        "sched_setaffinity(t: Task, pid: int|Task, cpus: int|array)" =>
-            |ctx: Ctx, t: &mut Task, who: Dynamic, cpus: Dynamic| -> Raised<Dynamic> {
-                let words = [args::pid("sched_setaffinity: pid", t, &who)?, 8];
-                let mask = cpu_mask("sched_setaffinity: cpus", &cpus)?;
-                let mut call = Call::new(nr("sched_setaffinity"), &words);
-                call.payload = Payload::Bytes(Box::new(mask.to_le_bytes()));
-                door::call(&ctx, t, &[&who, &cpus], call, NOTHING)
-            };
-        /// The mask of processors a task may run on (sched_getaffinity(2)).
-        "sched_getaffinity(t: Task, pid: int|Task) -> int" =>
-            |ctx: Ctx, t: &mut Task, who: Dynamic| -> Raised<Dynamic> {
-                let words = [args::pid("sched_getaffinity: pid", t, &who)?, 8, 0];
-                let call = Call::new(nr("sched_getaffinity"), &words);
-                door::call(&ctx, t, &[&who], call, OUT_NUMBER)
-            };
-        /// Lets others run (sched_yield(2)).
-        "sched_yield(t: Task)" => |ctx: Ctx, t: &mut Task| {
-            door::numbers(&ctx, t, nr("sched_yield"), &[], NOTHING)
         };
     }
 }

@@ -7,6 +7,7 @@ mod files;
 mod identity;
 mod memory;
 mod processes;
+mod scheduling;
 mod signals;
 
 use super::features::{Feature, Features};
@@ -32,10 +33,12 @@ pub enum Theme {
     Memory,
     /// Descriptors and files.
     Files,
+    /// Policies and nice values.
+    Scheduling,
 }
 
 /// All of them.
-pub const THEMES: [Theme; 8] = [
+pub const THEMES: [Theme; 9] = [
     Theme::Processes,
     Theme::Waits,
     Theme::Signals,
@@ -44,6 +47,7 @@ pub const THEMES: [Theme; 8] = [
     Theme::Prctl,
     Theme::Memory,
     Theme::Files,
+    Theme::Scheduling,
 ];
 
 /// What a call may depend on.
@@ -126,5 +130,6 @@ pub fn on(theme: Theme, around: &mut Around) -> Call {
         Theme::Prctl => identity::prctl(around),
         Theme::Memory => memory::memory(around),
         Theme::Files => files::file(around),
+        Theme::Scheduling => scheduling::scheduling(around),
     }
 }

@@ -34,6 +34,8 @@ pub(in crate::oracle::host) enum Kind {
     Fds,
     /// RAX bytes.
     Bytes,
+    /// A structure of so many bytes.
+    Image(usize),
     /// A string.
     Text,
     /// That many ids.
@@ -131,6 +133,7 @@ fn out(kind: &Kind, ret: i64, b: Bytes) -> Out {
     match kind {
         Kind::Fds => Out::Fds(b.i32(0), b.i32(4)),
         Kind::Bytes => Out::Bytes(b.0.get(..ret as usize).unwrap_or_default().to_vec()),
+        Kind::Image(len) => Out::Bytes(b.0.get(..*len).unwrap_or_default().to_vec()),
         Kind::Text => Out::Text(b.text()),
         Kind::Ids(n) => b.ids(*n),
         Kind::IdList => b.ids(ret as usize),

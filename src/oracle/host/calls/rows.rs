@@ -7,6 +7,7 @@ use libc::c_long;
 use super::results::Kind;
 use super::{Draft, No, no, nr, own_fd};
 use crate::abi::Errno;
+use crate::abi::structs::SCHED_ATTR_SIZE_VER1;
 use crate::kernel::syscalls::Payload;
 use crate::oracle::host::stub::CONTROL_FD;
 
@@ -282,9 +283,31 @@ pub(super) fn identity(d: &mut Draft) -> Result<bool, No> {
         libc::SYS_sched_getaffinity => {
             d.result(2, u64::from(args[1] as u32), Kind::Word(8))?;
         }
+        libc::SYS_sched_setscheduler => structure(d, 2, 4)?,
+        libc::SYS_sched_setparam => structure(d, 1, 4)?,
+        libc::SYS_sched_getparam => d.result(1, 4, Kind::Image(4))?,
+        libc::SYS_sched_rr_get_interval => d.result(1, 16, Kind::Image(16))?,
+        libc::SYS_sched_setattr => structure(d, 1, SCHED_ATTR_SIZE_VER1.into())?,
+        libc::SYS_sched_getattr => {
+            let size = u64::from(args[2] as u32).min(4096);
+            d.result(1, size, Kind::Image(size.min(SCHED_ATTR_SIZE_VER1.into()) as usize))?;
+        }
         _ => return Ok(false),
     }
     Ok(true)
+}
+
+/// A structure that the call brings along, or that lies in the script's memory.
+fn structure(d: &mut Draft, i: usize, size: u64) -> Result<(), No> {
+    match &d.call.payload {
+        Payload::Bytes(bytes) => {
+            d.input(i, bytes);
+            Ok(())
+        }
+        // NULL is the kernel's to refuse.
+        _ if d.call.args[i] == 0 => Ok(()),
+        _ => d.theirs(i, size),
+    }
 }
 
 fn caps(d: &mut Draft) -> Result<(), No> {

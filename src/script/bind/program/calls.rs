@@ -12,7 +12,7 @@
 use rhai::{Array, Dynamic, NativeCallContext};
 
 use super::{NotRefused, origin};
-use super::{files, more, plain, resources, signals, time};
+use super::{files, more, plain, policy, resources, signals, time};
 use crate::abi::flags::SaFlags;
 use crate::abi::{Errno, SigSet};
 use crate::kernel::signal::SigAction;
@@ -510,6 +510,8 @@ pub(super) fn register(book: &mut Book, control: &Control) {
         files::OTHERS,
         signals::NUMBERS,
         signals::OTHERS,
+        policy::NUMBERS,
+        policy::OTHERS,
         resources::NUMBERS,
         resources::OTHERS,
         time::SLEEPS,

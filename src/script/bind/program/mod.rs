@@ -26,6 +26,7 @@ mod language;
 mod memory;
 mod more;
 mod plain;
+mod policy;
 mod pthread;
 mod resources;
 mod run;
@@ -113,6 +114,7 @@ pub(super) fn register(book: &mut Book, control: &Control, machine: &Machine) {
     asking::once(book, control, memory::LIBRARY);
     asking::twice(book, control, signals::LIBRARY);
     asking::twice(book, control, resources::LIBRARY);
+    asking::twice(book, control, policy::LIBRARY);
     memory(book, control);
     stdio(book, control);
     run::register(book, control, machine);

@@ -1,8 +1,7 @@
-//! More calls on tasks as programs make them: clone3, limits, usage,
-//! processors; see `calls`.
+//! More calls on tasks as programs make them: clone3, limits, usage; see
+//! `calls`.
 //!
-//! Left out: nice, setpriority and the scheduler's calls, which the kernel does
-//! not model.
+//! Left out: the scheduler's calls (`policy`).
 
 use rhai::{Dynamic, Map};
 
@@ -15,7 +14,7 @@ use crate::script::bind::args;
 use crate::script::bind::door::nr;
 use crate::script::bind::objects::Limit;
 use crate::script::bind::process::clone_args;
-use crate::script::bind::resources::{cpu_mask, limit};
+use crate::script::bind::resources::limit;
 use crate::script::bind::waited::Usage;
 use crate::script::errors::ScriptError;
 use crate::session::program::{Child, Start, Want};
@@ -33,10 +32,6 @@ const ASKED: Give = |ret, out| match out {
     Out::Number(n) => (n as i64).into(),
     _ => ret.into(),
 };
-const MASK: Give = |ret, out| match out {
-    Out::Number(mask) => (mask as i64).into(),
-    _ => ret.into(),
-};
 
 pub(super) const NUMBERS: &[Row] = numbers! {
     /// Sets the uid for file access; gives the old one (setfsuid(2)).
@@ -47,10 +42,6 @@ pub(super) const NUMBERS: &[Row] = numbers! {
     "getgroups() -> array" => "getgroups", IDS;
     /// A limit (getrlimit(2)): `getrlimit(RLIMIT_NOFILE).cur`.
     "getrlimit(resource: Flags) -> Limit" => "getrlimit", LIMIT;
-    /// Not modelled: ENOSYS (getpriority(2)).
-    "getpriority(which: Flags, who: int) -> int" => "getpriority", NUMBER;
-    /// Not modelled: ENOSYS (setpriority(2)).
-    "setpriority(which: Flags, who: int, nice: int)" => "setpriority", NOTHING;
     /// Resources used by RUSAGE_SELF, RUSAGE_CHILDREN or RUSAGE_THREAD
     /// (getrusage(2)).
     "getrusage(who: Flags) -> Rusage" => "getrusage", USAGE;
@@ -101,20 +92,6 @@ pub(super) const OTHERS: &[Row] = rows! {
     /// prctl(2) with two arguments.
     "prctl(option: Flags, a: int, b: int) -> int" => ASKED,
         |_, name, a| plain_call(nr("prctl"), name, a);
-    /// Chooses the processors a task may run on: a mask, or an array of their
-    /// numbers; pid 0 is the caller (sched_setaffinity(2)).
-    "sched_setaffinity(pid: int, cpus: array)" => NOTHING, |_, name, a| {
-        let pid = args::word(&format!("{name}: pid"), &a[0])?;
-        let mask = cpu_mask(&format!("{name}: cpus"), &a[1])?;
-        let payload = Payload::Bytes(Box::new(mask.to_le_bytes()));
-        Ok((Call::with(nr("sched_setaffinity"), &[pid, 8], payload), Child::Returns))
-    };
-    /// The mask of processors a task may run on (sched_getaffinity(2)).
-    "sched_getaffinity(pid: int) -> int" => MASK, |_, name, a| {
-        let (mut call, child) = plain_call(nr("sched_getaffinity"), name, a)?;
-        call.args[1] = 8;
-        Ok((call, child))
-    };
 };
 
 fn clone3(map: &Dynamic, child: Child) -> Result<(Call, Child), ScriptError> {

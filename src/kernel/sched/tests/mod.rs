@@ -1,5 +1,9 @@
 //! Shares, slices, lag, wake-ups and budgets, under both fair schedulers.
 
+mod calls;
+mod classes;
+mod picking;
+
 use super::work::{Phase, Work};
 use super::{FairPolicy, SchedConfig};
 use crate::kernel::boot::{BootConfig, boot};
