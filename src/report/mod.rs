@@ -8,7 +8,7 @@
 //! ```text
 //! tasks    ps, tree, status, cred, signals, shares, sharing_map
 //! memory   maps, walk, pte, page, frames
-//! machine  cpu, tlb, regs, stack
+//! machine  cpu, tlb, regs, stack, rq
 //! files    fds
 //! time     trace (what happened), timeline (who ran), diff (what changed)
 //! ```
@@ -27,6 +27,7 @@ pub mod maps;
 pub mod page;
 pub mod ps;
 pub mod regs;
+pub mod rq;
 pub mod shares;
 pub mod sharing_map;
 pub mod signals;
@@ -51,6 +52,7 @@ pub use maps::{Maps, maps, mm_maps};
 pub use page::{Mapper, PageView, PteView, page, pte};
 pub use ps::{Ps, PsRow, ps, ps_threads};
 pub use regs::{RegsView, regs};
+pub use rq::{RqRow, RqView, rq};
 pub use shares::{Kind, Relation, ShareRow, Shares, shares};
 pub use sharing_map::{SharingMap, sharing_map};
 pub use signals::{Signals, signals};

@@ -49,12 +49,16 @@ pub fn set_task_cpu(sys: &mut System, task: TaskId, to: u32) {
     if from == to {
         return;
     }
-    if sys.kernel.sched.config.fair == FairPolicy::Cfs {
-        // What it is ahead of the one queue it is ahead of the other.
-        let min = |cpu: u32| sys.kernel.per_cpu[cpu as usize].rq.cfs.min_vruntime;
-        let shift = min(to) - min(from);
-        sys.task_mut(task).se.vruntime += shift;
-    }
+    // What it is ahead of the one queue it is ahead of the other.
+    let begin = |cpu: u32| {
+        let cfs = &sys.kernel.per_cpu[cpu as usize].rq.cfs;
+        match sys.kernel.sched.config.fair {
+            FairPolicy::Eevdf => cfs.avg_vruntime(&sys.kernel.tasks),
+            FairPolicy::Cfs => cfs.min_vruntime,
+        }
+    };
+    let shift = begin(to) - begin(from);
+    sys.task_mut(task).se.vruntime += shift;
     let t = sys.task_mut(task);
     t.cpu = to;
     t.se.nr_migrations += 1;

@@ -67,7 +67,7 @@ impl CfsRq {
         let se = &tasks[task].se;
         self.avg_load += se.load_weight;
         self.avg_vruntime += product(se);
-        self.tree.insert(key_of(se, policy), se.vruntime, task);
+        self.tree.insert(key_of(se, policy), se.vruntime, se.slice, task);
     }
 
     /// Takes a task out of the tree (`__dequeue_entity`).
@@ -107,6 +107,12 @@ impl CfsRq {
     pub fn eligible(&self, tasks: &Tasks) -> impl Fn(i64) -> bool + use<> {
         let (sum, load) = self.sums(tasks);
         move |vruntime| i128::from(vruntime) * load <= sum
+    }
+
+    /// The shortest slice of those on the queue (`cfs_rq_min_slice`).
+    pub fn min_slice(&self, tasks: &Tasks) -> u64 {
+        let curr = self.curr(tasks).map(|(_, se)| se.slice);
+        curr.into_iter().chain(self.tree.least_slice()).min().unwrap_or(0)
     }
 
     /// Lets min_vruntime follow.

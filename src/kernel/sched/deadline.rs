@@ -113,7 +113,7 @@ pub fn enqueue(rq: &mut Rq, tasks: &mut Tasks, task: TaskId, woken: bool, now: u
     }
     (dl.arrival, dl.on_rq) = (arrival, true);
     let key = key(dl);
-    rq.dl.tree.insert(key, 0, task);
+    rq.dl.tree.insert(key, 0, 0, task);
     rq.nr_running += 1;
     true
 }

@@ -15,8 +15,8 @@
 //! Linux: kernel/sched/fair.c (pick_eevdf, place_entity, update_entity_lag,
 //! update_deadline, set_protect_slice, check_preempt_wakeup_fair,
 //! yield_task_fair).
-//! Left out: delayed dequeue (a sleeper that owes time leaves at once, and owes
-//! it when it is back), buddies.
+//! Left out: buddies. A sleeper that owes time leaves the queue at once, and what
+//! delayed dequeue makes of its debt is reckoned when it is back.
 
 use super::cfs_rq::{CfsRq, calc_delta_fair};
 use super::entity::SchedEntity;
@@ -34,6 +34,17 @@ pub fn update_entity_lag(cfs: &CfsRq, tasks: &mut Tasks, task: TaskId, tick: u64
     let se = &mut tasks[task].se;
     let limit = calc_delta_fair((2 * se.slice).max(tick), se.load_weight);
     se.vlag = (v - se.vruntime).clamp(-limit, limit);
+}
+
+/// What a task owed when it fell asleep it has worked off as far as the queue's
+/// virtual time has gone on since, and no further (DELAY_DEQUEUE, DELAY_ZERO:
+/// Linux leaves such a sleeper on the queue for so long).
+pub fn work_off_debt(cfs: &CfsRq, tasks: &mut Tasks, task: TaskId) {
+    let v = cfs.avg_vruntime(tasks);
+    let se = &mut tasks[task].se;
+    if se.vlag < 0 {
+        se.vlag = (v - se.vruntime).clamp(se.vlag, 0);
+    }
 }
 
 /// `place_entity`: where a task comes in. Not counted in the queue's sums yet.
@@ -84,9 +95,19 @@ pub fn protect_slice(se: &SchedEntity) -> bool {
     se.vprot > se.vruntime
 }
 
-/// `set_protect_slice`: from here on it is left alone for a slice.
-pub fn set_protect_slice(se: &mut SchedEntity) {
+/// `set_protect_slice`: from here on who runs is left alone for a slice, the
+/// shortest that somebody here has.
+pub fn set_protect_slice(cfs: &CfsRq, tasks: &mut Tasks, task: TaskId) {
+    let least = cfs.min_slice(tasks);
+    let se = &mut tasks[task].se;
     se.vprot = se.deadline;
+    if least < se.slice {
+        shorten_protection(se, least);
+    }
+}
+
+fn shorten_protection(se: &mut SchedEntity, slice: u64) {
+    se.vprot = se.vprot.min(se.vruntime + calc_delta_fair(slice, se.load_weight));
 }
 
 /// `pick_eevdf`: who should run. `protect`: who runs may be left alone.
@@ -116,6 +137,11 @@ pub fn pick_eevdf(cfs: &CfsRq, tasks: &Tasks, protect: bool) -> Option<TaskId> {
 pub fn wakeup_preempt(cfs: &CfsRq, tasks: &mut Tasks, curr: TaskId, woken: TaskId) -> bool {
     let short = tasks[woken].se.slice < tasks[curr].se.slice;
     if pick_eevdf(cfs, tasks, !short) != Some(woken) {
+        if short {
+            // update_protect_slice
+            let least = cfs.min_slice(tasks);
+            shorten_protection(&mut tasks[curr].se, least);
+        }
         return false;
     }
     let se = &mut tasks[curr].se;

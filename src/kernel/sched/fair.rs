@@ -67,6 +67,9 @@ pub fn enqueue(rq: &mut Rq, tasks: &mut Tasks, task: TaskId, why: Enqueue, cx: &
     match cx.policy() {
         FairPolicy::Eevdf => {
             let new = why == Enqueue::New;
+            if why == Enqueue::Wakeup {
+                eevdf::work_off_debt(cfs_rq, tasks, task);
+            }
             eevdf::place_entity(cfs_rq, tasks, task, cx.base_slice(), new);
         }
         FairPolicy::Cfs => match why {
@@ -125,8 +128,8 @@ pub fn set_next(cfs_rq: &mut CfsRq, tasks: &mut Tasks, task: TaskId, cx: &Cx) {
         cfs_rq.remove(tasks, task, cx.policy());
     }
     cfs_rq.curr = Some(task);
+    eevdf::set_protect_slice(cfs_rq, tasks, task);
     let se = &mut tasks[task].se;
-    eevdf::set_protect_slice(se);
     se.prev_sum_exec_runtime = se.sum_exec_runtime;
     if cfs_rq.skip == Some(task) {
         cfs_rq.skip = None;

@@ -101,7 +101,7 @@ pub struct SchedGlobals {
     /// Settings.
     pub config: SchedConfig,
     /// `sysctl_sched_child_runs_first`, which CFS had.
-    pub child_runs_first: bool,
+    pub child_runs_first: u32,
     /// Who chooses.
     pub chooser: Chooser,
     /// `dl_bw.total_bw`: bandwidth given to deadline tasks, of 2²⁰ a processor.

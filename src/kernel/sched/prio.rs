@@ -35,9 +35,9 @@ pub const SCHED_PRIO_TO_WEIGHT: [u64; 40] = [
     70, 56, 45, 36, 29, 23, 18, 15,
 ];
 
-/// NORMAL, BATCH, IDLE (`fair_policy`).
+/// NORMAL, BATCH (`fair_policy`): those that a nice value goes with.
 pub fn fair_policy(policy: u32) -> bool {
-    matches!(policy, SCHED_NORMAL | SCHED_BATCH | SCHED_IDLE)
+    matches!(policy, SCHED_NORMAL | SCHED_BATCH)
 }
 
 /// FIFO, RR (`rt_policy`).

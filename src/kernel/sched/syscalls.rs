@@ -63,6 +63,8 @@ pub fn sched_setscheduler(
             attr.sched_nice == task_nice(t) && attr.sched_runtime == t.se.slice
         } else if rt_policy(policy) {
             attr.sched_priority == t.rt_priority
+        } else if policy == SCHED_IDLE {
+            true
         } else {
             t.dl.as_ref().is_some_and(|dl| {
                 dl.dl_runtime == attr.sched_runtime
@@ -91,7 +93,7 @@ pub fn sched_setscheduler(
 
 /// Whether policy, flags and parameters go together.
 fn check_valid(policy: u32, attr: &SchedAttr) -> Result<(), SysError> {
-    if !(fair_policy(policy) || rt_policy(policy) || dl_policy(policy)) {
+    if !(fair_policy(policy) || policy == SCHED_IDLE || rt_policy(policy) || dl_policy(policy)) {
         let why = match policy {
             SCHED_EXT => "SCHED_EXT is not modelled: this kernel has no CONFIG_SCHED_CLASS_EXT",
             _ => "there is no policy with this number",
@@ -192,13 +194,13 @@ fn sched_dl_overflow(
     let total = sys.kernel.sched.dl_total_bw - old + new;
     let cpus = sys.kernel.per_cpu.len() as u64;
     if new > old && deadline::overflow(total, cpus) {
-        let of = |bw: u64| bw * 100 / (1 << 20);
+        let of = |bw: u64| (bw * 100 + (1 << 19)) >> 20;
         return Err(SysError::with(
             Errno::EBUSY,
             "sched_dl_overflow",
             format!(
-                "runtime/period is {} %, and of the {} % that deadline tasks may have on {cpus} \
-                 processors {} % are taken",
+                "runtime/period is {} %, and of the {} % that deadline tasks may have on all \
+                 processors together {} % are taken",
                 of(new),
                 90 * cpus,
                 of(total - new)
@@ -231,12 +233,12 @@ fn __setscheduler_params(sys: &mut System, p: TaskId, policy: u32, attr: &SchedA
             0 => base_slice,
             ns => ns.clamp(*SLICE_RANGE_NS.start(), *SLICE_RANGE_NS.end()),
         };
-        if t.timer_slack_ns == 0 {
-            t.timer_slack_ns = t.default_timer_slack_ns;
-        }
-    } else {
+    }
+    if rt_policy(policy) || dl_policy(policy) {
         // Their sleeps end on time.
         t.timer_slack_ns = 0;
+    } else if t.timer_slack_ns == 0 {
+        t.timer_slack_ns = t.default_timer_slack_ns;
     }
     t.rt_priority = attr.sched_priority;
     t.normal_prio = normal_prio(policy, t.rt_priority, static_prio);

@@ -1,10 +1,10 @@
-//! An ordered tree of tasks that knows of each subtree the least vruntime in
-//! it: what a run queue keeps those in that wait.
+//! An ordered tree of tasks that knows of each subtree the least vruntime and
+//! the shortest slice in it: what a run queue keeps those in that wait.
 //!
 //! ```text
 //! order     at, then arrival        at: a virtual deadline (EEVDF), a vruntime
 //!                                   (CFS), a deadline (the deadline class)
-//! least     min(vruntime of the subtree)
+//! least     min(vruntime), min(slice) of the subtree
 //! ```
 //!
 //! Finding the first entry that meets a condition on its vruntime takes one way
@@ -16,7 +16,7 @@
 //! vector: a snapshot shares them.
 //!
 //! Linux: include/linux/rbtree_augmented.h, used by kernel/sched/fair.c
-//! (tasks_timeline, min_vruntime_cb) and deadline.c (rb_add_cached).
+//! (tasks_timeline, min_vruntime_cb, min_slice) and deadline.c (rb_add_cached).
 //! Left out: colours, for there is nothing to balance; the cached first entry.
 
 use std::cmp::Ordering;
@@ -41,9 +41,26 @@ struct Node {
     key: Key,
     task: u64,
     vruntime: i64,
-    least: i64,
+    slice: u64,
+    least: Least,
     left: Link,
     right: Link,
+}
+
+/// The least of a subtree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Least {
+    vruntime: i64,
+    slice: u64,
+}
+
+impl Least {
+    const NONE: Least = Least { vruntime: i64::MAX, slice: u64::MAX };
+
+    fn min(self, other: Least) -> Least {
+        let vruntime = self.vruntime.min(other.vruntime);
+        Least { vruntime, slice: self.slice.min(other.slice) }
+    }
 }
 
 /// The tree.
@@ -77,7 +94,12 @@ impl Tree {
 
     /// The least vruntime of all.
     pub fn least(&self) -> Option<i64> {
-        (self.root != 0).then(|| self.node(self.root).least)
+        (self.root != 0).then(|| self.node(self.root).least.vruntime)
+    }
+
+    /// The shortest slice of all.
+    pub fn least_slice(&self) -> Option<u64> {
+        (self.root != 0).then(|| self.node(self.root).least.slice)
     }
 
     /// The first entry.
@@ -109,7 +131,7 @@ impl Tree {
         let mut at = self.root;
         while at != 0 {
             let n = self.node(at);
-            if n.left != 0 && eligible(self.node(n.left).least) {
+            if n.left != 0 && eligible(self.node(n.left).least.vruntime) {
                 at = n.left;
             } else if eligible(n.vruntime) {
                 return Some(Id::from_bits(n.task));
@@ -136,9 +158,9 @@ impl Tree {
     }
 
     /// Adds an entry. Precondition: no entry has its key.
-    pub fn insert(&mut self, key: Key, vruntime: i64, task: TaskId) {
-        let task = task.to_bits();
-        let node = Node { key, task, vruntime, least: vruntime, left: 0, right: 0 };
+    pub fn insert(&mut self, key: Key, vruntime: i64, slice: u64, task: TaskId) {
+        let (task, least) = (task.to_bits(), Least { vruntime, slice });
+        let node = Node { key, task, vruntime, slice, least, left: 0, right: 0 };
         let new = match self.free {
             0 => {
                 if self.nodes.is_empty() {
@@ -197,16 +219,16 @@ impl Tree {
         }
     }
 
-    fn least_of(&self, at: Link) -> i64 {
-        if at == 0 { i64::MAX } else { self.node(at).least }
+    fn least_of(&self, at: Link) -> Least {
+        if at == 0 { Least::NONE } else { self.node(at).least }
     }
 
-    /// Gives a node children, and works out its least vruntime again. What does
+    /// Gives a node children, and works out what is least below it again. What does
     /// not change is not written: it may be shared with a snapshot.
     fn set(&mut self, at: Link, left: Link, right: Link) {
         let below = self.least_of(left).min(self.least_of(right));
         let n = self.node(at);
-        let least = n.vruntime.min(below);
+        let least = Least { vruntime: n.vruntime, slice: n.slice }.min(below);
         if (n.left, n.right, n.least) != (left, right, least) {
             let n = self.node_mut(at);
             (n.left, n.right, n.least) = (left, right, least);
@@ -317,7 +339,7 @@ mod tests {
                     prop_assert!(!tree.remove(key));
                 } else {
                     let key = Key { at, arrival };
-                    tree.insert(key, vruntime, task(arrival));
+                    tree.insert(key, vruntime, arrival % 7, task(arrival));
                     list.push((key, vruntime, task(arrival)));
                 }
                 list.sort_by_key(|e| e.0);
@@ -325,6 +347,8 @@ mod tests {
                 prop_assert_eq!(tree.iter().collect::<Vec<_>>(), order);
                 prop_assert_eq!(tree.len(), list.len());
                 prop_assert_eq!(tree.least(), list.iter().map(|e| e.1).min());
+                let slices = list.iter().map(|e| e.0.arrival % 7);
+                prop_assert_eq!(tree.least_slice(), slices.min());
                 prop_assert_eq!(tree.first(), list.first().map(|e| e.2));
                 prop_assert_eq!(tree.second(), list.get(1).map(|e| e.2));
                 let limit = vruntime;
@@ -338,7 +362,7 @@ mod tests {
     fn its_depth_is_logarithmic() {
         let mut tree = Tree::default();
         for n in 1..=100_000 {
-            tree.insert(Key { at: n as i64, arrival: n }, 0, task(n));
+            tree.insert(Key { at: n as i64, arrival: n }, 0, 0, task(n));
         }
         fn depth(tree: &Tree, at: Link) -> u32 {
             if at == 0 {

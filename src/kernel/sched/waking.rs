@@ -125,7 +125,7 @@ pub fn wake_up_new_task(sys: &mut System, task: TaskId) {
     if fair && sys.kernel.sched.config.fair == FairPolicy::Cfs {
         let cx = cx(sys);
         let k = &mut sys.kernel;
-        let (rq, child_first) = (&k.per_cpu[cpu as usize].rq.cfs, k.sched.child_runs_first);
+        let (rq, child_first) = (&k.per_cpu[cpu as usize].rq.cfs, k.sched.child_runs_first != 0);
         first = cfs::task_fork(rq, &mut k.tasks, task, cx.factor, child_first);
     }
     activate_task(sys, task, Enqueue::New);

@@ -5,6 +5,7 @@
 
 use super::registry::Raised;
 use super::world::Machine;
+use crate::kernel::sched::FairPolicy;
 use crate::kernel::system::System;
 use crate::script::errors::ScriptError;
 use rhai::INT;
@@ -18,6 +19,10 @@ fn sysctl<'s>(sys: &'s mut System, name: &str) -> Option<Setting<'s>> {
         "max_map_count" => Setting::Word(&mut k.sysctl.max_map_count),
         "suid_dumpable" | "fs.suid_dumpable" => Setting::Word(&mut k.sysctl.suid_dumpable),
         "mmap_min_addr" => Setting::Long(&mut k.sysctl.mmap_min_addr),
+        // The knob of CFS; EEVDF came without it (6.6).
+        "sched_child_runs_first" if k.sched.config.fair == FairPolicy::Cfs => {
+            Setting::Word(&mut k.sched.child_runs_first)
+        }
         _ => return None,
     })
 }
@@ -31,6 +36,7 @@ enum Setting<'s> {
 const SETTINGS: &[&str] = &[
     "kernel.pid_max",
     "kernel.threads-max",
+    "kernel.sched_child_runs_first (of CFS)",
     "vm.max_map_count",
     "vm.mmap_min_addr",
     "fs.suid_dumpable",
@@ -60,6 +66,7 @@ pub(super) fn set_sysctl(machine: &Machine, name: &str, value: INT) -> Raised<()
         "pid_max" => 301..=4 << 20,
         "threads_max" | "threads-max" => 20..=0x3fff_ffff,
         "suid_dumpable" => 0..=2,
+        "sched_child_runs_first" => 0..=1,
         "mmap_min_addr" => 0..=1 << 40,
         _ => 0..=INT::from(i32::MAX),
     };

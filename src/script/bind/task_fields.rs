@@ -205,6 +205,18 @@ fn scheduling(book: &mut Book) {
         "rt_priority: int" => |t: &mut Task| int(t, |t| t.rt_priority.into());
         /// SCHED_* policy.
         "policy: Flags" => |t: &mut Task| flags(t, &kinds::SCHED, |t| t.policy.into());
+        /// Whether it can run and is on no queue: it has nothing to do.
+        "throttled: bool" => |t: &mut Task| t.field(|_, t| t.throttled);
+        /// Whether its children begin with the default policy and no raised priority.
+        "sched_reset_on_fork: bool" => |t: &mut Task| t.field(|_, t| t.sched_reset_on_fork);
+        /// Of a deadline task: what is left of its budget, ns; else ().
+        "dl_runtime: int" => |t: &mut Task| t.field(|_, t| {
+            t.dl.as_ref().map_or(Dynamic::UNIT, |dl| dl.runtime.into())
+        });
+        /// Of a deadline task: by when it is to be had, ns since power-on; else ().
+        "dl_deadline: int" => |t: &mut Task| t.field(|_, t| {
+            t.dl.as_ref().map_or(Dynamic::UNIT, |dl| (dl.deadline as i64).into())
+        });
         /// The fair class's entity: vruntime and so on.
         "se: SchedEntity" => |t: &mut Task| t.field(|_, s| SchedEntity(s.se.clone()));
         /// Voluntary context switches.

@@ -172,7 +172,10 @@ fn privileges() {
     assert_eq!(w.refused(t, "setpriority", &[0, init, 19]), EPERM);
     assert_eq!(setscheduler(&mut w, t, SCHED_FIFO, 1), Err(EPERM));
     assert_eq!(setscheduler(&mut w, t, SCHED_BATCH, 0), Ok(0));
-    assert_eq!(setscheduler(&mut w, t, SCHED_IDLE, 0), Ok(0));
+    // A nice value does not go with SCHED_IDLE, so it is not looked at.
+    let idle = SchedAttr { sched_policy: SCHED_IDLE, sched_nice: -20, ..SchedAttr::default() };
+    assert_eq!(setattr(&mut w, t, idle), Ok(0));
+    assert_eq!(w.call(t, "getpriority", &[0, 0]), 15);
     assert_eq!(setscheduler(&mut w, t, SCHED_NORMAL, 0), Err(EPERM), "as from nice 20");
     // RLIMIT_NICE 21 is nice -1; RLIMIT_RTPRIO 3.
     w.call(user, "setpriority", &nice(-1));

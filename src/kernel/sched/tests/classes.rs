@@ -164,7 +164,8 @@ fn fifo_has_no_slice_and_round_robin_has_one() {
     all.iter().for_each(|t| w.policy(*t, SCHED_RR, 1));
     w.run_for(1_000 * MS);
     assert_eq!([w.ran(all[0]), w.ran(all[1])], [500 * MS, 500 * MS]);
-    assert_eq!(w.timeline().rows.iter().map(|r| r.times).sum::<u64>(), 10);
+    let turns: u64 = w.timeline().rows.iter().map(|r| r.times).sum();
+    assert!((10..=11).contains(&turns), "{turns} turns of 100 ms in 1 s");
 }
 
 #[test]

@@ -1,12 +1,14 @@
-//! `timeline()`: who ran when, while the scheduler chose.
+//! `timeline()`: who ran when, while the scheduler chose. `rq(cpu)`: who is on a
+//! processor's queues.
 //!
 //! Left out: drawing; that is `report`'s.
 
 use rhai::{Array, Dynamic, INT};
 
 use super::array;
+use crate::report::rq::{RqRow, RqView};
 use crate::report::timeline::{Stretch, Timeline, TimelineRow};
-use crate::report::{timeline, timeline_between};
+use crate::report::{rq, timeline, timeline_between};
 use crate::script::bind::registry::{Book, Raised, functions, getters};
 use crate::script::bind::world::Machine;
 use crate::script::errors::ScriptError;
@@ -51,6 +53,7 @@ pub(super) fn register(book: &mut Book, main: &Machine) {
                 })
             };
     }
+    queues(book, main);
     getters! { book, Timeline;
         /// Begin, ns since power-on.
         "from: int" => |t: &mut Timeline| t.from as INT;
@@ -89,5 +92,49 @@ pub(super) fn register(book: &mut Book, main: &Machine) {
         "cpu: int" => |s: &mut Stretch| INT::from(s.cpu);
         /// Whether it ran; else it waited.
         "runs: bool" => |s: &mut Stretch| s.runs;
+    }
+}
+
+fn of_cpu(m: &Machine, cpu: INT) -> Raised<RqView> {
+    let found = u32::try_from(cpu).ok().and_then(|cpu| m.read(|sys| rq(sys, cpu)));
+    found.ok_or_else(|| ScriptError::usage(format!("there is no processor {cpu}")).into())
+}
+
+fn queues(book: &mut Book, main: &Machine) {
+    let m = main.clone();
+    book.prints::<RqView>("Rq");
+    book.iterates::<RqView>(|q| array(q.rows.clone()));
+    book.shows::<RqRow>("RqRow", |r| format!("{} {} {}", r.pid, r.policy, r.prio));
+    functions! { book;
+        /// A processor's run queues, those who go first at the top.
+        "rq(cpu: int) -> Rq" => move |cpu: INT| of_cpu(&m, cpu);
+        /// The same of another machine.
+        "rq(m: Machine, cpu: int) -> Rq" => |m: &mut Machine, cpu: INT| of_cpu(m, cpu);
+    }
+    getters! { book, RqView;
+        /// Tasks on the queues.
+        "nr_running: int" => |q: &mut RqView| INT::from(q.nr_running);
+        /// V, the fair class's virtual time, ns.
+        "avg_vruntime: int" => |q: &mut RqView| q.avg_vruntime;
+        /// The fair tasks' weights together.
+        "load: int" => |q: &mut RqView| q.load as INT;
+        /// The tasks.
+        "rows: array" => |q: &mut RqView| array(q.rows.clone());
+    }
+    getters! { book, RqRow;
+        /// Its pid.
+        "pid: int" => |r: &mut RqRow| INT::from(r.pid);
+        /// Its name.
+        "command: string" => |r: &mut RqRow| r.command.clone();
+        /// SCHED_*, without the prefix.
+        "policy: string" => |r: &mut RqRow| r.policy.clone();
+        /// Effective priority.
+        "prio: int" => |r: &mut RqRow| INT::from(r.prio);
+        /// Whether it runs now.
+        "runs: bool" => |r: &mut RqRow| r.runs;
+        /// What a fair task is owed, V - vruntime, ns; () for others.
+        "lag: int" => |r: &mut RqRow| r.fair.map_or(Dynamic::UNIT, |f| f.3.into());
+        /// Whether a fair task has had no more than its share; () for others.
+        "eligible: bool" => |r: &mut RqRow| r.fair.map_or(Dynamic::UNIT, |f| f.4.into());
     }
 }
