@@ -94,7 +94,11 @@ pub(super) fn static_system(config: &BootConfig) -> System {
         new_task: None,
         futex_queues: BTreeMap::new(),
         timers: Default::default(),
-        sched: SchedGlobals { config: config.sched, ..SchedGlobals::default() },
+        sched: SchedGlobals {
+            config: config.sched,
+            factor: u64::from(1 + config.machine.cpus.clamp(1, 8).ilog2()),
+            ..SchedGlobals::default()
+        },
         console: Vec::new(),
         oops: None,
     };

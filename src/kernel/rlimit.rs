@@ -2,8 +2,8 @@
 //! begins with are in `init_task.rs`.
 //!
 //! Linux: kernel/sys.c (do_prlimit, check_prlimit_permission).
-//! Left out: enforcement of CPU, RSS, LOCKS, MSGQUEUE, NICE, RTPRIO, RTTIME:
-//! these are kept and inherited, nothing here reaches them.
+//! Left out: enforcement of CPU, RSS, LOCKS, MSGQUEUE, RTTIME: these are kept and
+//! inherited, nothing here reaches them.
 
 use crate::abi::numbers::*;
 use crate::abi::{Cap, Errno};

@@ -7,7 +7,7 @@ use forkyard::kernel::syscalls::table::{AREAS, Support, Syscall};
 use crate::generated::NOTE;
 
 /// Headings of the areas, in the order of the table.
-const HEADINGS: [&str; 8] = [
+const HEADINGS: [&str; 9] = [
     "Processes",
     "Futexes",
     "Memory",
@@ -15,6 +15,7 @@ const HEADINGS: [&str; 8] = [
     "Signals",
     "Files",
     "Everything else",
+    "Scheduling",
     "Time",
 ];
 

@@ -5,7 +5,8 @@
 //! tree          those that wait. EEVDF: by deadline; CFS: by vruntime
 //! curr          who runs; not in the tree
 //! V             sum(w v) / sum(w) over both: avg_vruntime()
-//! min_vruntime  never goes back; where V is when nobody is there
+//! min_vruntime  CFS: the least, never goes back. EEVDF: V when one left last,
+//!               which is where V is while nobody is there
 //! ```
 //!
 //! Linux: kernel/sched/fair.c (avg_vruntime_add, avg_vruntime, entity_key,
@@ -40,12 +41,22 @@ pub struct CfsRq {
     pub skip: Option<TaskId>,
 }
 
+/// `a * b / c`, rounded down. The short way is worth a test: a division of 128
+/// bits takes longer than all the rest of an enqueue.
+pub fn mul_div(a: i128, b: i128, c: i128) -> i64 {
+    let product = a * b;
+    match (i64::try_from(product), i64::try_from(c)) {
+        (Ok(product), Ok(c)) => product.div_euclid(c),
+        _ => product.div_euclid(c) as i64,
+    }
+}
+
 /// `calc_delta_fair`: time weighs less for a heavier task.
 pub fn calc_delta_fair(ns: u64, weight: u64) -> i64 {
     if weight == NICE_0_LOAD {
         return ns as i64;
     }
-    (u128::from(ns) * u128::from(NICE_0_LOAD) / u128::from(weight.max(1))) as i64
+    mul_div(i128::from(ns), i128::from(NICE_0_LOAD), i128::from(weight.max(1)))
 }
 
 fn product(se: &SchedEntity) -> i128 {
@@ -99,7 +110,7 @@ impl CfsRq {
     /// V, the queue's virtual time (`avg_vruntime`).
     pub fn avg_vruntime(&self, tasks: &Tasks) -> i64 {
         let (sum, load) = self.sums(tasks);
-        if load == 0 { self.min_vruntime } else { sum.div_euclid(load) as i64 }
+        if load == 0 { self.min_vruntime } else { mul_div(sum, 1, load) }
     }
 
     /// A test for vruntimes: whether who has it has had no more than its share
@@ -115,7 +126,7 @@ impl CfsRq {
         curr.into_iter().chain(self.tree.least_slice()).min().unwrap_or(0)
     }
 
-    /// Lets min_vruntime follow.
+    /// CFS: lets min_vruntime follow.
     pub fn update_min_vruntime(&mut self, tasks: &Tasks) {
         let curr = self.curr(tasks).map(|(_, se)| se.vruntime);
         if let Some(least) = curr.into_iter().chain(self.tree.least()).min() {

@@ -62,7 +62,7 @@ pub fn current(sys: &System, cpu: u32) -> TaskId {
 
 /// What the fair class is told.
 pub fn cx(sys: &System) -> Cx {
-    Cx::new(sys.kernel.sched.config, sys.kernel.per_cpu.len())
+    Cx { config: sys.kernel.sched.config, factor: sys.kernel.sched.factor }
 }
 
 /// Whether a task is on a queue of its class, or runs from one. One that can

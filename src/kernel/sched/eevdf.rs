@@ -18,7 +18,7 @@
 //! Left out: buddies. A sleeper that owes time leaves the queue at once, and what
 //! delayed dequeue makes of its debt is reckoned when it is back.
 
-use super::cfs_rq::{CfsRq, calc_delta_fair};
+use super::cfs_rq::{CfsRq, calc_delta_fair, mul_div};
 use super::entity::SchedEntity;
 use crate::kernel::task::{TaskId, Tasks};
 
@@ -28,12 +28,13 @@ pub const BASE_SLICE_NS: u64 = 700_000;
 /// Least and greatest slice that sched_setattr(2) can set, ns.
 pub const SLICE_RANGE_NS: std::ops::RangeInclusive<u64> = 100_000..=100_000_000;
 
-/// `update_entity_lag`: what a task is owed as it leaves.
-pub fn update_entity_lag(cfs: &CfsRq, tasks: &mut Tasks, task: TaskId, tick: u64) {
+/// `update_entity_lag`: what a task is owed as it leaves. Gives V.
+pub fn update_entity_lag(cfs: &CfsRq, tasks: &mut Tasks, task: TaskId, tick: u64) -> i64 {
     let v = cfs.avg_vruntime(tasks);
     let se = &mut tasks[task].se;
     let limit = calc_delta_fair((2 * se.slice).max(tick), se.load_weight);
     se.vlag = (v - se.vruntime).clamp(-limit, limit);
+    v
 }
 
 /// What a task owed when it fell asleep it has worked off as far as the queue's
@@ -64,7 +65,7 @@ pub fn place_entity(cfs: &CfsRq, tasks: &mut Tasks, task: TaskId, base_slice: u6
         // Coming in moves V towards it; so that it has this lag afterwards, it
         // needs more before.
         let all = load + i128::from(se.load_weight);
-        lag = (i128::from(se.vlag) * all / load.max(1)) as i64;
+        lag = mul_div(i128::from(se.vlag), all, load.max(1));
     }
     se.vruntime = v - lag;
     if se.rel_deadline {

@@ -22,11 +22,6 @@ pub struct Cx {
 }
 
 impl Cx {
-    /// By the number of processors.
-    pub fn new(config: SchedConfig, cpus: usize) -> Cx {
-        Cx { config, factor: u64::from(1 + cpus.clamp(1, 8).ilog2()) }
-    }
-
     /// What an EEVDF task asks for at a time.
     pub fn base_slice(&self) -> u64 {
         eevdf::BASE_SLICE_NS * self.factor
@@ -63,7 +58,6 @@ pub enum Dequeue {
 pub fn enqueue(rq: &mut Rq, tasks: &mut Tasks, task: TaskId, why: Enqueue, cx: &Cx) {
     let arrival = rq.arrive();
     let cfs_rq = &mut rq.cfs;
-    cfs_rq.update_min_vruntime(tasks);
     match cx.policy() {
         FairPolicy::Eevdf => {
             let new = why == Enqueue::New;
@@ -75,7 +69,10 @@ pub fn enqueue(rq: &mut Rq, tasks: &mut Tasks, task: TaskId, why: Enqueue, cx: &
         FairPolicy::Cfs => match why {
             // task_fork_fair has placed it.
             Enqueue::New => {}
-            Enqueue::Wakeup => cfs::place_entity(cfs_rq, tasks, task, cx.factor, false),
+            Enqueue::Wakeup => {
+                cfs_rq.update_min_vruntime(tasks);
+                cfs::place_entity(cfs_rq, tasks, task, cx.factor, false);
+            }
             // It came with what it was ahead of the other queue.
             Enqueue::Restore => tasks[task].se.vruntime += cfs_rq.min_vruntime,
         },
@@ -94,7 +91,8 @@ pub fn enqueue(rq: &mut Rq, tasks: &mut Tasks, task: TaskId, why: Enqueue, cx: &
 pub fn dequeue(rq: &mut Rq, tasks: &mut Tasks, task: TaskId, why: Dequeue, cx: &Cx) {
     let cfs_rq = &mut rq.cfs;
     if cx.policy() == FairPolicy::Eevdf {
-        eevdf::update_entity_lag(cfs_rq, tasks, task, tick_nsec(&cx.config));
+        // V stays here should nobody be left.
+        cfs_rq.min_vruntime = eevdf::update_entity_lag(cfs_rq, tasks, task, tick_nsec(&cx.config));
     }
     if cfs_rq.curr != Some(task) {
         cfs_rq.remove(tasks, task, cx.policy());
@@ -113,9 +111,11 @@ pub fn dequeue(rq: &mut Rq, tasks: &mut Tasks, task: TaskId, why: Dequeue, cx: &
     cfs_rq.load -= se.load_weight;
     cfs_rq.nr_queued -= 1;
     rq.nr_running -= 1;
-    rq.cfs.update_min_vruntime(tasks);
-    if cx.policy() == FairPolicy::Cfs && why != Dequeue::Sleep {
-        tasks[task].se.vruntime -= rq.cfs.min_vruntime;
+    if cx.policy() == FairPolicy::Cfs {
+        rq.cfs.update_min_vruntime(tasks);
+        if why != Dequeue::Sleep {
+            tasks[task].se.vruntime -= rq.cfs.min_vruntime;
+        }
     }
 }
 
@@ -152,14 +152,16 @@ pub fn put_prev(cfs_rq: &mut CfsRq, tasks: &mut Tasks, task: TaskId, cx: &Cx) {
 pub fn charge(cfs_rq: &mut CfsRq, tasks: &mut Tasks, task: TaskId, ns: u64, cx: &Cx) -> bool {
     let se = &mut tasks[task].se;
     se.vruntime += calc_delta_fair(ns, se.load_weight);
-    let over = match cx.policy() {
-        FairPolicy::Eevdf => eevdf::update_deadline(se, cx.base_slice()),
-        FairPolicy::Cfs => false,
-    };
-    cfs_rq.update_min_vruntime(tasks);
-    cx.policy() == FairPolicy::Eevdf
-        && cfs_rq.nr_queued > 1
-        && (over || !eevdf::protect_slice(&tasks[task].se))
+    match cx.policy() {
+        FairPolicy::Eevdf => {
+            let over = eevdf::update_deadline(se, cx.base_slice());
+            cfs_rq.nr_queued > 1 && (over || !eevdf::protect_slice(se))
+        }
+        FairPolicy::Cfs => {
+            cfs_rq.update_min_vruntime(tasks);
+            false
+        }
+    }
 }
 
 /// The timer interrupt finds `task` running. Whether another should.
@@ -207,10 +209,7 @@ pub fn yield_task(cfs_rq: &mut CfsRq, tasks: &mut Tasks, task: TaskId, cx: &Cx) 
         return;
     }
     match cx.policy() {
-        FairPolicy::Eevdf => {
-            eevdf::yield_task(cfs_rq, tasks, task);
-            cfs_rq.update_min_vruntime(tasks);
-        }
+        FairPolicy::Eevdf => eevdf::yield_task(cfs_rq, tasks, task),
         FairPolicy::Cfs => cfs_rq.skip = Some(task),
     }
 }

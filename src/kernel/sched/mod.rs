@@ -102,6 +102,8 @@ pub struct SchedGlobals {
     pub config: SchedConfig,
     /// `sysctl_sched_child_runs_first`, which CFS had.
     pub child_runs_first: u32,
+    /// By what times are longer on more processors (`get_update_sysctl_factor`).
+    pub factor: u64,
     /// Who chooses.
     pub chooser: Chooser,
     /// `dl_bw.total_bw`: bandwidth given to deadline tasks, of 2²⁰ a processor.

@@ -378,9 +378,9 @@ pub const CALLS: &[Syscall] = &[
     ),
     row(97, "getrlimit", &["resource", "rlim"], sys_getrlimit),
     row(160, "setrlimit", &["resource", "rlim"], sys_setrlimit)
-        .partly("CPU, RSS, LOCKS, MSGQUEUE, NICE, RTPRIO and RTTIME are kept but never reached"),
+        .partly("CPU, RSS, LOCKS, MSGQUEUE and RTTIME are kept but never reached"),
     row(302, "prlimit64", &["pid", "resource", "new_limit", "old_limit"], sys_prlimit64)
-        .partly("CPU, RSS, LOCKS, MSGQUEUE, NICE, RTPRIO and RTTIME are kept but never reached"),
+        .partly("CPU, RSS, LOCKS, MSGQUEUE and RTTIME are kept but never reached"),
     row(98, "getrusage", &["who", "usage"], sys_getrusage).partly("block I/O counts are 0"),
     row(100, "times", &["buf"], sys_times),
 ];
