@@ -178,6 +178,7 @@ fn begin_new_exec(
     (t.sas_ss_sp, t.sas_ss_size) = (0, 0);
     // The frames that would go back to them are gone.
     t.interrupted.clear();
+    t.work = None;
     t.set_comm(bprm.filename.rsplit('/').next().unwrap_or(""));
     t.self_exec_id += 1;
     traced!(sys, flush_signal_handlers(task, false));
