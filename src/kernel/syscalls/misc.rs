@@ -13,10 +13,8 @@ use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 
 /// Rows of the table.
-pub const CALLS: &[Syscall] = &[
-    row(158, "arch_prctl", &["code", "addr"], sys_arch_prctl)
-        .partly("ARCH_SET_FS, ARCH_GET_FS, ARCH_SET_GS, ARCH_GET_GS"),
-];
+pub const CALLS: &[Syscall] = &[row(158, "arch_prctl", &["code", "addr"], sys_arch_prctl)
+    .partly("ARCH_SET_FS, ARCH_GET_FS, ARCH_SET_GS, ARCH_GET_GS")];
 
 /// Stores a `struct rusage`: two timevals, then 14 longs of which Linux fills
 /// maxrss (0), minflt (4), majflt (5), nvcsw (12), nivcsw (13).

@@ -84,7 +84,10 @@ pub(super) fn attr_bytes(value: &Dynamic) -> Result<Payload, ScriptError> {
         sched_util: [named.word("util_min", 0)? as u32, named.word("util_max", 0)? as u32],
     };
     named.finish()?;
-    Ok(Payload::Bytes(Box::new(attr.to_bytes())))
+    // One that claims to be larger ends in zeroes.
+    let mut bytes = attr.to_bytes().to_vec();
+    bytes.resize(bytes.len().max(attr.size.min(4096) as usize), 0);
+    Ok(Payload::Bytes(bytes.into()))
 }
 
 /// A priority as a `struct sched_param`.

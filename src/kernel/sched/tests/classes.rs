@@ -246,3 +246,19 @@ fn yielding_lets_others_run() {
         assert!(w.ran(polite) > 0);
     }
 }
+
+/// The same state runs on in the same way, to the last bit.
+#[test]
+fn a_snapshot_runs_on_as_the_original() {
+    for fair in BOTH {
+        let mut w = world(fair, 2);
+        let all: Vec<TaskId> = [0, 3, -3].into_iter().map(|nice| w.hog(nice)).collect();
+        w.works(all[0], MS, 2 * MS);
+        w.run_for(20 * MS);
+        let mut twin = w.sys.clone();
+        twin.run_for(30 * MS).expect("sound");
+        assert_ne!(w.sys, twin);
+        w.run_for(30 * MS);
+        assert_eq!(w.sys, twin);
+    }
+}
