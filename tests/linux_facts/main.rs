@@ -11,6 +11,7 @@ mod kit;
 mod memory;
 mod orphans;
 mod raw;
+mod sched;
 mod setns;
 mod signals;
 mod small;
