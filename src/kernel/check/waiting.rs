@@ -31,7 +31,7 @@ fn owner(on: WaitOn) -> Option<Owner> {
         WaitOn::PipeWrite(p) => Owner::PipeWrite(p.to_bits()),
         WaitOn::PidExit(p) => Owner::Pid(p.to_bits()),
         WaitOn::Futex(k) => Owner::Futex(k),
-        WaitOn::Signal | WaitOn::Timeout => return None,
+        WaitOn::Signal | WaitOn::Timeout | WaitOn::Tracer => return None,
     })
 }
 

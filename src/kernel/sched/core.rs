@@ -180,7 +180,7 @@ pub fn try_to_wake_up(sys: &mut System, task: TaskId, mask: TaskState) -> bool {
     }
     t.__state = TaskState::RUNNING;
     t.on_rq = true;
-    if t.resume.is_some() || t.sigpending {
+    if t.resume.is_some() || t.sigpending || t.trap.is_some() {
         entry::kick(sys, task);
     }
     true
@@ -203,7 +203,7 @@ pub fn queue_mut(sys: &mut System, on: WaitOn) -> Option<&mut WaitQueueHead> {
         WaitOn::PipeWrite(p) => k.pipes.get_mut(p).map(|p| &mut p.wr_wait),
         WaitOn::PidExit(p) => k.pids.get_mut(p).map(|p| &mut p.wait_pidfd),
         WaitOn::Futex(key) => Some(k.futex_queues.entry(key).or_default()),
-        WaitOn::Signal | WaitOn::Timeout => None,
+        WaitOn::Signal | WaitOn::Timeout | WaitOn::Tracer => None,
     }
 }
 

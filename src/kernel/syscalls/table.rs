@@ -74,6 +74,7 @@ pub const AREAS: &[&[Syscall]] = &[
     super::files::CALLS,
     super::misc::CALLS,
     super::time::CALLS,
+    super::ptrace::CALLS,
 ];
 
 const SLOTS: usize = 512;

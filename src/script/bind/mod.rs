@@ -29,6 +29,7 @@ mod objects;
 mod pending;
 mod process;
 pub mod program;
+mod ptrace;
 mod registry;
 mod resources;
 mod signals;
@@ -63,6 +64,7 @@ impl World {
         waited::register(book);
         objects::register_limit(book);
         signals::register_siginfo(book);
+        ptrace::register_seen(book);
         book.for_directors(control);
         task::register(book);
         task_fields::register(book);
@@ -74,6 +76,7 @@ impl World {
         resources::register(book);
         time::register(book);
         signals::register(book);
+        ptrace::register(book);
         files::register(book);
         user_mode::register(book);
         vars::register(book);

@@ -15,7 +15,7 @@ fn names_of_freed_objects() {
             s.task(s.parent).notable_children.insert(99, gone());
         }),
         ("links names", |s| s.task(s.child).links[TaskList::Tasks as usize].next = Some(gone())),
-        ("children names", |s| s.task(s.parent).children.first = Some(gone())),
+        ("children or ptraced names", |s| s.task(s.parent).children.first = Some(gone())),
         ("signal names", |s| s.task(s.child).signal = Some(gone())),
         ("sighand names", |s| s.task(s.child).sighand = Some(gone())),
         (": mm names", |s| s.task(s.child).mm = Some(gone())),
