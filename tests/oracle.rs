@@ -204,7 +204,8 @@ fn what_is_not_done_there_is_refused() {
         ("handler", "syscall(13, [10, 0x405000, 0, 8])", "sigaction with addresses"),
         ("address", "syscall(1, [1, 0x701000, 8])", "EFAULT"),
         ("reboot", "syscall(169, [])", "reboot is not made there"),
-        ("ptrace", "syscall(101, [0])", "ptrace is not made there"),
+        ("registers", "try_ptrace(PTRACE_GETREGS, 5)", "the ptrace request PTRACE_GETREGS"),
+        ("reaper", "try_ptrace(PTRACE_ATTACH, 1)", "tracing process 1"),
         ("director", "init.fork()", "program"),
     ] {
         let text = format!("fn main() {{ {code}; print(\"went on\"); }}");

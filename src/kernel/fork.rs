@@ -152,6 +152,8 @@ pub fn kernel_clone(sys: &mut System, current: TaskId, args: &KernelCloneArgs) -
     if let Some(event) = event {
         let pid = sys.task(p).thread_pid;
         if ptrace_event_pid(sys, current, event, pid, TrapAt::Clone(nr, completion)) {
+            // It may sleep for its vfork child next, in the same call.
+            sys.kernel.note = nr as u64;
             return Err(Stop::Block(Wait::traced()));
         }
     }

@@ -637,6 +637,9 @@ impl Programs {
         while !self.system.task(init).notable_children.is_empty() {
             let call = Call::new(NR_WAIT4, &[u64::MAX, 0, WNOHANG, 0]);
             match self.system.call(init, call) {
+                // It lets nobody go on that stops for it (PTRACE_TRACEME).
+                Ok(Done::Returned(pid, Out::Wait(info)))
+                    if pid > 0 && info.status & 0xff == 0x7f => {}
                 Ok(Done::Returned(pid, Out::Wait(info))) if pid > 0 => {
                     self.ended.push(Ended { pid: pid as i32, status: info.status });
                 }
