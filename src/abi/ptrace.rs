@@ -225,8 +225,11 @@ pub const NT_PRSTATUS: u64 = 1;
 
 /// Words in `struct user_regs_struct`.
 pub const USER_REGS_WORDS: usize = 27;
-/// sizeof(struct user), of which PEEKUSER and POKEUSER read and write words.
-pub const USER_SIZE: u64 = 912;
+/// sizeof(struct user) in the kernel, of which PEEKUSER and POKEUSER read and
+/// write words.
+pub const USER_SIZE: u64 = 928;
+/// Where debug registers lie in it.
+pub const USER_DEBUGREGS: std::ops::Range<u64> = 848..912;
 
 /// Names of the words of `struct user_regs_struct` in their order: those of
 /// `pt_regs`, then the bases and segments.

@@ -263,7 +263,7 @@ fn run(sys: &mut System, task: TaskId, call: Call) -> Entered {
                 write_pt_regs(sys, task);
                 let outcome = Outcome { ret: 0, error: None, out: Out::None };
                 if sys.task(task).__state == TaskState::TRACED {
-                    set_ax(sys, task, 0);
+                    set_ax(sys, task, Errno::ENOSYS.to_ret());
                     stop_in_call(sys, task, call, Some(outcome));
                     return Entered::Stopped;
                 }

@@ -91,6 +91,7 @@ pub(super) fn go_on(sys: &mut System, task: TaskId, call: Call, left: Leaving) -
     match trap_at(sys, task) {
         Some(TrapAt::Exec) => {
             back_from_stop(sys, task);
+            set_ax(sys, task, left.outcome.ret);
             leave_call(sys, task, call, left.outcome)
         }
         Some(TrapAt::SyscallExit) => {

@@ -9,10 +9,12 @@
 //! program; debug registers and what else `struct user` has.
 
 use crate::abi::Errno;
-use crate::abi::ptrace::{USER_REGS_WORDS, USER_SIZE, UserRegs};
+use crate::abi::ptrace::{USER_DEBUGREGS, USER_REGS_WORDS, USER_SIZE, UserRegs};
 use crate::kernel::entry::{read_pt_regs, write_pt_regs};
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::mm::layout::task_size;
+use crate::kernel::ptrace::TrapAt;
+use crate::kernel::ptrace::stop::trap_at;
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 use crate::machine::Rflags;
@@ -25,21 +27,20 @@ const SS: usize = 20;
 const FS_BASE: usize = 21;
 const GS_BASE: usize = 22;
 
-/// Offset of u_debugreg in `struct user`.
-const OFFSET_DEBUGREG: u64 = 848;
-
 /// Flags that a tracer may change (`FLAG_MASK`).
 const FLAG_MASK: u64 = Rflags::CF
     .union(Rflags::PF)
     .union(Rflags::AF)
     .union(Rflags::ZF)
     .union(Rflags::SF)
-    .union(Rflags::TF)
     .union(Rflags::DF)
     .union(Rflags::OF)
     .union(Rflags::RF)
     .union(Rflags::AC)
-    .bits();
+    .bits()
+    | NT;
+/// Nested task.
+const NT: u64 = 1 << 14;
 
 /// All registers of a stopped task.
 pub fn getregs(sys: &mut System, child: TaskId) -> UserRegs {
@@ -75,6 +76,10 @@ fn putreg(sys: &mut System, child: TaskId, i: usize, value: u64) -> Result<(), S
             }
             return Ok(());
         }
+        FLAGS if value & Rflags::TF.bits() != 0 => {
+            let why = "the trap flag is not modelled: nothing traps after each instruction";
+            return refuse(Errno::EIO, F, why);
+        }
         PT_REGS_WORDS.. if value & 0xffff != 0 => {
             let why = "selectors in ds, es, fs and gs are not modelled: they are 0";
             return refuse(Errno::EIO, F, why);
@@ -94,8 +99,9 @@ fn putreg(sys: &mut System, child: TaskId, i: usize, value: u64) -> Result<(), S
     let (regs, orig_ax) = from_words(&words);
     t.regs = regs;
     t.orig_ax = orig_ax as i64;
-    if i == AX {
-        // A call on its way out returns what ax says.
+    if i == AX && trap_at(sys, child) != Some(TrapAt::Exec) {
+        // A call on its way out returns what ax says; execve has yet to say it.
+        let t = sys.task_mut(child);
         let leaving = t.resume.as_mut().and_then(|r| r.leaving.as_mut());
         if let Some(l) = leaving.filter(|l| l.outcome.ret != value as i64) {
             l.outcome.set_ret(value as i64);
@@ -118,10 +124,10 @@ pub fn setregs(sys: &mut System, child: TaskId, regs: &UserRegs) -> Result<(), S
 fn word_of(addr: u64) -> Result<Option<usize>, SysError> {
     const F: &str = "arch_ptrace";
     if !addr.is_multiple_of(8) || addr >= USER_SIZE {
-        let why = format!("{addr:#x} is no offset of a word in struct user, which has 912 bytes");
+        let why = format!("{addr:#x} is no offset of a word in struct user, which has 928 bytes");
         return Err(SysError::with(Errno::EIO, F, why));
     }
-    if addr >= OFFSET_DEBUGREG {
+    if USER_DEBUGREGS.contains(&addr) {
         let why = format!("offset {addr:#x} of struct user is a debug register: not modelled");
         return Err(SysError::with(Errno::EIO, F, why));
     }

@@ -9,13 +9,15 @@
 //! Left out: PTRACE_SET_SYSCALL_INFO, single-stepping over a call.
 
 use super::TrapAt;
-use super::stop::{ptrace_notify, trap_at};
+use super::stop::ptrace_notify;
 use crate::abi::Signal;
 use crate::abi::ptrace::{
     EVENTMSG_SYSCALL_ENTRY, EVENTMSG_SYSCALL_EXIT, PtraceFlags, SyscallInfo, SyscallOp,
 };
+use crate::abi::structs::SigInfo;
 use crate::kernel::entry::read_pt_regs;
-use crate::kernel::signal::kill::send_sig;
+use crate::kernel::pid::PidType;
+use crate::kernel::signal::send::send_signal_locked;
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 
@@ -39,7 +41,8 @@ pub fn ptrace_report_syscall(sys: &mut System, task: TaskId, at: TrapAt) -> bool
 /// task is about to die.
 pub fn after_report_syscall(sys: &mut System, task: TaskId, code: i32) -> bool {
     if let Some(sig) = Signal::new(code) {
-        send_sig(sys, task, sig);
+        // In the kernel's name.
+        let _ = send_signal_locked(sys, SigInfo::kernel(sig), task, PidType::Pid);
     }
     sys.task(task).fatal_signal_pending()
 }
@@ -49,11 +52,15 @@ pub fn ptrace_get_syscall_info(sys: &mut System, child: TaskId) -> SyscallInfo {
     read_pt_regs(sys, child);
     let t = sys.task(child);
     let r = &t.regs;
-    let op = match trap_at(sys, child) {
-        Some(TrapAt::SyscallEntry) => {
+    // Without TRACESYSGOOD the stop does not say what it is.
+    let marked = Signal::SIGTRAP.number() | 0x80;
+    let code = t.trap.as_ref().and_then(|t| t.info).map_or(0, |i| i.si_code);
+    let op = match t.ptrace_message {
+        _ if code != marked => SyscallOp::None,
+        EVENTMSG_SYSCALL_ENTRY => {
             SyscallOp::Entry(t.orig_ax as u64, [r.di, r.si, r.dx, r.r10, r.r8, r.r9])
         }
-        Some(TrapAt::SyscallExit) => SyscallOp::Exit(r.ax as i64),
+        EVENTMSG_SYSCALL_EXIT => SyscallOp::Exit(r.ax as i64),
         _ => SyscallOp::None,
     };
     SyscallInfo { instruction_pointer: r.ip, stack_pointer: r.sp, op }
