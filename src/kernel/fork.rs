@@ -136,6 +136,7 @@ pub fn kernel_clone(sys: &mut System, current: TaskId, args: &KernelCloneArgs) -
     let ns = pid::task_active_pid_ns(sys, current);
     let nr = sys.task(p).thread_pid.map_or(0, |id| pid::pid_nr_ns(sys, id, ns));
     sys.kernel.new_task = Some((p, pidfd));
+    sys.kernel.born.push((current, p));
     if args.flags.contains(CloneFlags::CLONE_PARENT_SETTID) {
         // A bad address is not an error: Linux ignores put_user's result here.
         let _ = uaccess::put_user_u32(sys, current, args.parent_tid, nr as u32);

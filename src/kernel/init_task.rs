@@ -92,6 +92,7 @@ pub(super) fn static_system(config: &BootConfig) -> System {
         out: Out::None,
         note: 0,
         new_task: None,
+        born: Vec::new(),
         futex_queues: BTreeMap::new(),
         timers: Default::default(),
         console: Vec::new(),

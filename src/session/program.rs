@@ -435,9 +435,23 @@ impl Programs {
         }
     }
 
-    /// Gives a task that `creator`'s call has made something to do.
-    fn adopt(&mut self, creator: TaskId, question: u64, child: &Child) {
-        let Some((new, _)) = self.system.new_task() else { return };
+    /// Gives tasks that were made in `caller`'s call something to do.
+    fn adopt(&mut self, caller: TaskId, question: u64, child: &Child) {
+        for (creator, new) in std::mem::take(&mut self.system.kernel.born) {
+            if creator == caller {
+                self.adopt_of(creator, new, question, child);
+                continue;
+            }
+            // A call that had not come to an end has made it: that of a tracee.
+            let body = self.bodies.get(&creator);
+            let waits = body.and_then(|b| b.frames.iter().rev().find_map(|f| f.waits.as_ref()));
+            if let Some((question, child)) = waits.map(|w| (w.question, w.child.clone())) {
+                self.adopt_of(creator, new, question, &child);
+            }
+        }
+    }
+
+    fn adopt_of(&mut self, creator: TaskId, new: TaskId, question: u64, child: &Child) {
         if self.bodies.contains_key(&new) || is_over(&self.system, new) {
             return;
         }

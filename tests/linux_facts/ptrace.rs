@@ -233,10 +233,9 @@ fn restart(p: &mut Probe) {
 }
 
 fn exec(p: &mut Probe) {
-    for (what, option) in [
-        ("exec", PtraceOptions::empty()),
-        ("exec, TRACEEXEC", PtraceOptions::PTRACE_O_TRACEEXEC),
-    ] {
+    for (what, option) in
+        [("exec", PtraceOptions::empty()), ("exec, TRACEEXEC", PtraceOptions::PTRACE_O_TRACEEXEC)]
+    {
         p.begin();
         p.options(PtraceOptions::PTRACE_O_TRACESYSGOOD | option);
         for i in 0..3 {
@@ -444,9 +443,7 @@ fn assert_same(what: &str, said: &str) {
 #[test]
 fn ptrace_shows_what_linux_shows() {
     let mut text = String::new();
-    for part in
-        [both_ends, other_calls, restart, exec, memory, registers, masks, dies, info]
-    {
+    for part in [both_ends, other_calls, restart, exec, memory, registers, masks, dies, info] {
         let mut p = Probe::new(text);
         part(&mut p);
         text = p.text;
