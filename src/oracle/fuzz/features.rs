@@ -52,6 +52,8 @@ pub enum Feature {
     Unshare,
     /// prctl(2) on timer slack.
     TimerSlack,
+    /// ptrace(2).
+    Ptrace,
 }
 
 /// Each feature and a program's body that has it.
@@ -92,6 +94,7 @@ pub const PROBES: &[(Feature, &str)] = &[
     ),
     (Feature::CloseRange, "try_close_range(50, 60, 0)"),
     (Feature::Unshare, "try_unshare(CLONE_FILES | CLONE_FS)"),
+    (Feature::Ptrace, "try_ptrace(PTRACE_CONT, getpid())"),
     (Feature::TimerSlack, "try_prctl(PR_GET_TIMERSLACK, 0)"),
 ];
 

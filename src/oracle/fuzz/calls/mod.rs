@@ -8,6 +8,7 @@ mod identity;
 mod memory;
 mod processes;
 mod signals;
+mod tracing;
 
 use super::features::{Feature, Features};
 use super::program::{Call, Form};
@@ -32,10 +33,12 @@ pub enum Theme {
     Memory,
     /// Descriptors and files.
     Files,
+    /// ptrace(2).
+    Tracing,
 }
 
 /// All of them.
-pub const THEMES: [Theme; 8] = [
+pub const THEMES: [Theme; 9] = [
     Theme::Processes,
     Theme::Waits,
     Theme::Signals,
@@ -44,6 +47,7 @@ pub const THEMES: [Theme; 8] = [
     Theme::Prctl,
     Theme::Memory,
     Theme::Files,
+    Theme::Tracing,
 ];
 
 /// What a call may depend on.
@@ -126,5 +130,6 @@ pub fn on(theme: Theme, around: &mut Around) -> Call {
         Theme::Prctl => identity::prctl(around),
         Theme::Memory => memory::memory(around),
         Theme::Files => files::file(around),
+        Theme::Tracing => tracing::tracing(around),
     }
 }
