@@ -162,6 +162,9 @@ pub struct Repertoire {
     /// Whether nothing depends on which numbers pids are: they are passed on
     /// and compared with 0 only.
     pub pids_are_names: bool,
+    /// Whether nobody traces anybody: a tracer would see and could change each
+    /// call and all memory of another.
+    pub untraced: bool,
 }
 
 impl Repertoire {
@@ -173,7 +176,8 @@ impl Repertoire {
             calls
         });
         let pids_are_names = self.pids_are_names && other.pids_are_names;
-        Repertoire { calls, pids_are_names }
+        let untraced = self.untraced && other.untraced;
+        Repertoire { calls, pids_are_names, untraced }
     }
 }
 
