@@ -41,7 +41,7 @@ use crate::kernel::mm::uaccess;
 use crate::kernel::signal::send::force_sig;
 use crate::kernel::syscalls::{Call, Out};
 use crate::kernel::system::System;
-use crate::kernel::task::{TaskId, TaskState};
+use crate::kernel::task::{TaskId, TaskState, TaskStruct};
 use crate::kernel::timer;
 use crate::machine::{Ring, Size, UserOp};
 use crate::trace::Origin;
@@ -652,7 +652,9 @@ impl Programs {
     fn reap(&mut self) -> Result<(), ProgramError> {
         let init = self.system.kernel.init_process;
         // Without a call where it would find nothing: most steps end nobody.
-        while !self.system.task(init).notable_children.is_empty() {
+        // It traces who has asked for that as its child.
+        let may = |t: &TaskStruct| !t.notable_children.is_empty() || t.ptraced.first.is_some();
+        while may(self.system.task(init)) {
             let call = Call::new(NR_WAIT4, &[u64::MAX, 0, WNOHANG, 0]);
             match self.system.call(init, call) {
                 // It lets nobody go on that stops for it (PTRACE_TRACEME).
