@@ -7,7 +7,7 @@ use forkyard::kernel::syscalls::table::{AREAS, Support, Syscall};
 use crate::generated::NOTE;
 
 /// Headings of the areas, in the order of the table.
-const HEADINGS: [&str; 8] = [
+const HEADINGS: [&str; 9] = [
     "Processes",
     "Futexes",
     "Memory",
@@ -16,6 +16,7 @@ const HEADINGS: [&str; 8] = [
     "Files",
     "Everything else",
     "Time",
+    "Tracing",
 ];
 
 fn row(out: &mut String, s: &Syscall) {

@@ -2,6 +2,7 @@
 //! change: line by line what `tests/host/ptrace_probe.c` says of the running
 //! kernel. Stops, events and who waits are compared by scripts that run on
 //! both (`scripts/ptrace`, `tests/oracle.rs`).
+#![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
 use super::*;
 use forkyard::abi::ptrace::request::*;

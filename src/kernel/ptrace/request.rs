@@ -114,7 +114,7 @@ pub fn ptrace_kill(sys: &mut System, child: TaskId) {
 pub fn ptrace_setoptions(sys: &mut System, child: TaskId, data: u64) -> Result<(), SysError> {
     let options = PtraceFlags::of_options(check_ptrace_options(data)?);
     let flags = &mut sys.task_mut(child).ptrace;
-    *flags = *flags - PtraceFlags::options() | options;
+    *flags = (*flags - PtraceFlags::options()) | options;
     Ok(())
 }
 

@@ -25,8 +25,14 @@ pub fn generate(seed: u64, features: Features) -> Program {
     }
     let wild = rng.below(12) == 0;
     let mut maker = Maker { rng, features, themes, wild, children: 0 };
-    let mut process =
-        Process { depth: 0, pages: [0; 3], thread: false, vfork: false, inside: false };
+    let mut process = Process {
+        depth: 0,
+        pages: [0; 3],
+        thread: false,
+        vfork: false,
+        inside: false,
+        traced: false,
+    };
     let mut steps = maker.steps(&mut process);
     if maker.rng.below(10) == 0 {
         let code = maker.rng.below(256).to_string();
@@ -51,6 +57,8 @@ struct Process {
     vfork: bool,
     /// Inside a pid namespace of its own.
     inside: bool,
+    /// Traced: two who watch each other leave too much to the schedule.
+    traced: bool,
 }
 
 impl Maker {
@@ -132,6 +140,7 @@ impl Maker {
             vfork: vfork || process.vfork,
             inside: process.inside
                 || matches!(&make, Make::Clone(flags) if flags.contains("NEWPID")),
+            traced: process.traced || matches!(wait, Wait::Traced(_)),
         };
         let mut body = self.steps(&mut inner);
         if wait == Wait::Stopped {
@@ -161,6 +170,7 @@ impl Maker {
             && !vfork
             && !process.thread
             && !process.vfork
+            && !process.traced
             && self.below(often) == 0
     }
 
