@@ -9,6 +9,7 @@ pub mod errno;
 pub mod flags;
 pub mod nr;
 pub mod numbers;
+pub mod ptrace;
 pub mod signal;
 pub mod structs;
 

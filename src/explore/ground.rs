@@ -27,6 +27,17 @@ pub(super) struct Ground {
     pub starts: Vec<Start>,
 }
 
+/// What programs can do at all from where they are.
+pub(super) fn repertoire<'p>(
+    all: impl Iterator<Item = &'p Programs>,
+    interpreter: &impl Interpreter,
+) -> Repertoire {
+    let bodies = all.flat_map(|programs| programs.bodies());
+    let starts: BTreeSet<&program::Start> = bodies.flat_map(|(_, body)| body.starts()).collect();
+    let each = starts.into_iter().map(|start| interpreter.repertoire(start));
+    each.reduce(Repertoire::and).unwrap_or_default()
+}
+
 impl Ground {
     /// A search from the start.
     pub(super) fn from_the_start(subject: &Subject) -> Ground {
@@ -37,11 +48,7 @@ impl Ground {
 
     /// What the programs can do at all from here on.
     fn repertoire(&self, interpreter: &impl Interpreter) -> Repertoire {
-        let bodies = self.open.iter().flat_map(|at| at.ahead.base.bodies());
-        let starts: BTreeSet<&program::Start> =
-            bodies.flat_map(|(_, body)| body.starts()).collect();
-        let each = starts.into_iter().map(|start| interpreter.repertoire(start));
-        each.reduce(Repertoire::and).unwrap_or_default()
+        repertoire(self.open.iter().map(|at| &*at.ahead.base), interpreter)
     }
 
     /// Searches on from here.

@@ -13,6 +13,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use super::ground::repertoire;
 use super::outcome::{End, Outcome};
 use super::reduce;
 use super::search::ExploreError;
@@ -74,7 +75,8 @@ pub fn reach(
     stop: &dyn Fn() -> bool,
 ) -> Result<Reached, ExploreError> {
     // Outcomes are compared by the numbers of pids too.
-    let anything = Repertoire::default();
+    let untraced = repertoire(std::iter::once(&programs), interpreter).untraced;
+    let anything = Repertoire { untraced, ..Repertoire::default() };
     let mut wants: HashMap<u64, Arc<Asked>> = HashMap::new();
     let mut known = HashSet::new();
     let along = goal.begin(&programs);

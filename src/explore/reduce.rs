@@ -14,7 +14,8 @@
 //! handler sees nothing of the answer, and who is killed in between has no use
 //! for it. A load or store is so while the process is the only one with its
 //! memory, has one thread and no handler, and the word lies in private memory
-//! that is there already, so that it cannot fault. What is decided by `choose`
+//! that is there already, so that it cannot fault. (Neither holds where somebody
+//! might trace another, see and change all of that.) What is decided by `choose`
 //! is known to nobody else either, so its ways can be gone at once.
 //!
 //! Some calls are so because of what the others can do at all
@@ -58,14 +59,14 @@ pub fn nobody_minds(
     let alone = |(task, want): &&(TaskId, &Want)| match want {
         Want::Choose(_) => true,
         Want::Sys(call, child) => match call.nr {
-            NR_GETPID | NR_GETTID => true,
+            NR_GETPID | NR_GETTID => repertoire.untraced,
             NR_FORK => *child == Child::Returns && forks_alone(programs, repertoire),
             NR_EXIT_GROUP => ends_alone(programs, *task, repertoire),
             _ => false,
         },
         Want::Return(_) => ends_alone(programs, *task, repertoire),
         // As a part of the system call that follows it is no step.
-        Want::Op(op) => memory && is_private(programs, *task, op),
+        Want::Op(op) => memory && repertoire.untraced && is_private(programs, *task, op),
         _ => false,
     };
     wants.iter().find(alone).map(|(task, _)| *task)

@@ -20,7 +20,13 @@ pub fn sleeper(programs: &Programs, task: TaskId) -> String {
     let sys = &programs.system;
     let t = sys.task(task);
     let who = format!("{} (pid {}, {})", name(programs, task), t.pid, t.state_char());
-    if t.__state.intersects(TaskState::__TASK_STOPPED | TaskState::__TASK_TRACED) {
+    if t.__state.contains(TaskState::__TASK_TRACED) {
+        let tracer = sys.kernel.tasks.get(t.parent).map_or(0, |p| p.pid);
+        return format!(
+            "{who} is stopped for its tracer, task {tracer}: PTRACE_CONT would let it go on"
+        );
+    }
+    if t.__state.contains(TaskState::__TASK_STOPPED) {
         return format!("{who} is stopped: SIGCONT would let it go on");
     }
     let Some(r) = &t.resume else { return format!("{who} without a call") };
@@ -61,6 +67,7 @@ pub(super) fn waits_for(programs: &Programs, task: TaskId, r: &Resume) -> String
         WaitOn::PidExit(_) => "waits for the process of a pidfd to end".into(),
         WaitOn::Signal => signal(sys, task),
         WaitOn::Timeout => "waits for time to pass".into(),
+        WaitOn::Tracer => "waits for its tracer to let it go on".into(),
         WaitOn::Dethread(_) => "waits for the other threads of its process to end".into(),
     }
 }

@@ -55,7 +55,8 @@ pub fn boot(config: &BootConfig) -> Result<System, BootError> {
     fs::rootfs::init_rootfs(&mut sys);
     for cpu in 1..config.machine.cpus.max(1) {
         let args = KernelCloneArgs { idle: Some(cpu), ..KernelCloneArgs::default() };
-        let (idle, _) = copy_process(&mut sys, swapper, &args).map_err(|e| fail(&e.to_string()))?;
+        let (idle, _) =
+            copy_process(&mut sys, swapper, &args, false).map_err(|e| fail(&e.to_string()))?;
         become_idle(&mut sys, idle, cpu);
     }
     rest_init(&mut sys).map_err(|e| fail(&e))?;
@@ -76,13 +77,14 @@ fn rest_init(sys: &mut System) -> Result<(), String> {
     };
     // user_mode_thread: a task that will exec, so no PF_KTHREAD.
     let user = KernelCloneArgs { kthread: false, exit_signal: 17, ..kernel_thread.clone() };
-    let (init, _) = copy_process(sys, swapper, &user).map_err(|e| e.to_string())?;
+    let (init, _) = copy_process(sys, swapper, &user, false).map_err(|e| e.to_string())?;
     let kthreadd_args = KernelCloneArgs {
         flags: kernel_thread.flags | CloneFlags::CLONE_FILES,
         exit_signal: 17,
         ..kernel_thread
     };
-    let (kthreadd, _) = copy_process(sys, swapper, &kthreadd_args).map_err(|e| e.to_string())?;
+    let (kthreadd, _) =
+        copy_process(sys, swapper, &kthreadd_args, false).map_err(|e| e.to_string())?;
     sys.task_mut(kthreadd).set_comm("kthreadd");
     sys.task_mut(kthreadd).thread.ret_from_fork = false;
     signal::action::ignore_signals(sys, kthreadd);

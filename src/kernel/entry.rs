@@ -20,7 +20,7 @@
 //!
 //! Linux: arch/x86/entry/{entry_64.S,syscall_64.c}, kernel/entry/common.c
 //! (exit_to_user_mode_loop), arch/x86/mm/fault.c, arch/x86/kernel/traps.c.
-//! Left out: seccomp, audit and syscall tracing; rseq.
+//! Left out: seccomp and audit; rseq.
 
 mod leave;
 mod regs;
@@ -31,16 +31,19 @@ pub use regs::{PT_REGS_OFFSET, enter_from_user, exit_to_user_regs, read_pt_regs,
 pub use resume::{kick, resume_picked, run_to_death, settle};
 pub use trap::{UserFault, user_op};
 
-use leave::{exit_to_user_mode, finish};
+use leave::{exit_to_user_mode, finish, leave_call, set_ax, stop_in_call};
 use regs::enter_kernel;
 
 use crate::abi::Errno;
 use crate::abi::nr::syscall_name;
 use crate::kernel::error::{Stop, SysError, SysResult};
+use crate::kernel::ptrace::stop::back_from_stop;
+use crate::kernel::ptrace::syscall::{after_report_syscall, ptrace_report_syscall};
+use crate::kernel::ptrace::{Trap, TrapAt};
 use crate::kernel::sched::core::{self as sched, KERNEL_ENTRY_NS, account};
 use crate::kernel::signal::deliver::WayOut;
 use crate::kernel::syscalls::table;
-use crate::kernel::syscalls::{Call, Out, Outcome};
+use crate::kernel::syscalls::{Call, Out, Outcome, Payload};
 use crate::kernel::system::System;
 use crate::kernel::task::{Resume, TaskId, TaskState};
 use crate::kernel::timer;
@@ -89,6 +92,14 @@ pub enum CannotAct {
         /// The sleeping call in full.
         resume: Box<Resume>,
     },
+    /// It is stopped for its tracer.
+    #[error("task {pid} is stopped (t) for its tracer, task {tracer}: PTRACE_CONT lets it go on")]
+    Traced {
+        /// Its pid.
+        pid: i32,
+        /// The tracer's.
+        tracer: i32,
+    },
     /// It is stopped.
     #[error("task {pid} is stopped (T): SIGCONT lets it go on")]
     Stopped {
@@ -114,7 +125,11 @@ pub fn can_act(sys: &System, task: TaskId) -> Result<(), CannotAct> {
     if t.mm.is_none() {
         return Err(CannotAct::KernelThread { pid: t.pid, comm: t.comm() });
     }
-    if t.__state.intersects(TaskState::__TASK_STOPPED | TaskState::__TASK_TRACED) {
+    if t.__state.contains(TaskState::__TASK_TRACED) {
+        let tracer = sys.kernel.tasks.get(t.parent).map_or(0, |p| p.pid);
+        return Err(CannotAct::Traced { pid: t.pid, tracer });
+    }
+    if t.__state.contains(TaskState::__TASK_STOPPED) {
         return Err(CannotAct::Stopped { pid: t.pid });
     }
     if let Some(resume) = &t.resume {
@@ -146,20 +161,19 @@ pub fn syscall(sys: &mut System, task: TaskId, mut call: Call) -> Result<Entered
     let r = &mut sys.machine.cpus[cpu].regs;
     r.ax = u64::from(call.nr);
     [r.di, r.si, r.dx, r.r10, r.r8, r.r9] = call.args;
-    execute_syscall(sys, task, &call);
     let serial = call.serial;
-    let entered = run(sys, task, call);
+    let entered = make_call(sys, task, call);
     settle(sys);
-    if entered != Entered::Blocked {
+    if !matches!(entered, Entered::Blocked | Entered::Stopped) {
         return Ok(entered);
     }
     // What it slept for may have happened meanwhile: the threads that an
-    // execve had to wait for are dead.
+    // execve had to wait for are dead, its tracer has died.
     let Some(t) = sys.kernel.tasks.get_mut(task).filter(|t| !t.is_dead()) else {
         return Ok(Entered::Dead);
     };
     let ended = t.finished.iter().position(|(of, _)| *of == serial);
-    Ok(ended.map_or(Entered::Blocked, |i| Entered::Done(t.finished.remove(i).1)))
+    Ok(ended.map_or(entered, |i| Entered::Done(t.finished.remove(i).1)))
 }
 
 /// The SYSCALL instruction and what entry_SYSCALL_64 does with the registers
@@ -176,6 +190,45 @@ fn execute_syscall(sys: &mut System, task: TaskId, call: &Call) {
     let image = Regs { ip: ret_ip, cx: ret_ip, r11: before.flags, ax, ..before };
     enter_kernel(sys, task, &image, i64::from(call.nr));
     account(sys, task, KERNEL_ENTRY_NS, Ring::Kernel);
+}
+
+/// Executes SYSCALL and runs the handler, unless a tracer wants to see the
+/// call first.
+fn make_call(sys: &mut System, task: TaskId, call: Call) -> Entered {
+    execute_syscall(sys, task, &call);
+    if ptrace_report_syscall(sys, task, TrapAt::SyscallEntry) {
+        stop_in_call(sys, task, call, None);
+        return Entered::Stopped;
+    }
+    run(sys, task, call)
+}
+
+/// A call that its tracer has seen, and perhaps changed: the registers on the
+/// kernel stack say which it is now. Source: `syscall_trace_enter`.
+fn after_entry_stop(sys: &mut System, task: TaskId, mut call: Call) -> Entered {
+    let code = back_from_stop(sys, task).map_or(0, |(_, code)| code);
+    let dying = after_report_syscall(sys, task, code);
+    read_pt_regs(sys, task);
+    let t = sys.task(task);
+    let (r, orig_ax) = (&t.regs, t.orig_ax);
+    let args = [r.di, r.si, r.dx, r.r10, r.r8, r.r9];
+    // Nothing runs: ax stays what the tracer left there.
+    if dying || orig_ax as i32 == -1 {
+        let ret = r.ax as i64;
+        let mut outcome = Outcome { ret, error: None, out: Out::None };
+        outcome.set_ret(ret);
+        return leave_call(sys, task, call, outcome);
+    }
+    if orig_ax as u32 != call.nr {
+        // What stood for the memory of the other call means nothing to it.
+        let payload = match call.payload {
+            Payload::Registers => Payload::Registers,
+            _ => Payload::None,
+        };
+        call = Call { nr: orig_ax as u32, payload, ..call };
+    }
+    call.args = args;
+    run(sys, task, call)
 }
 
 /// Runs the handler of a call, first time or again.
@@ -201,9 +254,19 @@ fn run(sys: &mut System, task: TaskId, call: Call) -> Entered {
             Entered::Blocked
         }
         Err(Stop::NoReturn) => match sys.kernel.tasks.get(task) {
+            // It stopped at the beginning of its exit.
+            Some(t) if matches!(t.trap.as_deref(), Some(Trap { at: TrapAt::Exit(_), .. })) => {
+                Entered::Dead
+            }
             Some(t) if t.__state != TaskState::DEAD && !t.is_dead() => {
                 // execve: the new image is in the task's registers already.
                 write_pt_regs(sys, task);
+                let outcome = Outcome { ret: 0, error: None, out: Out::None };
+                if sys.task(task).__state == TaskState::TRACED {
+                    set_ax(sys, task, Errno::ENOSYS.to_ret());
+                    stop_in_call(sys, task, call, Some(outcome));
+                    return Entered::Stopped;
+                }
                 finish(sys, task, call, 0, None)
             }
             _ => Entered::Dead,

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! do_exit
+//!   ptrace_event     the tracer may look before anything is given up
 //!   exit_signals     PF_EXITING: takes no part in group signals any more
 //!   exit_mm          mm_release (vfork, CLEARTID), then the mm
 //!   exit_files, exit_fs, exit_nsproxy
@@ -15,7 +16,7 @@
 //! A leader that exits before its threads stays a zombie that cannot be
 //! waited for; the last thread's release_task sends the leader's SIGCHLD.
 //!
-//! Linux: kernel/exit.c. Left out: ptrace, ttys, accounting files, core dumps'
+//! Linux: kernel/exit.c. Left out: ttys, accounting files, core dumps'
 //! contents.
 
 mod reaper;
@@ -24,12 +25,17 @@ mod release;
 pub use reaper::kill_orphaned_pgrp;
 pub use release::release_task;
 
+use crate::abi::Signal;
+use crate::abi::ptrace::PtraceEvent;
 use crate::kernel::cgroup;
 use crate::kernel::fork;
 use crate::kernel::fs;
 use crate::kernel::futex;
 use crate::kernel::mm::lifetime;
 use crate::kernel::nsproxy;
+use crate::kernel::ptrace::event::ptrace_event;
+use crate::kernel::ptrace::stop::back_from_stop;
+use crate::kernel::ptrace::{Trap, TrapAt, ptrace_reparented};
 use crate::kernel::sched::core as sched;
 use crate::kernel::sched::fork::sched_dead;
 use crate::kernel::signal::thread_group_empty;
@@ -61,13 +67,35 @@ pub fn do_group_exit(sys: &mut System, current: TaskId, code: i32) {
 }
 
 /// Ends one task with wait status `code`.
-/// Postcondition: it is a zombie or gone; its processor runs something else.
+/// Postcondition: it is a zombie or gone, or it stands in
+/// PTRACE_EVENT_EXIT and will be; its processor runs something else.
 /// Source: kernel/exit.c `do_exit`.
 pub fn do_exit(sys: &mut System, current: TaskId, code: i32) {
     if sys.task(current).flags.contains(PF::EXITING) {
         return sys.oops("do_exit", "a task that is exiting already exits again".to_string());
     }
     synchronize_group_exit(sys, current, code);
+    let at = TrapAt::Exit(code);
+    if ptrace_event(sys, current, PtraceEvent::Exit, code as u32 as u64, at) {
+        let cpu = sys.task(current).cpu;
+        if sched::current(sys, cpu) == current {
+            sched::schedule(sys, cpu);
+        }
+        return;
+    }
+    give_up_all(sys, current, code);
+}
+
+/// The tracer has had its look at a task that exits: it goes on dying.
+pub fn exit_after_stop(sys: &mut System, current: TaskId) {
+    if let Some((Trap { at: TrapAt::Exit(code), .. }, _)) = back_from_stop(sys, current) {
+        sys.task_mut(current).resume = None;
+        traced!(sys, give_up_all(current, code));
+    }
+}
+
+/// The rest of `do_exit`.
+fn give_up_all(sys: &mut System, current: TaskId, code: i32) {
     stop::exit_signals(sys, current);
     sys.task_mut(current).sigpending = false;
     let s = sys.signal_mut(current);
@@ -151,7 +179,19 @@ fn exit_notify(sys: &mut System, tsk: TaskId, group_dead: bool) {
         kill_orphaned_pgrp(sys, leader, None);
     }
     sys.task_mut(tsk).exit_state = TaskState::EXIT_ZOMBIE;
-    let autoreap = if sys.task(tsk).is_group_leader() {
+    let autoreap = if !sys.task(tsk).ptrace.is_empty() {
+        // The tracer sees it first, also a thread; a leader whether or not
+        // its threads live.
+        let (leads, alone) = (sys.task(tsk).is_group_leader(), thread_group_empty(sys, tsk));
+        let sig = match leads && alone && !ptrace_reparented(sys, tsk) {
+            true => sys.task(tsk).exit_signal,
+            false => Signal::SIGCHLD.number(),
+        };
+        if leads {
+            notify::note_child_event(sys, tsk);
+        }
+        traced!(sys, notify::do_notify_parent(tsk, sig))
+    } else if sys.task(tsk).is_group_leader() {
         notify::note_child_event(sys, tsk);
         let sig = sys.task(tsk).exit_signal;
         thread_group_empty(sys, tsk) && traced!(sys, notify::do_notify_parent(tsk, sig))

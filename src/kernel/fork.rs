@@ -21,8 +21,7 @@
 //!
 //! Linux: kernel/fork.c (kernel_clone, copy_process, mm_release),
 //! arch/x86/kernel/process.c (copy_thread, ret_from_fork).
-//! Left out: CLONE_PTRACE's effect (there is no tracer yet), perf, audit,
-//! io_uring workers.
+//! Left out: perf, audit, io_uring workers.
 
 mod attach;
 mod copy;
@@ -30,6 +29,7 @@ mod release;
 
 pub use release::{free_task, mm_release};
 
+use crate::abi::ptrace::PtraceEvent;
 use crate::abi::structs::CloneArgs;
 use crate::abi::{CloneFlags, Errno};
 use crate::kernel::clone_check::{self, Creator};
@@ -42,11 +42,14 @@ use crate::kernel::mm::{MmId, lifetime, uaccess, vmalloc};
 use crate::kernel::nsproxy::{self, NsproxyId};
 use crate::kernel::pid::{self, PidId};
 use crate::kernel::pid_namespace::PidNsId;
+use crate::kernel::ptrace::TrapAt;
+use crate::kernel::ptrace::event::{ptrace_event_enabled, ptrace_event_pid};
+use crate::kernel::ptrace::stop::{back_from_stop, trap_at};
 use crate::kernel::sched::core as sched;
 use crate::kernel::signal::{SighandId, SignalFlags, SignalId};
 use crate::kernel::system::System;
 use crate::kernel::task::{PF, TaskId};
-use crate::kernel::wait_queue::{Completion, Wait, WaitOn};
+use crate::kernel::wait_queue::{Completion, CompletionId, Wait, WaitOn};
 use crate::kernel::{cgroup, fs, signal, user};
 use crate::traced;
 
@@ -117,13 +120,23 @@ const SIGCHLD: i32 = 17;
 /// Errors: those of [`copy_process`]. Blocks (killable) for CLONE_VFORK.
 /// Source: kernel/fork.c `kernel_clone`.
 pub fn kernel_clone(sys: &mut System, current: TaskId, args: &KernelCloneArgs) -> SysResult {
-    if let Some(done) = resume_vfork(sys, current) {
-        return done;
+    if let Some(TrapAt::Clone(nr, vfork)) = trap_at(sys, current) {
+        back_from_stop(sys, current);
+        return vfork.map_or(Ok(nr), |id| wait_for_vfork_done(sys, current, id, nr));
     }
-    let (p, pidfd) = traced!(sys, copy_process(current, args))?;
+    if let Some(TrapAt::VforkDone(nr)) = trap_at(sys, current) {
+        back_from_stop(sys, current);
+        return Ok(nr);
+    }
+    if let Some((id, nr)) = vfork_wait(sys, current) {
+        return wait_for_vfork_done(sys, current, id, nr);
+    }
+    let event = clone_event(sys, current, args);
+    let (p, pidfd) = traced!(sys, copy_process(current, args, event.is_some()))?;
     let ns = pid::task_active_pid_ns(sys, current);
     let nr = sys.task(p).thread_pid.map_or(0, |id| pid::pid_nr_ns(sys, id, ns));
     sys.kernel.new_task = Some((p, pidfd));
+    sys.kernel.born.push((current, p));
     if args.flags.contains(CloneFlags::CLONE_PARENT_SETTID) {
         // A bad address is not an error: Linux ignores put_user's result here.
         let _ = uaccess::put_user_u32(sys, current, args.parent_tid, nr as u32);
@@ -136,34 +149,62 @@ pub fn kernel_clone(sys: &mut System, current: TaskId, args: &KernelCloneArgs) -
         completion = Some(id);
     }
     traced!(sys, sched::wake_up_new_task(p));
-    match completion {
-        None => Ok(i64::from(nr)),
-        Some(id) => {
+    let nr = i64::from(nr);
+    if let Some(event) = event {
+        let pid = sys.task(p).thread_pid;
+        if ptrace_event_pid(sys, current, event, pid, TrapAt::Clone(nr, completion)) {
+            // It may sleep for its vfork child next, in the same call.
             sys.kernel.note = nr as u64;
-            Err(Stop::Block(Wait::killable(WaitOn::Vfork(id))))
+            return Err(Stop::Block(Wait::traced()));
         }
     }
+    completion.map_or(Ok(nr), |id| wait_for_vfork_done(sys, current, id, nr))
 }
 
-/// The second half of a vfork: the creator wakes up in `wait_for_vfork_done`.
-/// `None` when no vfork is under way.
-fn resume_vfork(sys: &mut System, current: TaskId) -> Option<SysResult> {
+/// The event of making a task this way, if the creator's tracer wants it: it
+/// will trace the new task too.
+fn clone_event(sys: &System, current: TaskId, args: &KernelCloneArgs) -> Option<PtraceEvent> {
+    if args.flags.contains(CloneFlags::CLONE_UNTRACED) || args.kthread {
+        return None;
+    }
+    let event = if args.flags.contains(CloneFlags::CLONE_VFORK) {
+        PtraceEvent::Vfork
+    } else if args.exit_signal != SIGCHLD {
+        PtraceEvent::Clone
+    } else {
+        PtraceEvent::Fork
+    };
+    ptrace_event_enabled(sys, current, event).then_some(event)
+}
+
+/// The vfork in which the creator sleeps, and its child's number.
+fn vfork_wait(sys: &System, current: TaskId) -> Option<(CompletionId, i64)> {
     let resume = sys.task(current).resume.as_deref()?;
     let WaitOn::Vfork(id) = resume.wait.on else { return None };
-    let nr = resume.note as i64;
+    Some((id, resume.note as i64))
+}
+
+/// Waits until the child of a vfork has released the address space, or the
+/// creator is killed.
+fn wait_for_vfork_done(sys: &mut System, current: TaskId, id: CompletionId, nr: i64) -> SysResult {
     let done = sys.kernel.completions.get(id).is_none_or(|c| c.done > 0);
-    if !done {
-        if !sys.task(current).fatal_signal_pending() {
-            return Some(Err(Stop::Block(Wait::killable(WaitOn::Vfork(id)))));
-        }
-        // The creator is being killed: the child must not complete into the void.
-        let child = sys.kernel.tasks.iter().find(|(_, t)| t.vfork_done == Some(id)).map(|(i, _)| i);
-        if let Some(child) = child {
-            sys.task_mut(child).vfork_done = None;
-        }
+    if !done && !sys.task(current).fatal_signal_pending() {
+        sys.kernel.note = nr as u64;
+        return Err(Stop::Block(Wait::killable(WaitOn::Vfork(id))));
+    }
+    // The creator is being killed: the child must not complete into the void.
+    let child = sys.kernel.tasks.iter().find(|(_, t)| t.vfork_done == Some(id)).map(|(i, _)| i);
+    if let Some(child) = child.filter(|_| !done) {
+        sys.task_mut(child).vfork_done = None;
     }
     sys.kernel.completions.free(id);
-    Some(Ok(nr))
+    // The child may be reaped already: its number then means nobody.
+    let pid = pid::find_vpid(sys, current, nr as i32);
+    let event = PtraceEvent::VforkDone;
+    if done && ptrace_event_pid(sys, current, event, pid, TrapAt::VforkDone(nr)) {
+        return Err(Stop::Block(Wait::traced()));
+    }
+    Ok(nr)
 }
 
 /// A step of [`copy_process`] that `bad_fork` can undo, in order.
@@ -217,12 +258,13 @@ struct Draft {
 /// Errors, in Linux's order: EINVAL of [`clone_check::check`]; ERESTARTNOINTR
 /// (a signal is pending: fork is restarted after it); ENOMEM, EAGAIN
 /// (RLIMIT_NPROC, threads-max, deadline, fs in exec, pids), ENOSPC, EPERM,
-/// EMFILE, EBADF, EINTR.
+/// EMFILE, EBADF, EINTR. `trace`: the creator's tracer gets the child too.
 /// Source: kernel/fork.c `copy_process`.
 pub fn copy_process(
     sys: &mut System,
     current: TaskId,
     args: &KernelCloneArgs,
+    trace: bool,
 ) -> Result<(TaskId, Option<i32>), SysError> {
     let flags = args.flags;
     clone_check::check(flags, args.pidfd, args.parent_tid, creator(sys, current))?;
@@ -253,7 +295,8 @@ pub fn copy_process(
     match copy_all(sys, current, args, &mut draft) {
         Ok(()) => {
             let pidfd = draft.pidfd.map(|(fd, _)| fd);
-            attach::attach(sys, current, args, draft);
+            let trace = trace || flags.contains(CloneFlags::CLONE_PTRACE);
+            attach::attach(sys, current, args, draft, trace);
             Ok((p, pidfd))
         }
         Err((reached, error)) => {

@@ -8,6 +8,7 @@
 
 use super::boot::BootConfig;
 use crate::abi::numbers::*;
+use crate::abi::ptrace::PtraceFlags;
 use crate::abi::{CapSet, SigSet};
 use crate::base::{Id, Pfn, Rng};
 use crate::kernel::cgroup::Cgroup;
@@ -92,6 +93,7 @@ pub(super) fn static_system(config: &BootConfig) -> System {
         out: Out::None,
         note: 0,
         new_task: None,
+        born: Vec::new(),
         futex_queues: BTreeMap::new(),
         timers: Default::default(),
         sched: SchedGlobals {
@@ -168,7 +170,12 @@ pub(super) fn static_system(config: &BootConfig) -> System {
         stack: None,
         usage: 2,
         flags: PF::KTHREAD,
-        ptrace: 0,
+        ptrace: PtraceFlags::empty(),
+        ptraced: ListHead::default(),
+        ptracer_cred: None,
+        ptrace_message: 0,
+        syscall_trace: false,
+        trap: None,
         on_cpu: true,
         cpu: 0,
         on_rq: true,

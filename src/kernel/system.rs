@@ -163,6 +163,9 @@ pub struct Kernel {
     pub note: u64,
     /// The task made last, and its pidfd: how a director learns of it.
     pub new_task: Option<(TaskId, Option<i32>)>,
+    /// All tasks made since the director's last call began, each after its
+    /// creator: letting a tracee go on may finish a fork of its.
+    pub born: Vec<(TaskId, TaskId)>,
     /// Sleepers by futex.
     pub futex_queues: BTreeMap<FutexKey, WaitQueueHead>,
     /// Deadlines of sleeping calls, and who sleeps.

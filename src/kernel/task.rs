@@ -17,6 +17,7 @@
 //! Linux: include/linux/sched.h (`struct task_struct`), kernel/fork.c.
 //! Left out: fields of subsystems that are not modelled.
 
+use crate::abi::ptrace::PtraceFlags;
 use crate::abi::structs::SigInfo;
 use crate::abi::{SigSet, Signal};
 use crate::base::{Arena, Id, Pfn, VirtAddr};
@@ -27,6 +28,7 @@ use crate::kernel::mm::MmId;
 use crate::kernel::nanosleep::RestartBlock;
 use crate::kernel::nsproxy::NsproxyId;
 use crate::kernel::pid::PidId;
+use crate::kernel::ptrace::Trap;
 use crate::kernel::sched::work::Work;
 use crate::kernel::sched::{SchedClass, SchedDlEntity, SchedEntity, SchedRtEntity};
 use crate::kernel::signal::deliver::WayOut;
@@ -74,6 +76,8 @@ bitflags! {
         const KILLABLE = 0x0102;
         /// TASK_STOPPED.
         const STOPPED = 0x0104;
+        /// TASK_TRACED: whether SIGKILL ends it, jobctl says.
+        const TRACED = 0x0008;
         /// UNINTERRUPTIBLE without load: the idle state of kernel threads.
         const IDLE = 0x0402;
     }
@@ -146,10 +150,12 @@ pub enum TaskList {
     Pgid,
     /// `pid_links[PIDTYPE_SID]`.
     Sid,
+    /// `ptrace_entry`: in the tracer's `ptraced`.
+    Ptraced,
 }
 
 /// Number of [`TaskList`] kinds.
-pub const NR_TASK_LISTS: usize = 7;
+pub const NR_TASK_LISTS: usize = 8;
 
 /// Size of a kernel stack in pages (`THREAD_SIZE` is 16 KiB on x86_64).
 pub const THREAD_PAGES: usize = 4;
@@ -238,8 +244,18 @@ pub struct TaskStruct {
     pub usage: u32,
     /// `PF_*`.
     pub flags: PF,
-    /// `PT_*` bits of ptrace; 0 when not traced.
-    pub ptrace: u32,
+    /// `PT_*` bits of ptrace; empty when not traced.
+    pub ptrace: PtraceFlags,
+    /// Those it traces, the last one attached first.
+    pub ptraced: ListHead,
+    /// The tracer's credentials when it attached; holds a reference.
+    pub ptracer_cred: Option<CredId>,
+    /// What the event of the present stop is about (PTRACE_GETEVENTMSG).
+    pub ptrace_message: u64,
+    /// SYSCALL_WORK_SYSCALL_TRACE: it stops at both ends of a system call.
+    pub syscall_trace: bool,
+    /// Where it stopped for its tracer, and what it goes on with.
+    pub trap: Option<Box<Trap>>,
     /// Whether a processor runs it now.
     pub on_cpu: bool,
     /// The processor it is on or was on last.
@@ -385,7 +401,7 @@ pub struct TaskStruct {
     pub sas_ss_size: u64,
     /// Its flags.
     pub sas_ss_flags: u32,
-    /// The last signal a tracer or a learner saw delivered.
+    /// The last signal for which a handler began: for those who look.
     pub last_siginfo: Option<Box<SigInfo>>,
 
     /// Exec counters: a parent that exec'd no longer hears odd exit signals.

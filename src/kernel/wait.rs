@@ -6,19 +6,20 @@
 //! three does. The order in which children are reported is Linux's: that of
 //! the children list, not that of their deaths.
 //!
-//! Linux: kernel/exit.c (do_wait, wait_consider_task, wait_task_zombie,
-//! wait_task_stopped, wait_task_continued, eligible_child).
-//! Left out: traced children.
+//! Tracees come on top: they are in `ptraced` of the tracer, which is searched
+//! as it is. A child that another process traces hides its stops and its
+//! death from its parent until the tracer has seen them.
+//!
+//! Linux: kernel/exit.c (do_wait, wait_consider_task, eligible_child).
+//! Left out: what is reported; see `report`.
 
-use crate::abi::signal::si_code;
-use crate::abi::structs::{Rusage, WaitStatus, w_exitcode};
+mod report;
+
 use crate::abi::{Errno, Signal, WaitOptions};
-use crate::kernel::cred::user_ns::from_kuid_munged;
 use crate::kernel::error::{Stop, SysError, SysResult};
-use crate::kernel::exit::release_task;
 use crate::kernel::list;
 use crate::kernel::pid::{self, PidId, PidType};
-use crate::kernel::signal::SignalFlags;
+use crate::kernel::ptrace::ptrace_reparented;
 use crate::kernel::signal::notify::note_child_event;
 use crate::kernel::signal::{delay_group_leader, same_thread_group, threads};
 use crate::kernel::syscalls::{Out, WaitInfo};
@@ -26,6 +27,7 @@ use crate::kernel::system::System;
 use crate::kernel::task::{TaskId, TaskList, TaskState};
 use crate::kernel::wait_queue::{Wait, WaitOn};
 use crate::traced;
+use report::{Ptrace, wait_task_continued, wait_task_stopped, wait_task_zombie};
 
 /// Which children a wait is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,10 +185,12 @@ fn find_event(sys: &mut System, current: TaskId, opts: &Opts) -> Found {
     };
     let mut result = Found::NoChild;
     for parent in parents {
-        match do_wait_thread(sys, current, parent, opts) {
-            Found::NoChild => {}
-            Found::NotYet => result = Found::NotYet,
-            event => return event,
+        for look in [do_wait_thread, ptrace_do_wait] {
+            match look(sys, current, parent, opts) {
+                Found::NoChild => {}
+                Found::NotYet => result = Found::NotYet,
+                event => return event,
+            }
         }
     }
     result
@@ -194,17 +198,44 @@ fn find_event(sys: &mut System, current: TaskId, opts: &Opts) -> Found {
 
 /// wait for one process: no list is walked (`do_wait_pid`).
 fn find_by_pid(sys: &mut System, current: TaskId, id: PidId, opts: &Opts) -> Found {
-    let Some(target) = pid::pid_task(sys, id, PidType::Tgid) else { return Found::NoChild };
-    let parent = sys.task(target).real_parent;
-    let is_child = if opts.options.contains(WaitOptions::__WNOTHREAD) {
-        parent == current
-    } else {
-        same_thread_group(sys, parent, current)
+    let ours = |sys: &System, parent: TaskId| {
+        let whole = !opts.options.contains(WaitOptions::__WNOTHREAD);
+        parent == current || whole && same_thread_group(sys, parent, current)
     };
-    if !is_child {
-        return Found::NoChild;
+    let mut result = Found::NoChild;
+    if let Some(child) = pid::pid_task(sys, id, PidType::Tgid)
+        && ours(sys, sys.task(child).real_parent)
+    {
+        match consider(sys, current, child, opts, Ptrace::No) {
+            event @ Found::Event(_) => return event,
+            found => result = found,
+        }
     }
-    consider(sys, current, target, opts)
+    if let Some(tracee) = pid::pid_task(sys, id, PidType::Pid)
+        && !sys.task(tracee).ptrace.is_empty()
+        && ours(sys, sys.task(tracee).parent)
+    {
+        match consider(sys, current, tracee, opts, Ptrace::Yes) {
+            Found::NoChild => {}
+            found => result = found,
+        }
+    }
+    result
+}
+
+/// Those that `tracer` traces (`ptrace_do_wait`).
+fn ptrace_do_wait(sys: &mut System, current: TaskId, tracer: TaskId, opts: &Opts) -> Found {
+    let tracees: Vec<_> =
+        list::iter(&sys.kernel.tasks, sys.task(tracer).ptraced, TaskList::Ptraced).collect();
+    let mut result = Found::NoChild;
+    for p in tracees {
+        match consider(sys, current, p, opts, Ptrace::Yes) {
+            Found::NoChild => {}
+            Found::NotYet => result = Found::NotYet,
+            event => return event,
+        }
+    }
+    result
 }
 
 fn do_wait_thread(sys: &mut System, current: TaskId, parent: TaskId, opts: &Opts) -> Found {
@@ -214,7 +245,7 @@ fn do_wait_thread(sys: &mut System, current: TaskId, parent: TaskId, opts: &Opts
             list::iter(&sys.kernel.tasks, t.children, TaskList::Sibling).collect();
         let mut result = Found::NoChild;
         for p in children {
-            match consider(sys, current, p, opts) {
+            match consider(sys, current, p, opts, Ptrace::No) {
                 Found::NoChild => {}
                 Found::NotYet => result = Found::NotYet,
                 event => return event,
@@ -238,7 +269,7 @@ fn do_wait_thread(sys: &mut System, current: TaskId, parent: TaskId, opts: &Opts
     while let Some((&seq, &p)) = sys.task(parent).notable_children.range(at..).next() {
         at = seq + 1;
         let kind_fits = is_eligible_kind(sys, p, opts);
-        match consider(sys, current, p, opts) {
+        match consider(sys, current, p, opts, Ptrace::No) {
             Found::NoChild => uninteresting += u32::from(kind_fits),
             Found::NotYet => {}
             event => return event,
@@ -252,24 +283,27 @@ fn is_eligible_kind(sys: &System, p: TaskId, opts: &Opts) -> bool {
         || is_clone_child(sys, p) == opts.options.contains(WaitOptions::__WCLONE)
 }
 
-/// Whether this wait is about `p` at all (`eligible_child`).
-fn eligible_child(sys: &System, p: TaskId, opts: &Opts) -> bool {
+/// Whether this wait is about `p` at all (`eligible_child`). The kind of a
+/// tracee does not count.
+fn eligible_child(sys: &System, p: TaskId, opts: &Opts, role: Ptrace) -> bool {
     let pid_fits = match opts.which {
         Which::All => true,
-        Which::Pid(PidType::Pid | PidType::Tgid, id) => {
-            pid::task_pid_ptr(sys, p, PidType::Tgid) == id
-        }
         Which::Pid(ty, id) => pid::task_pid_ptr(sys, p, ty) == id,
     };
-    pid_fits && is_eligible_kind(sys, p, opts)
+    pid_fits && (role == Ptrace::Yes || is_eligible_kind(sys, p, opts))
 }
 
-/// Looks at one child (`wait_consider_task`).
-fn consider(sys: &mut System, current: TaskId, p: TaskId, opts: &Opts) -> Found {
-    if sys.task(p).exit_state == TaskState::EXIT_DEAD || !eligible_child(sys, p, opts) {
+/// Looks at one child or tracee (`wait_consider_task`).
+fn consider(sys: &mut System, current: TaskId, p: TaskId, opts: &Opts, role: Ptrace) -> Found {
+    if sys.task(p).exit_state == TaskState::EXIT_DEAD || !eligible_child(sys, p, opts, role) {
         return Found::NoChild;
     }
-    if sys.task(p).exit_state == TaskState::EXIT_ZOMBIE && !delay_group_leader(sys, p) {
+    let traced = !sys.task(p).ptrace.is_empty();
+    // Traced by its own parent's process: its stops are told once, as a
+    // tracee's.
+    let role = if traced && !ptrace_reparented(sys, p) { Ptrace::Yes } else { role };
+    let zombie = sys.task(p).exit_state == TaskState::EXIT_ZOMBIE;
+    if zombie && !delay_group_leader(sys, p) && (role == Ptrace::Yes || !traced) {
         if !opts.options.contains(WaitOptions::WEXITED) {
             return Found::NoChild;
         }
@@ -277,124 +311,18 @@ fn consider(sys: &mut System, current: TaskId, p: TaskId, opts: &Opts) -> Found 
     }
     // A zombie leader with living threads falls through: its group can still
     // stop and continue.
-    if let Some(info) = wait_task_stopped(sys, current, p, opts.options) {
+    if let Some(info) = wait_task_stopped(sys, current, p, opts.options, role) {
         return Found::Event(info);
     }
     if let Some(info) = wait_task_continued(sys, current, p, opts.options) {
         return Found::Event(info);
     }
+    // The stops of a tracee are its own: a dead one makes none.
+    let later = WaitOptions::WCONTINUED | WaitOptions::WEXITED;
+    if zombie && role == Ptrace::Yes && !opts.options.intersects(later) {
+        return Found::NoChild;
+    }
     Found::NotYet
-}
-
-/// Resources a child has used, with those of its dead threads and of the
-/// children it waited for (`getrusage(p, RUSAGE_BOTH)`).
-fn usage_of(sys: &System, p: TaskId) -> Rusage {
-    let mut sum = Rusage::default();
-    for t in threads(sys, p) {
-        let t = sys.task(t);
-        sum.add(&Rusage {
-            ru_utime: t.utime,
-            ru_stime: t.stime,
-            ru_maxrss: 0,
-            ru_minflt: t.min_flt,
-            ru_majflt: t.maj_flt,
-            ru_nvcsw: t.nvcsw,
-            ru_nivcsw: t.nivcsw,
-        });
-    }
-    let s = sys.signal(p);
-    sum.add(&s.dead_threads);
-    sum.add(&s.children_usage);
-    sum
-}
-
-fn info_of(sys: &System, current: TaskId, p: TaskId, status: i32, usage: Rusage) -> WaitInfo {
-    let ns = pid::task_active_pid_ns(sys, current);
-    let (si_code, si_status) = match WaitStatus::decode(status) {
-        WaitStatus::Exited(code) => (si_code::CLD_EXITED, code),
-        WaitStatus::Signaled(sig, true) => (si_code::CLD_DUMPED, sig),
-        WaitStatus::Signaled(sig, false) => (si_code::CLD_KILLED, sig),
-        WaitStatus::Stopped(sig) => (si_code::CLD_STOPPED, sig),
-        WaitStatus::Continued => (si_code::CLD_CONTINUED, Signal::SIGCONT.number()),
-    };
-    WaitInfo {
-        task: p,
-        global_pid: sys.task(p).pid,
-        pid: pid::task_pid_nr_ns(sys, p, PidType::Tgid, Some(ns)),
-        status,
-        si_code,
-        si_status,
-        uid: from_kuid_munged(
-            sys,
-            sys.cred(current).user_ns,
-            sys.kernel.creds[sys.task(p).real_cred].uid,
-        ),
-        rusage: usage,
-    }
-}
-
-/// Reports a zombie and, without WNOWAIT, frees it. What it used is added to
-/// the parent's `children_usage` first.
-fn wait_task_zombie(
-    sys: &mut System,
-    current: TaskId,
-    p: TaskId,
-    options: WaitOptions,
-) -> WaitInfo {
-    let s = sys.signal(p);
-    let group_exit = s.flags.contains(SignalFlags::GROUP_EXIT);
-    let status = if group_exit { s.group_exit_code } else { sys.task(p).exit_code };
-    let usage = usage_of(sys, p);
-    let info = info_of(sys, current, p, status, usage);
-    if !options.contains(WaitOptions::WNOWAIT) {
-        sys.task_mut(p).exit_state = TaskState::EXIT_DEAD;
-        sys.signal_mut(current).children_usage.add(&usage);
-        traced!(sys, release_task(p));
-    }
-    info
-}
-
-/// Reports a stop that has not been reported yet.
-fn wait_task_stopped(
-    sys: &mut System,
-    current: TaskId,
-    p: TaskId,
-    options: WaitOptions,
-) -> Option<WaitInfo> {
-    if !options.contains(WaitOptions::WUNTRACED) {
-        return None;
-    }
-    let s = sys.signal_mut(p);
-    if !s.flags.contains(SignalFlags::STOP_STOPPED) || s.group_exit_code == 0 {
-        return None;
-    }
-    let sig = s.group_exit_code;
-    if !options.contains(WaitOptions::WNOWAIT) {
-        s.group_exit_code = 0;
-    }
-    let usage = usage_of(sys, p);
-    Some(info_of(sys, current, p, w_exitcode(sig) | 0x7f, usage))
-}
-
-/// Reports that a stopped child was continued.
-fn wait_task_continued(
-    sys: &mut System,
-    current: TaskId,
-    p: TaskId,
-    options: WaitOptions,
-) -> Option<WaitInfo> {
-    if !options.contains(WaitOptions::WCONTINUED) {
-        return None;
-    }
-    let s = sys.signal_mut(p);
-    if !s.flags.contains(SignalFlags::STOP_CONTINUED) {
-        return None;
-    }
-    if !options.contains(WaitOptions::WNOWAIT) {
-        s.flags.remove(SignalFlags::STOP_CONTINUED);
-    }
-    let usage = usage_of(sys, p);
-    Some(info_of(sys, current, p, 0xffff, usage))
 }
 
 /// wait4(2): `upid` is > 0 for a child, 0 for the caller's process group, -1

@@ -78,6 +78,8 @@ pub enum WaitOn {
     Signal,
     /// Time only.
     Timeout,
+    /// The tracer to let it go on.
+    Tracer,
     /// The other threads of the group to die (exec).
     Dethread(Id<SignalStruct>),
 }
@@ -123,6 +125,10 @@ impl Wait {
     /// An interruptible wait without a deadline.
     pub fn interruptible(on: WaitOn) -> Wait {
         Wait { on, state: TaskState::INTERRUPTIBLE, exclusive: false, deadline: None }
+    }
+    /// A stop for the tracer, in the middle of a call.
+    pub fn traced() -> Wait {
+        Wait { state: TaskState::TRACED, ..Wait::interruptible(WaitOn::Tracer) }
     }
     /// A wait that only a fatal signal ends early.
     pub fn killable(on: WaitOn) -> Wait {

@@ -71,14 +71,38 @@ pub fn of(ast: &AST, start: &str) -> Repertoire {
         open: vec![start.to_string()],
         seen: BTreeSet::new(),
         // Each process ends, and writes what `printf` keeps.
-        found: Repertoire { calls: Some([NR_EXIT_GROUP, NR_WRITE].into()), pids_are_names: true },
+        found: Repertoire {
+            calls: Some([NR_EXIT_GROUP, NR_WRITE].into()),
+            pids_are_names: true,
+            untraced: true,
+        },
     };
     while let Some(name) = reader.open.pop() {
         if reader.seen.insert(name.clone()) {
             reader.function(&name);
         }
     }
-    reader.found
+    Repertoire { untraced: !names_ptrace(ast), ..reader.found }
+}
+
+/// Whether something in a script's text could be ptrace(2).
+fn names_ptrace(ast: &AST) -> bool {
+    let traces = |name: &str| name.contains("ptrace") || name.contains("syscall");
+    let mut found = false;
+    ast.walk(&mut |path: &[ASTNode]| {
+        found |= match path.last() {
+            Some(ASTNode::Stmt(Stmt::FnCall(call, _))) => traces(&call.name),
+            Some(ASTNode::Expr(Expr::FnCall(call, _) | Expr::MethodCall(call, _))) => {
+                traces(&call.name)
+            }
+            // A name that a function is called by.
+            Some(ASTNode::Expr(Expr::StringConstant(text, _))) => traces(text),
+            Some(ASTNode::Stmt(Stmt::Import(..))) => true,
+            _ => false,
+        };
+        !found
+    });
+    found
 }
 
 struct Reader {
@@ -239,6 +263,16 @@ mod tests {
 
     fn names(text: &str) -> bool {
         read(&format!("fn n() {{ 2 }} fn main() {{ {text} }}")).pids_are_names
+    }
+
+    #[test]
+    fn a_script_that_traces_is_noticed() {
+        let untraced = |text: &str| read(&format!("fn main() {{ {text} }}")).untraced;
+        assert!(untraced("kill(1, 9); let f = || 1; f.call();"));
+        for text in ["try_ptrace(0);", "if true { syscall(101, []); }", "let f = Fn(\"ptrace\");"] {
+            assert!(!untraced(text), "{text}");
+        }
+        assert!(!read("fn main() { 1 } fn other() { ptrace(0) }").untraced);
     }
 
     fn known(text: &str) -> bool {

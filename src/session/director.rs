@@ -51,6 +51,7 @@ impl System {
     pub fn call(&mut self, task: TaskId, call: Call) -> Result<Done, Trouble> {
         self.still_sound()?;
         self.kernel.new_task = None;
+        self.kernel.born.clear();
         let entered = entry::syscall(self, task, call);
         self.still_sound()?;
         match entered? {
@@ -99,6 +100,13 @@ impl System {
     /// The task made by the last call, with its pidfd if it got one.
     pub fn new_task(&self) -> Option<(TaskId, Option<i32>)> {
         self.kernel.new_task
+    }
+
+    /// The task that `creator` has made since the last call began.
+    pub fn new_task_of(&self, creator: TaskId) -> Option<(TaskId, Option<i32>)> {
+        let (_, made) = self.kernel.born.iter().find(|(by, _)| *by == creator)?;
+        let pidfd = self.kernel.new_task.filter(|(task, _)| task == made).and_then(|n| n.1);
+        Some((*made, pidfd))
     }
 
     /// Reads bytes of a task's memory as the kernel would for it. Page faults

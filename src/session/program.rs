@@ -41,7 +41,7 @@ use crate::kernel::mm::uaccess;
 use crate::kernel::signal::send::force_sig;
 use crate::kernel::syscalls::{Call, Out};
 use crate::kernel::system::System;
-use crate::kernel::task::{TaskId, TaskState};
+use crate::kernel::task::{TaskId, TaskState, TaskStruct};
 use crate::kernel::timer;
 use crate::machine::{Ring, Size, UserOp};
 use crate::trace::Origin;
@@ -162,6 +162,9 @@ pub struct Repertoire {
     /// Whether nothing depends on which numbers pids are: they are passed on
     /// and compared with 0 only.
     pub pids_are_names: bool,
+    /// Whether nobody traces anybody: a tracer would see and could change each
+    /// call and all memory of another.
+    pub untraced: bool,
 }
 
 impl Repertoire {
@@ -173,7 +176,8 @@ impl Repertoire {
             calls
         });
         let pids_are_names = self.pids_are_names && other.pids_are_names;
-        Repertoire { calls, pids_are_names }
+        let untraced = self.untraced && other.untraced;
+        Repertoire { calls, pids_are_names, untraced }
     }
 }
 
@@ -435,9 +439,23 @@ impl Programs {
         }
     }
 
-    /// Gives a task that `creator`'s call has made something to do.
-    fn adopt(&mut self, creator: TaskId, question: u64, child: &Child) {
-        let Some((new, _)) = self.system.new_task() else { return };
+    /// Gives tasks that were made in `caller`'s call something to do.
+    fn adopt(&mut self, caller: TaskId, question: u64, child: &Child) {
+        for (creator, new) in std::mem::take(&mut self.system.kernel.born) {
+            if creator == caller {
+                self.adopt_of(creator, new, question, child);
+                continue;
+            }
+            // A call that had not come to an end has made it: that of a tracee.
+            let body = self.bodies.get(&creator);
+            let waits = body.and_then(|b| b.frames.iter().rev().find_map(|f| f.waits.as_ref()));
+            if let Some((question, child)) = waits.map(|w| (w.question, w.child.clone())) {
+                self.adopt_of(creator, new, question, &child);
+            }
+        }
+    }
+
+    fn adopt_of(&mut self, creator: TaskId, new: TaskId, question: u64, child: &Child) {
         if self.bodies.contains_key(&new) || is_over(&self.system, new) {
             return;
         }
@@ -634,9 +652,14 @@ impl Programs {
     fn reap(&mut self) -> Result<(), ProgramError> {
         let init = self.system.kernel.init_process;
         // Without a call where it would find nothing: most steps end nobody.
-        while !self.system.task(init).notable_children.is_empty() {
+        // It traces who has asked for that as its child.
+        let may = |t: &TaskStruct| !t.notable_children.is_empty() || t.ptraced.first.is_some();
+        while may(self.system.task(init)) {
             let call = Call::new(NR_WAIT4, &[u64::MAX, 0, WNOHANG, 0]);
             match self.system.call(init, call) {
+                // It lets nobody go on that stops for it (PTRACE_TRACEME).
+                Ok(Done::Returned(pid, Out::Wait(info)))
+                    if pid > 0 && info.status & 0xff == 0x7f => {}
                 Ok(Done::Returned(pid, Out::Wait(info))) if pid > 0 => {
                     self.ended.push(Ended { pid: pid as i32, status: info.status });
                 }

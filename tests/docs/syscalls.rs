@@ -7,7 +7,7 @@ use forkyard::kernel::syscalls::table::{AREAS, Support, Syscall};
 use crate::generated::NOTE;
 
 /// Headings of the areas, in the order of the table.
-const HEADINGS: [&str; 9] = [
+const HEADINGS: [&str; 10] = [
     "Processes",
     "Futexes",
     "Memory",
@@ -17,6 +17,7 @@ const HEADINGS: [&str; 9] = [
     "Everything else",
     "Scheduling",
     "Time",
+    "Tracing",
 ];
 
 fn row(out: &mut String, s: &Syscall) {

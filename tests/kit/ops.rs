@@ -71,6 +71,12 @@ pub enum Verb {
         how: u64,
         set: u64,
     },
+    Ptrace {
+        op: u64,
+        target: u8,
+        at: Place,
+        data: u64,
+    },
     Sigsuspend(u64),
     Sigtimedwait(u64),
     Pause,
@@ -291,6 +297,43 @@ fn verb() -> impl Strategy<Value = Verb> {
         6 => Just(Verb::Sigreturn),
         3 => (place(), select(vec![0u32, 2, 1 << 31])).prop_map(|(at, flags)| Verb::Altstack { at, flags }),
     ];
+    let request = || {
+        select(vec![
+            0u64, 0, 16, 16, 0x4206, 0x4206, 7, 7, 7, 24, 24, 24, 17, 17, 0x4207, 0x4208, 8,
+            0x4200, 0x4200, 2, 5, 5, 6, 6, 12, 3, 0x4201, 0x4202, 0x420a, 0x420e, 9, 31,
+        ])
+    };
+    let data = || {
+        select(vec![
+            0u64,
+            0,
+            0,
+            0,
+            2,
+            8,
+            16,
+            40,
+            0x60,
+            0x7f,
+            0x10_007e,
+            9,
+            10,
+            15,
+            17,
+            18,
+            19,
+            65,
+            57,
+            39,
+            59,
+            60,
+            231,
+            0x40_0000,
+            u64::MAX,
+        ])
+    };
+    let tracing = (request(), any::<u8>(), place(), data())
+        .prop_map(|(op, target, at, data)| Verb::Ptrace { op, target, at, data });
     let identity = prop_oneof![
         4 => (select(vec!["setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid",
                           "setfsuid", "setfsgid"]), id(), id(), id())
@@ -348,6 +391,7 @@ fn verb() -> impl Strategy<Value = Verb> {
         9 => life,
         5 => signals,
         3 => identity,
+        5 => tracing,
         8 => memory,
         5 => files,
         1 => inject,

@@ -10,8 +10,10 @@ use forkyard::base::VirtAddr;
 use forkyard::kernel::entry::can_act;
 use forkyard::kernel::fs::{Fd, FileKind};
 use forkyard::kernel::inject::STEPS;
+use forkyard::kernel::list;
 use forkyard::kernel::signal::{Rlimit, SigAction};
 use forkyard::kernel::syscalls::{Call, Payload, table};
+use forkyard::kernel::task::TaskList;
 use forkyard::kernel::{System, TaskId};
 use forkyard::machine::UserOp;
 use forkyard::machine::vmem::Size;
@@ -72,9 +74,18 @@ pub fn actor(w: &mut World, op: &Op) -> Option<TaskId> {
     }
     let all = actors(&w.sys);
     if matches!(op.verb, Verb::Wait { .. } | Verb::Waitid { .. }) {
-        let parents = all.iter().filter(|t| w.sys.task(**t).nr_children > 0);
+        let waits = |t: &&TaskId| {
+            let t = w.sys.task(**t);
+            t.nr_children > 0 || t.ptraced.first.is_some()
+        };
+        let parents = all.iter().filter(waits);
         let parents: Vec<_> = parents.copied().collect();
         return nth(&parents, op.who).or_else(|| nth(&all, op.who));
+    }
+    if matches!(op.verb, Verb::Ptrace { op, .. } if ![0, 16, 0x4206].contains(&op)) {
+        let tracers = all.iter().filter(|t| w.sys.task(**t).ptraced.first.is_some());
+        let tracers: Vec<_> = tracers.copied().collect();
+        return nth(&tracers, op.who).or_else(|| nth(&all, op.who));
     }
     nth(&all, op.who)
 }
@@ -198,6 +209,23 @@ fn step(w: &mut World, t: TaskId, verb: &Verb) -> Step {
         }
         Verb::Sigprocmask { how, set } => {
             Step::Call("rt_sigprocmask", vec![how, 0, 0, 8], Payload::SigSet(SigSet(set)))
+        }
+        Verb::Ptrace { op, target, at, data } => {
+            let ours = list::iter(&sys.kernel.tasks, sys.task(t).ptraced, TaskList::Ptraced);
+            let ours: Vec<i32> = ours.map(|p| sys.task(p).pid).collect();
+            // A tracer can change init for good, and kill it.
+            let others: Vec<i32> = pids(sys).into_iter().filter(|pid| *pid != 1).collect();
+            let pid = match target % 4 {
+                0 => nth(&others, target / 4),
+                _ => nth(&ours, target / 4).or(nth(&others, target / 4)),
+            };
+            let addr = match op {
+                0x4206 | 7 | 24 => 0,
+                0x420a => 8,
+                3 | 6 => u64::from(at.page) * 8,
+                _ => addr(sys, t, at),
+            };
+            call("ptrace", &[op, pid.unwrap_or(0) as u64, addr, data])
         }
         Verb::Sigsuspend(set) => {
             Step::Call("rt_sigsuspend", vec![0, 8], Payload::SigSet(SigSet(set)))

@@ -10,6 +10,7 @@ mod futex;
 mod kit;
 mod memory;
 mod orphans;
+mod ptrace;
 mod raw;
 mod sched;
 mod setns;

@@ -272,6 +272,7 @@ impl Canon<'_> {
             out: _,
             note: _,
             new_task: _,
+            born: _,
         } = kernel;
         self.id(*init_process);
         self.id(*init_pid_ns);

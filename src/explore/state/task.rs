@@ -4,6 +4,7 @@
 
 use super::{Canon, Object, lives_in};
 use crate::kernel::pid::PidId;
+use crate::kernel::ptrace::{Trap, TrapAt};
 use crate::kernel::syscalls::{Call, Payload};
 use crate::kernel::task::{Interrupted, Leaving, Resume, TaskList, TaskStruct};
 use crate::kernel::wait_queue::{Completion, Wait, WaitOn};
@@ -37,7 +38,24 @@ impl Canon<'_> {
             WaitOn::PipeRead(pipe) | WaitOn::PipeWrite(pipe) => self.id(pipe),
             WaitOn::PidExit(pid) => self.id(pid),
             // The queues of futexes say who sleeps on which.
-            WaitOn::Futex(_) | WaitOn::Signal | WaitOn::Timeout => {}
+            WaitOn::Futex(_) | WaitOn::Signal | WaitOn::Timeout | WaitOn::Tracer => {}
+        }
+    }
+
+    fn trap(&mut self, trap: Option<&Trap>) {
+        self.put(trap.is_some());
+        let Some(Trap { at, info }) = trap else { return };
+        self.put(std::mem::discriminant(at));
+        self.print(info);
+        match *at {
+            TrapAt::Signal(ty) => self.put(ty as u32),
+            TrapAt::Clone(nr, vfork) => {
+                self.put(nr);
+                self.opt(vfork);
+            }
+            TrapAt::VforkDone(nr) => self.put(nr),
+            TrapAt::Exit(code) => self.put(code),
+            TrapAt::Jobctl | TrapAt::SyscallEntry | TrapAt::SyscallExit | TrapAt::Exec => {}
         }
     }
 
@@ -67,6 +85,11 @@ impl Object for TaskStruct {
             __state,
             flags,
             ptrace,
+            ptraced,
+            ptracer_cred,
+            ptrace_message,
+            syscall_trace,
+            trap,
             prio,
             static_prio,
             normal_prio,
@@ -155,10 +178,11 @@ impl Object for TaskStruct {
             // Of a program, instruction and stack pointer count: `key`.
             regs: _,
         } = self;
-        c.put((__state.bits(), flags.bits(), ptrace, prio, static_prio, normal_prio));
+        c.put((__state.bits(), flags.bits(), ptrace.bits(), prio, static_prio, normal_prio));
         c.put((rt_priority, policy, sched_reset_on_fork, cpus_mask, no_new_privs));
         c.put((sched_class, se.custom_slice.then_some(se.slice), work));
         c.put(dl.as_ref().map(|dl| (dl.dl_runtime, dl.dl_deadline, dl.dl_period)));
+        c.put((ptrace_message, syscall_trace));
         c.put((exit_state.bits(), exit_code, exit_signal, pdeath_signal, jobctl, pid, tgid));
         c.put((set_child_tid, clear_child_tid, robust_list, comm, blocked, saved_sigmask));
         c.put((sigpending, sas_ss_sp, sas_ss_size, sas_ss_flags, parent_exec_id, self_exec_id));
@@ -177,6 +201,9 @@ impl Object for TaskStruct {
         for child in notable_children.values() {
             c.id(*child);
         }
+        c.opt(ptraced.first);
+        c.opt(*ptracer_cred);
+        c.trap(trap.as_deref());
         c.id(*group_leader);
         for (list, link) in links.iter().enumerate() {
             if list != TaskList::Sibling as usize || *real_parent != init {

@@ -8,12 +8,14 @@
 use crate::abi::Signal;
 use crate::abi::structs::SigInfo;
 use crate::kernel::entry;
+use crate::kernel::exit::release_task;
 use crate::kernel::pid::PidType;
+use crate::kernel::ptrace::exit::exit_ptrace;
 use crate::kernel::sched::balance;
 use crate::kernel::signal::send::send_signal_locked;
 use crate::kernel::syscalls::Call;
 use crate::kernel::system::System;
-use crate::kernel::task::TaskId;
+use crate::kernel::task::{TaskId, TaskState};
 use crate::machine::{LOW_RESERVED, PageFlags};
 
 /// Live objects by kind.
@@ -106,6 +108,23 @@ pub fn teardown(sys: &mut System) -> Result<(), String> {
         let users = sys.kernel.tasks.iter();
         users.filter(|(_, t)| t.mm.is_some() && t.signal != group).map(|(id, _)| id).collect()
     };
+    // Nobody stays in a stop for its tracer.
+    let mut dead = Vec::new();
+    let tracers: Vec<TaskId> = sys.kernel.tasks.iter().map(|(id, _)| id).collect();
+    for tracer in tracers {
+        // The signal in whose stop it stands is forgotten.
+        sys.task_mut(tracer).exit_code *= i32::from(sys.task(tracer).trap.is_none());
+        exit_ptrace(sys, tracer, &mut dead);
+    }
+    for p in dead {
+        release_task(sys, p);
+    }
+    entry::settle(sys);
+    if sys.task(init).__state == TaskState::STOPPED {
+        let go_on = SigInfo::kernel(Signal::SIGCONT);
+        send_signal_locked(sys, go_on, init, PidType::Tgid).map_err(|e| e.to_string())?;
+        entry::settle(sys);
+    }
     // A dying parent may have children made anew by nobody: one round is
     // enough, the second shows it.
     for victim in victims(sys) {

@@ -16,6 +16,9 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
     for (id, t) in k.tasks.iter() {
         creds.add(&k.creds, t.cred);
         creds.add(&k.creds, t.real_cred);
+        if let Some(cred) = t.ptracer_cred {
+            creds.add(&k.creds, cred);
+        }
         f.same(
             format_args!("{}", Named(id, t)),
             "cred",
@@ -37,7 +40,8 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
     for (id, c) in k.creds.iter() {
         let me = format_args!("cred {id:?} (uid {})", c.uid);
         let fixed = u32::from(id == k.init_cred);
-        let holders = "cred and real_cred of tasks, and the static reference of init_cred";
+        let holders =
+            "cred, real_cred and ptracer_cred of tasks, and the static reference of init_cred";
         f.count(me, "usage", c.usage, creds.of(id) + fixed, holders);
         let known = users.add(&k.users, c.user);
         f.exists(known, me, "user", format_args!("{:?}", c.user));

@@ -12,7 +12,7 @@
 //!             faults, hiwater_rss
 //! processors  who is current, registers, TLBs, borrowed address spaces
 //!             (active_mm, the mm_count they hold, mm_cpumask)
-//! scratch     kernel.out, note, new_task, inject; the content of kernel stacks
+//! scratch     kernel.out, note, new_task, born, inject; the content of kernel stacks
 //! reserves    free frames and their order, free slots of arenas and their
 //!             generations, cached stacks, tables of the vmalloc area, rng
 //! ```
@@ -107,6 +107,7 @@ impl Differ {
             out: _,
             note: _,
             new_task: _,
+            born: _,
             futex_queues: _,
             timers: _,
             sched: _,

@@ -119,6 +119,18 @@ fn children(sys: &System, id: TaskId, t: &TaskStruct, f: &mut Findings) {
             f.rule(false, me, "notable_children", missing, "with every child wait(2) can report");
         }
     }
+    let tracees = walk(sys, t.ptraced, TaskList::Ptraced, "ptraced", f);
+    for &c in &tracees {
+        f.same(me, "ptraced: member's parent", sys.task(c).parent, id, "this one");
+    }
+    let traced = !t.ptrace.is_empty();
+    f.same(me, "is traced", traced, t.ptracer_cred.is_some(), "it has a tracer's credentials");
+    if traced {
+        let link = t.links[TaskList::Ptraced as usize];
+        let head = sys.kernel.tasks.get(t.parent).map(|p| p.ptraced.first);
+        let listed = link.prev.is_some() || head == Some(Some(id));
+        f.rule(listed, me, "ptrace_entry", format_args!("unlinked"), "in the tracer's ptraced");
+    }
     f.count(me, "nr_children", t.nr_children, children.len() as i64, "members of children");
     f.count(me, "nr_clone_children", t.nr_clone_children, clones, "exit signal is not SIGCHLD");
     for (seq, c) in &t.notable_children {

@@ -7,11 +7,12 @@
 //! 0            INTERRUPTIBLE UNINTERRUPTIBLE      a wait in this state
 //!              KILLABLE                           (kthreadd: none)
 //! 0            STOPPED                            JOBCTL_STOPPED
+//! 0            TRACED                             JOBCTL_TRACED, a trap, a tracer
 //! ZOMBIE DEAD  DEAD                               nothing but ids and creds
 //! ```
 //!
 //! Linux: include/linux/sched.h, kernel/sched/debug.c.
-//! Left out: ptrace stops; run queues (`queues`).
+//! Left out: run queues (`queues`).
 
 use super::{Findings, Named, is_hashed, is_idle};
 use crate::kernel::signal::Jobctl;
@@ -55,8 +56,10 @@ fn names(sys: &System, id: TaskId, t: &TaskStruct, f: &mut Findings) {
             task("links", other);
         }
     }
-    for head in [t.children.first, t.children.last].into_iter().flatten() {
-        task("children", head);
+    for head in
+        [t.children.first, t.children.last, t.ptraced.first, t.ptraced.last].into_iter().flatten()
+    {
+        task("children or ptraced", head);
     }
     let mut object = |field, exists| {
         f.exists(exists, format_args!("{me}"), field, format_args!("an object"));
@@ -71,6 +74,7 @@ fn names(sys: &System, id: TaskId, t: &TaskStruct, f: &mut Findings) {
     object("thread_pid", t.thread_pid.is_none_or(|x| k.pids.contains(x)));
     object("cred", k.creds.contains(t.cred));
     object("real_cred", k.creds.contains(t.real_cred));
+    object("ptracer_cred", t.ptracer_cred.is_none_or(|x| k.creds.contains(x)));
     object("vfork_done", t.vfork_done.is_none_or(|x| k.completions.contains(x)));
 }
 
@@ -90,6 +94,8 @@ fn states(sys: &System, id: TaskId, t: &TaskStruct, f: &mut Findings) {
         rule(t.resume.is_none(), "resume", &"a call", "none: the dead make no calls");
         rule(t.vfork_done.is_none(), "vfork_done", &t.vfork_done, "completed by mm_release");
         rule(t.children.first.is_none(), "children", &t.children, "reparented");
+        rule(t.ptraced.first.is_none(), "ptraced", &t.ptraced, "detached");
+        rule(t.trap.is_none(), "trap", &t.trap, "none: the dead do not stop");
         return;
     }
     rule(!t.flags.contains(PF::EXITING), "flags", &t.flags, "without PF_EXITING, it lives");
@@ -111,6 +117,13 @@ fn states(sys: &System, id: TaskId, t: &TaskStruct, f: &mut Findings) {
     if s == TaskState::STOPPED {
         let job = Jobctl::from_bits_retain(t.jobctl);
         rule(job.contains(Jobctl::STOPPED), "jobctl", &job, "with JOBCTL_STOPPED");
+        return;
+    }
+    if s == TaskState::TRACED {
+        let job = Jobctl::from_bits_retain(t.jobctl);
+        rule(job.contains(Jobctl::TRACED), "jobctl", &job, "with JOBCTL_TRACED");
+        rule(t.trap.is_some(), "trap", &t.trap, "where it goes on");
+        rule(!t.ptrace.is_empty(), "ptrace", &t.ptrace, "traced, or it would go on");
         return;
     }
     let sleeps = [TaskState::INTERRUPTIBLE, TaskState::UNINTERRUPTIBLE, TaskState::KILLABLE];
@@ -152,7 +165,9 @@ fn group(sys: &System, id: TaskId, t: &TaskStruct, f: &mut Findings) {
     let leader = sys.task(t.group_leader);
     f.same(format_args!("{me}"), "signal", t.signal, leader.signal, "that of the leader");
     f.same(format_args!("{me}"), "tgid", t.tgid, leader.pid, "the leader's pid");
-    f.same(format_args!("{me}"), "parent", t.parent, t.real_parent, "nobody traces it");
+    if t.ptrace.is_empty() {
+        f.same(format_args!("{me}"), "parent", t.parent, t.real_parent, "nobody traces it");
+    }
     let theirs = leader.real_parent;
     f.same(format_args!("{me}"), "real_parent", t.real_parent, theirs, "that of the leader");
     if let Some(pid) = t.thread_pid {

@@ -7,6 +7,7 @@
 //! Linux: kernel/sched/wait.c. Left out: whether anyone will ever wake them.
 
 use super::{Findings, Named};
+use crate::kernel::ptrace::TrapAt;
 use crate::kernel::system::System;
 use crate::kernel::task::{TaskId, TaskState, TaskStruct};
 use crate::kernel::wait_queue::{FutexKey, WaitOn, WaitQueueHead};
@@ -31,7 +32,7 @@ fn owner(on: WaitOn) -> Option<Owner> {
         WaitOn::PipeWrite(p) => Owner::PipeWrite(p.to_bits()),
         WaitOn::PidExit(p) => Owner::Pid(p.to_bits()),
         WaitOn::Futex(k) => Owner::Futex(k),
-        WaitOn::Signal | WaitOn::Timeout => return None,
+        WaitOn::Signal | WaitOn::Timeout | WaitOn::Tracer => return None,
     })
 }
 
@@ -67,7 +68,12 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
     for (id, c) in k.completions.iter() {
         entries(sys, Owner::Completion(id.to_bits()), &c.wait, &mut queued, f);
         let waits = |on| matches!(on, Some(WaitOn::Vfork(c)) if c == id);
-        let waiter = k.tasks.iter().any(|(_, t)| waits(t.resume.as_ref().map(|r| r.wait.on)));
+        // Or it will wait, when its tracer has seen the child.
+        let will = |t: &TaskStruct| {
+            t.trap.as_ref().is_some_and(|t| matches!(t.at, TrapAt::Clone(_, Some(c)) if c == id))
+        };
+        let waiter =
+            k.tasks.iter().any(|(_, t)| will(t) || waits(t.resume.as_ref().map(|r| r.wait.on)));
         if !waiter {
             // It lies on the stack of the creator of a vfork child.
             f.leaked(format_args!("completion {id:?}"), format_args!("nobody waits for it"));

@@ -12,7 +12,7 @@
 //! Linux: fs/exec.c (check_unsafe_exec, bprm_fill_uid, begin_new_exec),
 //! kernel/cred.c (prepare_exec_creds), security/commoncap.c
 //! (handle_privileged_root, cap_bprm_creds_from_file).
-//! Left out: file capabilities, nosuid mounts, tracers.
+//! Left out: file capabilities, nosuid mounts.
 
 use super::user_ns::{kgid_has_mapping, kuid_has_mapping, make_kuid};
 use super::{Cred, CredId, commit_creds, prepare_creds};
@@ -22,6 +22,7 @@ use crate::kernel::capability::ns_capable;
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::fs::InodeId;
 use crate::kernel::mm::MmId;
+use crate::kernel::ptrace::ptracer_capable;
 use crate::kernel::signal::threads;
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
@@ -65,7 +66,7 @@ pub fn prepare_exec_creds(sys: &mut System, task: TaskId) -> Result<CredId, SysE
 pub fn check_unsafe_exec(sys: &mut System, task: TaskId) -> Unsafe {
     let mut unsafe_ = Unsafe::empty();
     let t = sys.task(task);
-    unsafe_.set(Unsafe::PTRACE, t.ptrace != 0);
+    unsafe_.set(Unsafe::PTRACE, !t.ptrace.is_empty());
     unsafe_.set(Unsafe::NO_NEW_PRIVS, t.no_new_privs);
     let Some(fs) = t.fs else { return unsafe_ };
     let own = threads(sys, task).iter().filter(|t| sys.task(**t).fs == Some(fs)).count();
@@ -145,7 +146,11 @@ pub fn bprm_creds_from_file(
 
     let gained = |n: &Cred| !n.cap_permitted.is_subset(old.cap_permitted);
     let id_changed = n.euid != old.euid || !old.in_group_p(n.egid);
-    if (id_changed || gained(&n)) && !unsafe_.is_empty() {
+    // A tracer could make the privileged program do its will, unless it has
+    // the privilege to trace anybody.
+    let unsafe_now =
+        !(unsafe_ - Unsafe::PTRACE).is_empty() || !ptracer_capable(sys, task, n.user_ns);
+    if (id_changed || gained(&n)) && unsafe_now {
         // It gets no more than it had, and maybe less.
         if unsafe_.contains(Unsafe::NO_NEW_PRIVS)
             || !ns_capable(sys, task, n.user_ns, Cap::CAP_SETUID)

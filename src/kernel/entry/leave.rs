@@ -14,14 +14,17 @@
 //! Linux: kernel/entry/common.c (syscall_exit_to_user_mode,
 //! exit_to_user_mode_loop); making the call again is what the processor does
 //! there, for the instruction pointer stands on SYSCALL.
-//! Left out: seccomp, audit and syscall tracing; rseq.
+//! Left out: seccomp and audit; rseq.
 
 use super::regs::{AX_OFFSET, exit_to_user_regs, read_pt_regs, write_pt_regs};
-use super::{Entered, execute_syscall, run};
+use super::{Entered, make_call};
 use crate::abi::Errno;
 use crate::abi::nr::syscall_name;
 use crate::kernel::error::SysError;
 use crate::kernel::mm::vmalloc;
+use crate::kernel::ptrace::TrapAt;
+use crate::kernel::ptrace::stop::{back_from_stop, trap_at};
+use crate::kernel::ptrace::syscall::{after_report_syscall, ptrace_report_syscall};
 use crate::kernel::sched::core as sched;
 use crate::kernel::signal::deliver::{self, CallFate, Delivered, WayOut};
 use crate::kernel::syscalls::{Call, Out, Outcome};
@@ -51,14 +54,53 @@ pub(super) fn finish(
         let name = syscall_name(u64::from(call.nr)).unwrap_or("?");
         sys.log.push(EventKind::SyscallRet(name, ret));
     }
-    let Some(stack) = sys.task(task).stack else { return Entered::Dead };
+    if sys.task(task).stack.is_none() {
+        return Entered::Dead;
+    }
     if call.nr == NR_RT_SIGRETURN {
         // The whole register image was restored from the signal frame.
         write_pt_regs(sys, task);
     } else {
+        set_ax(sys, task, ret);
+    }
+    leave_call(sys, task, call, Outcome { ret, error, out })
+}
+
+/// Puts a result where user mode will find it.
+pub(super) fn set_ax(sys: &mut System, task: TaskId, ret: i64) {
+    if let Some(stack) = sys.task(task).stack {
         vmalloc::stack_write_words(sys, &stack, AX_OFFSET, &[ret as u64]);
     }
-    leave(sys, task, call, Outcome { ret, error, out }, WayOut::default())
+}
+
+/// The result is in place: past the tracer, if it wants to see it, and out.
+pub(super) fn leave_call(sys: &mut System, task: TaskId, call: Call, outcome: Outcome) -> Entered {
+    if sys.task(task).syscall_trace {
+        // execve and rt_sigreturn have changed all registers.
+        read_pt_regs(sys, task);
+        if ptrace_report_syscall(sys, task, TrapAt::SyscallExit) {
+            stop_in_call(sys, task, call, Some(outcome));
+            return Entered::Stopped;
+        }
+    }
+    leave(sys, task, call, outcome, WayOut::default())
+}
+
+/// Goes on with a call whose task stopped on its way out.
+pub(super) fn go_on(sys: &mut System, task: TaskId, call: Call, left: Leaving) -> Entered {
+    match trap_at(sys, task) {
+        Some(TrapAt::Exec) => {
+            back_from_stop(sys, task);
+            set_ax(sys, task, left.outcome.ret);
+            leave_call(sys, task, call, left.outcome)
+        }
+        Some(TrapAt::SyscallExit) => {
+            let code = back_from_stop(sys, task).map_or(0, |(_, code)| code);
+            after_report_syscall(sys, task, code);
+            leave(sys, task, call, left.outcome, left.way)
+        }
+        _ => leave(sys, task, call, left.outcome, left.way),
+    }
 }
 
 /// The way out, or what is left of it after a stop.
@@ -73,7 +115,7 @@ pub(super) fn leave(
     match exit_to_user_mode(sys, task, interrupted, &mut way) {
         Delivered::Dead => return Entered::Dead,
         Delivered::Stopped => {
-            stop_in_call(sys, task, call, Leaving { outcome, way });
+            note_stop(sys, task, call, Some(Leaving { outcome, way }));
             return Entered::Stopped;
         }
         Delivered::ReturnToUser => {}
@@ -108,12 +150,23 @@ pub(super) fn leave(
     }
 }
 
-/// The task stopped on its way out of a call: the way out goes on later.
-fn stop_in_call(sys: &mut System, task: TaskId, call: Call, leaving: Leaving) {
+/// The task has stopped for its tracer before a call or, with an outcome,
+/// after it: it leaves the processor and goes on later.
+pub(super) fn stop_in_call(sys: &mut System, task: TaskId, call: Call, ended: Option<Outcome>) {
+    note_stop(sys, task, call, ended.map(|outcome| Leaving { outcome, way: WayOut::default() }));
+    let cpu = sys.task(task).cpu;
+    if sched::current(sys, cpu) == task {
+        sched::schedule(sys, cpu);
+    }
+}
+
+/// The task stopped on its way into a call or out of it: what it goes on with.
+fn note_stop(sys: &mut System, task: TaskId, call: Call, leaving: Option<Leaving>) {
     let origin = sys.log.origin;
-    let wait =
-        Wait { on: WaitOn::Signal, state: TaskState::STOPPED, exclusive: false, deadline: None };
-    let leaving = Some(Box::new(leaving));
+    let state = sys.task(task).__state;
+    let on = if state == TaskState::STOPPED { WaitOn::Signal } else { WaitOn::Tracer };
+    let wait = Wait { on, state, exclusive: false, deadline: None };
+    let leaving = leaving.map(Box::new);
     let resume = Resume { call, wait, origin, note: 0, file: None, leaving };
     sys.task_mut(task).resume = Some(Box::new(resume));
 }
@@ -141,8 +194,7 @@ fn after_handler(sys: &mut System, task: TaskId, sigreturn: Outcome) -> Entered 
 
 /// Executes the call's SYSCALL instruction again after a signal.
 fn restart(sys: &mut System, task: TaskId, call: Call) -> Entered {
-    execute_syscall(sys, task, &call);
-    run(sys, task, call)
+    make_call(sys, task, call)
 }
 
 /// On the way to user mode: takes signals, then loads the registers.
@@ -159,7 +211,7 @@ pub(super) fn exit_to_user_mode(
         // The call moved it to another processor.
         sched::context_switch(sys, cpu, task);
     }
-    if interrupted || sys.task(task).sigpending {
+    if interrupted || sys.task(task).sigpending || sys.task(task).trap.is_some() {
         read_pt_regs(sys, task);
         let delivered = deliver::do_signal_or_restart(sys, task, way);
         if delivered == Delivered::Dead {

@@ -5,9 +5,12 @@
 //! (exit_to_user_mode_loop) after an interrupt.
 //! Left out: choosing among several; they run in the order of their wake-ups.
 
-use super::leave::{exit_to_user_mode, leave};
+use super::leave::{exit_to_user_mode, go_on};
 use super::regs::enter_from_user;
-use super::{Entered, run};
+use super::{Entered, after_entry_stop, run};
+use crate::kernel::exit;
+use crate::kernel::ptrace::TrapAt;
+use crate::kernel::ptrace::stop::trap_at;
 use crate::kernel::sched::Chooser;
 use crate::kernel::sched::core::{self as sched, text};
 use crate::kernel::signal::deliver::WayOut;
@@ -21,6 +24,11 @@ pub fn run_to_death(sys: &mut System, task: TaskId) {
     if sys.kernel.tasks.get(task).is_some_and(|t| !t.is_dead()) {
         let todo = std::mem::take(&mut sys.kernel.todo);
         resume(sys, task);
+        if let Some(TrapAt::Exit(_)) = trap_at(sys, task) {
+            // Linux's caller would sleep until the tracer has had its look.
+            sched::try_to_wake_up(sys, task, TaskState::__TASK_TRACED);
+            resume(sys, task);
+        }
         sys.kernel.todo.extend(todo.into_iter().filter(|t| *t != task));
     }
 }
@@ -71,6 +79,14 @@ fn resume(sys: &mut System, task: TaskId) {
         return;
     }
     let origin = sys.log.origin;
+    let trap = trap_at(sys, task);
+    if let Some(TrapAt::Exit(_)) = trap {
+        if sched::current(sys, cpu) != task {
+            sched::context_switch(sys, cpu, task);
+        }
+        exit::exit_after_stop(sys, task);
+        return;
+    }
     let (serial, entered) = match sys.task_mut(task).resume.take() {
         Some(r) => {
             if sched::current(sys, cpu) != task {
@@ -79,7 +95,9 @@ fn resume(sys: &mut System, task: TaskId) {
             sys.log.origin = r.origin;
             let serial = r.call.serial;
             let entered = if let Some(leaving) = r.leaving {
-                leave(sys, task, r.call, leaving.outcome, leaving.way)
+                go_on(sys, task, r.call, *leaving)
+            } else if trap == Some(TrapAt::SyscallEntry) {
+                after_entry_stop(sys, task, r.call)
             } else {
                 // It keeps its place on the queue if it must sleep on. The
                 // handler may look at `resume` for what it noted.
@@ -97,7 +115,7 @@ fn resume(sys: &mut System, task: TaskId) {
             };
             (serial, entered)
         }
-        None if sys.task(task).sigpending => {
+        None if sys.task(task).sigpending || trap.is_some() => {
             // An interprocessor interrupt makes it look.
             sched::run_on_cpu(sys, task);
             enter_from_user(sys, task, text::ASM_COMMON_INTERRUPT, -1);

@@ -7,12 +7,13 @@
 //! Linux: kernel/exit.c (find_child_reaper, find_new_reaper, reparent_leader,
 //! forget_original_parent, kill_orphaned_pgrp), kernel/pid_namespace.c
 //! (zap_pid_ns_processes).
-//! Left out: children that are traced.
+//! Left out: nothing.
 
 use crate::abi::Signal;
 use crate::abi::structs::SigInfo;
 use crate::kernel::list;
 use crate::kernel::pid::{self, PidType};
+use crate::kernel::ptrace::exit::exit_ptrace;
 use crate::kernel::signal::kill::{group_send_sig, kill_pgrp_info};
 use crate::kernel::signal::notify::do_notify_parent;
 use crate::kernel::signal::stop::will_become_orphaned_pgrp;
@@ -25,6 +26,9 @@ use crate::traced;
 /// Gives the children of `father` a new parent. Zombies that nobody will wait
 /// for go into `dead`.
 pub fn forget_original_parent(sys: &mut System, father: TaskId, dead: &mut Vec<TaskId>) {
+    if sys.task(father).ptraced.first.is_some() {
+        traced!(sys, exit_ptrace(father, dead));
+    }
     let reaper = find_child_reaper(sys, father);
     if sys.task(father).children.first.is_none() {
         return;
@@ -36,7 +40,10 @@ pub fn forget_original_parent(sys: &mut System, father: TaskId, dead: &mut Vec<T
         let group = threads(sys, p);
         for &t in &group {
             let task = sys.task_mut(t);
-            (task.real_parent, task.parent) = (reaper, reaper);
+            task.real_parent = reaper;
+            if task.ptrace.is_empty() {
+                task.parent = reaper;
+            }
         }
         // What follows may have something to say of p to its new parent.
         wait::move_child(sys, father, reaper, p);
@@ -117,7 +124,8 @@ fn reparent_leader(
         return;
     }
     wait::set_exit_signal(sys, reaper, p, Signal::SIGCHLD.number());
-    if sys.task(p).exit_state == TaskState::EXIT_ZOMBIE
+    if sys.task(p).ptrace.is_empty()
+        && sys.task(p).exit_state == TaskState::EXIT_ZOMBIE
         && thread_group_empty(sys, p)
         && do_notify_parent(sys, p, Signal::SIGCHLD.number())
     {

@@ -7,6 +7,7 @@ use crate::abi::structs::Rusage;
 use crate::kernel::cgroup;
 use crate::kernel::list;
 use crate::kernel::pid::{self, PidType};
+use crate::kernel::ptrace::attach::ptrace_unlink;
 use crate::kernel::sched::core::{self as sched, put_task_struct};
 use crate::kernel::signal::notify::{do_notify_parent, note_child_event};
 use crate::kernel::signal::pending::{self, Queue};
@@ -23,6 +24,7 @@ pub fn release_task(sys: &mut System, p: TaskId) {
     while let Some(p) = next.take() {
         user::dec_nproc_of(sys, p);
         cgroup::cgroup_release(sys, p);
+        ptrace_unlink(sys, p);
         exit_signal(sys, p);
         let leader = sys.task(p).group_leader;
         if leader != p

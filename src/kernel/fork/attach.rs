@@ -11,13 +11,14 @@ use crate::kernel::cgroup;
 use crate::kernel::fs;
 use crate::kernel::list;
 use crate::kernel::pid::{self, PidType};
+use crate::kernel::ptrace::attach::ptrace_init_task;
 use crate::kernel::signal::{SignalFlags, stop};
 use crate::kernel::system::System;
 use crate::kernel::task::{TaskId, TaskList};
 use crate::kernel::wait;
 
 /// Gives the draft its ids, its parent and its place in all lists.
-pub fn attach(sys: &mut System, current: TaskId, args: &KernelCloneArgs, d: Draft) {
+pub fn attach(sys: &mut System, current: TaskId, args: &KernelCloneArgs, d: Draft, trace: bool) {
     let p = d.p;
     let Some(pid) = d.pid else {
         // An idle task is in no list; it only runs.
@@ -25,12 +26,13 @@ pub fn attach(sys: &mut System, current: TaskId, args: &KernelCloneArgs, d: Draf
     };
     set_ids(sys, current, args, p, pid);
     set_parent(sys, current, args, p);
+    ptrace_init_task(sys, current, p, trace);
     if let Some((fd, file)) = d.pidfd {
         fs::fdtable::fd_install(sys, current, fd, file, true);
     }
     sys.task_mut(p).thread_pid = Some(pid);
     if args.flags.contains(CloneFlags::CLONE_THREAD) {
-        join_group(sys, p);
+        join_group(sys, current, p);
     } else {
         lead_group(sys, current, p, pid);
     }
@@ -111,7 +113,7 @@ fn lead_group(sys: &mut System, current: TaskId, p: TaskId, pid: pid::PidId) {
 }
 
 /// A new thread: one more member of its creator's group.
-fn join_group(sys: &mut System, p: TaskId) {
+fn join_group(sys: &mut System, current: TaskId, p: TaskId) {
     let signal = sys.task(p).signal.expect("a draft has a signal_struct");
     let s = &mut sys.kernel.signals[signal];
     s.nr_threads += 1;
@@ -120,5 +122,5 @@ fn join_group(sys: &mut System, p: TaskId) {
     let mut head = s.thread_head;
     list::list_add_tail(&mut sys.kernel.tasks, &mut head, TaskList::Thread, p);
     sys.kernel.signals[signal].thread_head = head;
-    stop::task_join_group_stop(sys, p);
+    stop::task_join_group_stop(sys, current, p);
 }

@@ -6,6 +6,7 @@
 //! Left out: what the members shared or copied are for.
 
 use super::KernelCloneArgs;
+use crate::abi::ptrace::PtraceFlags;
 use crate::abi::{CloneFlags, Errno};
 use crate::base::VirtAddr;
 use crate::kernel::cgroup::{self, CgroupId};
@@ -64,7 +65,12 @@ pub fn dup_task_struct(
         // One reference for being in the lists, one for the scheduler.
         usage: 2,
         flags: pf,
-        ptrace: 0,
+        ptrace: PtraceFlags::empty(),
+        ptraced: ListHead::default(),
+        ptracer_cred: None,
+        ptrace_message: 0,
+        syscall_trace: false,
+        trap: None,
         on_cpu: false,
         cpu: args.idle.unwrap_or(o.cpu),
         on_rq: false,

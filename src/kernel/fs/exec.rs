@@ -31,6 +31,7 @@ pub use bprm::{LinuxBinprm, MAX_ARG_BYTES, MAX_ARG_STRLEN, do_open_execat};
 
 use super::fdtable::{do_close_on_exec, unshare_files};
 use crate::abi::numbers::RLIMIT_NPROC;
+use crate::abi::ptrace::PtraceEvent;
 use crate::abi::{Errno, Signal};
 use crate::kernel::cred::exec::{
     Unsafe, bprm_creds_from_file, check_unsafe_exec, install_exec_creds, prepare_exec_creds,
@@ -43,6 +44,9 @@ use crate::kernel::inject::should_fail;
 use crate::kernel::mm::MmId;
 use crate::kernel::mm::lifetime::{mmdrop, mmput};
 use crate::kernel::mm::tlb::switch_mm;
+use crate::kernel::pid::{PidType, task_active_pid_ns, task_pid_nr_ns};
+use crate::kernel::ptrace::TrapAt;
+use crate::kernel::ptrace::event::ptrace_event;
 use crate::kernel::signal::action::flush_signal_handlers;
 use crate::kernel::signal::send::force_fatal_sig;
 use crate::kernel::system::System;
@@ -64,8 +68,14 @@ pub fn do_execveat(
     envp: &[String],
 ) -> SysResult {
     let mut committed = is_dethreading(sys, task);
+    // Its number as the tracer knows it, before it takes over the leader's.
+    let ns = task_active_pid_ns(sys, sys.task(task).parent);
+    let old_vpid = task_pid_nr_ns(sys, task, PidType::Pid, Some(ns));
     let result = traced!(sys, bprm_execve(task, (filename, argv, envp), &mut committed));
-    let Err(stop) = result else { return Err(Stop::NoReturn) };
+    let Err(stop) = result else {
+        ptrace_event(sys, task, PtraceEvent::Exec, old_vpid as u64, TrapAt::Exec);
+        return Err(Stop::NoReturn);
+    };
     if matches!(stop, Stop::Block(_)) {
         return Err(stop);
     }

@@ -18,6 +18,7 @@ mod file_fault;
 pub mod filemap;
 pub mod fork;
 pub mod gap;
+pub mod gup;
 pub mod image;
 pub mod init;
 pub mod layout;

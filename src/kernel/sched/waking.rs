@@ -24,7 +24,7 @@ pub fn try_to_wake_up(sys: &mut System, task: TaskId, mask: TaskState) -> bool {
         return false;
     }
     t.__state = TaskState::RUNNING;
-    let busy = t.resume.is_some() || t.sigpending;
+    let busy = t.resume.is_some() || t.sigpending || t.trap.is_some();
     if sys.kernel.sched.chooser != Chooser::Director && !sys.task(task).on_rq {
         let cpu = balance::select_wakeup(sys, task);
         balance::set_task_cpu(sys, task, cpu);
@@ -55,7 +55,7 @@ pub fn queue_mut(sys: &mut System, on: WaitOn) -> Option<&mut WaitQueueHead> {
         WaitOn::PipeWrite(p) => k.pipes.get_mut(p).map(|p| &mut p.wr_wait),
         WaitOn::PidExit(p) => k.pids.get_mut(p).map(|p| &mut p.wait_pidfd),
         WaitOn::Futex(key) => Some(k.futex_queues.entry(key).or_default()),
-        WaitOn::Signal | WaitOn::Timeout => None,
+        WaitOn::Signal | WaitOn::Timeout | WaitOn::Tracer => None,
     }
 }
 

@@ -6,7 +6,7 @@
 //! Left out: the calls of before 2.2.
 
 use super::pending::{flush_group, set_current_blocked};
-use super::send::sig_handler_ignored;
+use super::send::{SA_IMMUTABLE, sig_handler_ignored};
 use super::{SIG_DFL, SIG_IGN, SigAction};
 use crate::abi::flags::SaFlags;
 use crate::abi::numbers::{SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK};
@@ -41,6 +41,9 @@ pub fn do_sigaction(
         return refuse(Errno::EINVAL, F, "the task is dead and has no dispositions");
     };
     let slot = sys.kernel.sighands[sighand].get_mut(sig);
+    if new.is_some() && slot.flags.bits() & SA_IMMUTABLE != 0 {
+        return refuse(Errno::EINVAL, F, "the signal is about to kill the task for good");
+    }
     let old = *slot;
     if let Some(mut new) = new {
         new.flags &= uapi_sa_flags();

@@ -12,19 +12,19 @@
 //!
 //! Linux: kernel/signal.c (get_signal, signal_setup_done),
 //! arch/x86/kernel/signal.c (arch_do_signal_or_restart, handle_signal).
-//! Left out: ptrace stops, io_uring workers, writing core files.
+//! Left out: io_uring workers, writing core files.
 
 pub use super::action::flush_signal_handlers;
 pub use super::pending::flush_sigqueue;
 
 use super::frame::setup_rt_frame;
-use super::notify::do_notify_parent_cldstop;
+use super::notify::{cldstop, do_notify_parent_cldstop};
 use super::pending::{
     dequeue_signal, dequeue_synchronous_signal, recalc_sigpending, restore_saved_sigmask,
     set_current_blocked,
 };
-use super::send::force_sigsegv;
-use super::stop::{do_signal_stop, is_current_pgrp_orphaned};
+use super::send::{SA_IMMUTABLE, force_sigsegv};
+use super::stop::{do_signal_stop, is_current_pgrp_orphaned, task_clear_jobctl_pending};
 use super::{Jobctl, SIG_DFL, SIG_IGN, SigAction, SignalFlags};
 use crate::abi::errno::Errno;
 use crate::abi::flags::SaFlags;
@@ -34,6 +34,11 @@ use crate::abi::structs::SigInfo;
 use crate::abi::{SigSet, Signal};
 use crate::base::PAGE_SIZE;
 use crate::kernel::exit::do_group_exit;
+use crate::kernel::pid::PidType;
+use crate::kernel::ptrace::stop::{
+    after_ptrace_signal, back_from_stop, do_jobctl_trap, ptrace_signal, trap_at,
+};
+use crate::kernel::ptrace::{Trap, TrapAt, ptrace_reparented};
 use crate::kernel::system::System;
 use crate::kernel::task::{PF, TaskId};
 use crate::machine::{Rflags, SYSCALL_LEN};
@@ -46,8 +51,8 @@ pub enum Delivered {
     ReturnToUser,
     /// It exited.
     Dead,
-    /// It is in TASK_STOPPED and leaves the processor; once woken it comes
-    /// back here before anything else.
+    /// It is in TASK_STOPPED or TASK_TRACED and leaves the processor; once
+    /// woken it comes back here before anything else.
     Stopped,
 }
 
@@ -113,7 +118,24 @@ fn note(sys: &mut System, sig: Signal, action: &'static str) {
 /// Takes signals until one needs user mode, ends or stops the task
 /// (`get_signal`).
 fn get_signal(sys: &mut System, task: TaskId) -> Found {
+    // A tracee that comes back from a stop may have a signal in its hand.
+    let mut held = match trap_at(sys, task) {
+        Some(TrapAt::Signal(ty)) => match back_from_stop(sys, task) {
+            Some((Trap { info: Some(info), .. }, code)) => {
+                after_ptrace_signal(sys, task, info, ty, code)
+            }
+            _ => None,
+        },
+        Some(TrapAt::Jobctl) => back_from_stop(sys, task).and(None),
+        _ => None,
+    };
     loop {
+        if let Some(info) = held.take() {
+            match take(sys, task, info) {
+                Taken::Next => continue,
+                Taken::Found(found) => return found,
+            }
+        }
         // Every thread that wakes from a stop comes by here; the first one
         // tells the parent.
         let flags = sys.signal(task).flags;
@@ -125,6 +147,11 @@ fn get_signal(sys: &mut System, task: TaskId) -> Found {
                 false => si_code::CLD_STOPPED,
             };
             do_notify_parent_cldstop(sys, task, why);
+            // The tracer of the leader hears of it too, for old times' sake.
+            let leader = sys.task(task).group_leader;
+            if ptrace_reparented(sys, leader) {
+                cldstop(sys, leader, true, why);
+            }
         }
 
         let signal = sys.signal(task);
@@ -137,48 +164,87 @@ fn get_signal(sys: &mut System, task: TaskId) -> Found {
         if stop_pending && do_signal_stop(sys, task, None) {
             return Found::Stopped;
         }
+        if sys.task(task).jobctl & Jobctl::TRAP_MASK.bits() != 0 {
+            if do_jobctl_trap(sys, task) {
+                return Found::Stopped;
+            }
+            // It is about to die, or its tracer has gone.
+            task_clear_jobctl_pending(sys, task, Jobctl::TRAP_MASK);
+            continue;
+        }
         let blocked = sys.task(task).blocked;
         let taken = dequeue_synchronous_signal(sys, task)
-            .or_else(|| dequeue_signal(sys, task, blocked).map(|(info, _)| info));
-        let Some(info) = taken else { return Found::Nothing };
-        let sig = info.si_signo;
-
-        let Some(sighand) = sys.task(task).sighand else { return Found::Nothing };
-        let slot = sys.kernel.sighands[sighand].get_mut(sig);
-        let action = *slot;
-        if action.handler == SIG_IGN {
-            note(sys, sig, "ignore");
-            continue;
-        }
-        if action.handler != SIG_DFL {
-            if action.flags.contains(SaFlags::SA_RESETHAND) {
-                slot.handler = SIG_DFL;
-            }
-            return Found::Handler(info, action);
-        }
-        let default = sig.default_action();
-        if matches!(default, DefaultAction::Ignore | DefaultAction::Continue) {
-            note(sys, sig, "ignore");
-            continue;
-        }
-        // An init gets no signal it does not want.
-        if sys.signal(task).flags.contains(SignalFlags::UNKILLABLE) && !sig.is_kernel_only() {
-            note(sys, sig, "ignore: init");
-            continue;
-        }
-        if default == DefaultAction::Stop {
-            if sig != Signal::SIGSTOP && is_current_pgrp_orphaned(sys, task) {
-                note(sys, sig, "ignore: orphaned process group");
-                continue;
-            }
-            if do_signal_stop(sys, task, Some(sig)) {
-                note(sys, sig, "stop");
+            .map(|info| (info, PidType::Pid))
+            .or_else(|| dequeue_signal(sys, task, blocked));
+        let Some((info, ty)) = taken else { return Found::Nothing };
+        if is_for_tracer(sys, task, info.si_signo) {
+            held = ptrace_signal(sys, task, info, ty);
+            if held.is_none() && sys.task(task).trap.is_some() {
                 return Found::Stopped;
             }
             continue;
         }
-        return die(sys, task, sig);
+        match take(sys, task, info) {
+            Taken::Next => {}
+            Taken::Found(found) => return found,
+        }
     }
+}
+
+/// Whether a tracer sees the signal before it is taken: any but SIGKILL, and
+/// those that must kill.
+fn is_for_tracer(sys: &System, task: TaskId, sig: Signal) -> bool {
+    let t = sys.task(task);
+    let immutable =
+        t.sighand.is_some_and(|s| sys.kernel.sighands[s].get(sig).flags.bits() & SA_IMMUTABLE != 0);
+    !t.ptrace.is_empty() && sig != Signal::SIGKILL && !immutable
+}
+
+/// What became of one signal.
+enum Taken {
+    /// Nothing that matters: take the next.
+    Next,
+    Found(Found),
+}
+
+/// Does what a signal says (the lower half of `get_signal`).
+fn take(sys: &mut System, task: TaskId, info: SigInfo) -> Taken {
+    let sig = info.si_signo;
+    let Some(sighand) = sys.task(task).sighand else { return Taken::Found(Found::Nothing) };
+    let slot = sys.kernel.sighands[sighand].get_mut(sig);
+    let action = *slot;
+    if action.handler == SIG_IGN {
+        note(sys, sig, "ignore");
+        return Taken::Next;
+    }
+    if action.handler != SIG_DFL {
+        if action.flags.contains(SaFlags::SA_RESETHAND) {
+            slot.handler = SIG_DFL;
+        }
+        return Taken::Found(Found::Handler(info, action));
+    }
+    let default = sig.default_action();
+    if matches!(default, DefaultAction::Ignore | DefaultAction::Continue) {
+        note(sys, sig, "ignore");
+        return Taken::Next;
+    }
+    // An init gets no signal it does not want.
+    if sys.signal(task).flags.contains(SignalFlags::UNKILLABLE) && !sig.is_kernel_only() {
+        note(sys, sig, "ignore: init");
+        return Taken::Next;
+    }
+    if default == DefaultAction::Stop {
+        if sig != Signal::SIGSTOP && is_current_pgrp_orphaned(sys, task) {
+            note(sys, sig, "ignore: orphaned process group");
+            return Taken::Next;
+        }
+        if do_signal_stop(sys, task, Some(sig)) {
+            note(sys, sig, "stop");
+            return Taken::Found(Found::Stopped);
+        }
+        return Taken::Next;
+    }
+    Taken::Found(die(sys, task, sig))
 }
 
 /// What the interrupted call returned, if it is one that may be restarted.

@@ -65,9 +65,24 @@ bitflags::bitflags! {
         const STOP_PENDING = 1 << 17;
         /// Its stop counts in `group_stop_count`.
         const STOP_CONSUME = 1 << 18;
+        /// This tracee is to trap for a group stop or PTRACE_INTERRUPT.
+        const TRAP_STOP = 1 << 19;
+        /// A seized tracee is to trap because its group's state has changed.
+        const TRAP_NOTIFY = 1 << 20;
+        /// Its tracer listens: it is not to be seen as stopped.
+        const LISTENING = 1 << 22;
         /// It is stopped.
         const STOPPED = 1 << 26;
+        /// It is stopped for its tracer.
+        const TRACED = 1 << 27;
     }
+}
+
+impl Jobctl {
+    /// Traps that are to come (`JOBCTL_TRAP_MASK`).
+    pub const TRAP_MASK: Jobctl = Jobctl::TRAP_STOP.union(Jobctl::TRAP_NOTIFY);
+    /// What there is to do on the way to user mode (`JOBCTL_PENDING_MASK`).
+    pub const PENDING_MASK: Jobctl = Jobctl::STOP_PENDING.union(Jobctl::TRAP_MASK);
 }
 
 /// `struct sigpending`: the set, and a siginfo for each queued instance.

@@ -2,7 +2,7 @@
 //! wake-up for those who wait.
 //!
 //! Linux: kernel/signal.c (do_notify_parent, do_notify_parent_cldstop).
-//! Left out: tracers, who would be told instead.
+//! Left out: nothing.
 
 use super::send::{__send_signal_locked, send_signal_locked};
 use super::{SIG_IGN, SigAction, thread_group_empty};
@@ -43,8 +43,14 @@ fn sigchld_action(sys: &System, parent: TaskId) -> SigAction {
     }
 }
 
+/// Whether a process wants no zombies of its children (`ignoring_children`).
+pub fn ignoring_children(sys: &System, parent: TaskId) -> bool {
+    let action = sigchld_action(sys, parent);
+    action.handler == SIG_IGN || action.flags.contains(SaFlags::SA_NOCLDWAIT)
+}
+
 /// Wakes the parent's threads that sleep in wait(2) (`__wake_up_parent`).
-fn wake_up_parent(sys: &mut System, parent: TaskId) {
+pub fn wake_up_parent(sys: &mut System, parent: TaskId) {
     if let Some(signal) = sys.task(parent).signal
         && !sys.kernel.signals[signal].wait_chldexit.entries.is_empty()
     {
@@ -83,7 +89,7 @@ pub fn do_notify_parent(sys: &mut System, task: TaskId, sig: i32) -> bool {
     }
 
     let mut autoreap = false;
-    if ptrace == 0 && sig == chld {
+    if ptrace.is_empty() && sig == chld {
         let action = sigchld_action(sys, parent);
         if action.handler == SIG_IGN || action.flags.contains(SaFlags::SA_NOCLDWAIT) {
             // POSIX: no zombie. Linux sends SIGCHLD all the same unless it
@@ -112,16 +118,27 @@ pub fn do_notify_parent(sys: &mut System, task: TaskId, sig: i32) -> bool {
     autoreap
 }
 
-/// Tells the parent that a process stopped or went on; `why` is CLD_STOPPED
-/// or CLD_CONTINUED. SA_NOCLDSTOP suppresses the signal, not the wake-up.
-/// Source: `do_notify_parent_cldstop`.
+/// Tells the real parent that a process stopped or went on; `why` is
+/// CLD_STOPPED or CLD_CONTINUED (`do_notify_parent_cldstop`).
 pub fn do_notify_parent_cldstop(sys: &mut System, task: TaskId, why: i32) {
-    let leader = sys.task(task).group_leader;
-    let parent = sys.task(leader).real_parent;
+    cldstop(sys, task, false, why);
+}
+
+/// Tells the tracer of a thread, or the real parent of its process, that it
+/// stopped (CLD_STOPPED, CLD_TRAPPED) or went on. SA_NOCLDSTOP suppresses the
+/// signal, not the wake-up. Source: `do_notify_parent_cldstop`.
+pub fn cldstop(sys: &mut System, task: TaskId, for_ptracer: bool, why: i32) {
+    let (leader, parent) = if for_ptracer {
+        (task, sys.task(task).parent)
+    } else {
+        let leader = sys.task(task).group_leader;
+        (leader, sys.task(leader).real_parent)
+    };
     let action = sigchld_action(sys, parent);
     if action.handler != SIG_IGN && !action.flags.contains(SaFlags::SA_NOCLDSTOP) {
         let status = match why {
             CLD_CONTINUED => Signal::SIGCONT.number(),
+            CLD_TRAPPED => sys.task(leader).exit_code & 0x7f,
             _ => sys.signal(leader).group_exit_code & 0x7f,
         };
         let info = child_info(sys, leader, parent, Signal::SIGCHLD);

@@ -188,7 +188,7 @@ fn has_pending(sys: &System, task: TaskId) -> bool {
         Some(s) => sys.kernel.signals[s].shared_pending.signal,
         None => SigSet::EMPTY,
     };
-    t.jobctl & Jobctl::STOP_PENDING.bits() != 0
+    t.jobctl & Jobctl::PENDING_MASK.bits() != 0
         || !t.pending.signal.or(shared).minus(t.blocked).is_empty()
 }
 
@@ -196,6 +196,14 @@ fn has_pending(sys: &System, task: TaskId) -> bool {
 pub fn recalc_sigpending(sys: &mut System, task: TaskId) {
     let pending = has_pending(sys, task);
     sys.task_mut(task).sigpending = pending;
+}
+
+/// Sets the flag if there is something to do, and never clears it
+/// (`recalc_sigpending_tsk`).
+pub fn recalc_sigpending_tsk(sys: &mut System, task: TaskId) {
+    if has_pending(sys, task) {
+        sys.task_mut(task).sigpending = true;
+    }
 }
 
 /// Hands group signals that `task` will no longer take to threads that can

@@ -22,7 +22,8 @@ pub use super::pending::recalc_sigpending;
 
 use super::pending::{Queue, sigqueue_alloc};
 use super::stop::{prepare_signal, task_clear_jobctl_pending};
-use super::{SIG_DFL, SIG_IGN, SigQueue, SignalFlags, thread_group_empty, threads};
+use super::{Jobctl, SIG_DFL, SIG_IGN, SigQueue, SignalFlags, thread_group_empty, threads};
+use crate::abi::flags::SaFlags;
 use crate::abi::signal::{DefaultAction, si_code};
 use crate::abi::structs::SigInfo;
 use crate::abi::{Errno, Signal};
@@ -79,7 +80,7 @@ pub fn sig_ignored(sys: &System, task: TaskId, sig: Signal, force: bool) -> bool
     if t.blocked.or(real_blocked).contains(sig) {
         return false;
     }
-    if t.ptrace != 0 && sig != Signal::SIGKILL {
+    if !t.ptrace.is_empty() && sig != Signal::SIGKILL {
         return false;
     }
     sig_task_ignored(sys, task, sig, force)
@@ -193,7 +194,7 @@ fn complete_signal(sys: &mut System, sig: Signal, target: TaskId, ty: PidType) {
     if sig_fatal(sys, target, sig)
         && !sys.signal(target).flags.contains(SignalFlags::GROUP_EXIT)
         && !awaited
-        && (sig == Signal::SIGKILL || sys.task(target).ptrace == 0)
+        && (sig == Signal::SIGKILL || sys.task(target).ptrace.is_empty())
         // A core dump is begun by the thread that takes the signal.
         && sig.default_action() != DefaultAction::Core
     {
@@ -202,7 +203,7 @@ fn complete_signal(sys: &mut System, sig: Signal, target: TaskId, ty: PidType) {
         signal.group_exit_code = sig.number();
         signal.group_stop_count = 0;
         for t in threads(sys, target) {
-            task_clear_jobctl_pending(sys, t);
+            task_clear_jobctl_pending(sys, t, Jobctl::PENDING_MASK);
             sys.task_mut(t).pending.signal.add(Signal::SIGKILL);
             signal_wake_up(sys, t, true);
         }
@@ -215,17 +216,26 @@ fn complete_signal(sys: &mut System, sig: Signal, target: TaskId, ty: PidType) {
 /// interruptible sleep; a fatal one also ends killable sleeps and stops
 /// (`signal_wake_up`).
 pub fn signal_wake_up(sys: &mut System, task: TaskId, fatal: bool) {
-    let t = sys.task_mut(task);
-    t.sigpending = true;
-    let mut mask = TaskState::INTERRUPTIBLE;
+    let mut state = TaskState::empty();
     if fatal {
-        t.jobctl &= !super::Jobctl::STOPPED.bits();
-        mask |= TaskState::WAKEKILL | TaskState::__TASK_TRACED;
+        sys.task_mut(task).jobctl &= !(Jobctl::STOPPED | Jobctl::TRACED).bits();
+        state = TaskState::WAKEKILL | TaskState::__TASK_TRACED;
     }
-    if !try_to_wake_up(sys, task, mask) {
+    signal_wake_up_state(sys, task, state);
+}
+
+/// The same, and sleeps with a bit of `state` end too
+/// (`signal_wake_up_state`).
+pub fn signal_wake_up_state(sys: &mut System, task: TaskId, state: TaskState) {
+    sys.task_mut(task).sigpending = true;
+    if !try_to_wake_up(sys, task, state | TaskState::INTERRUPTIBLE) {
         kick(sys, task);
     }
 }
+
+/// In `sa_flags`, of the kernel's own: not even a tracer may change what the
+/// signal does.
+pub const SA_IMMUTABLE: u64 = 0x0080_0000;
 
 /// Sends a signal that the task cannot evade: if it is blocked or ignored it
 /// is unblocked and set to default first, and an init may die of it
@@ -238,11 +248,14 @@ pub fn force_sig_info(sys: &mut System, task: TaskId, info: SigInfo, fatal: bool
     if blocked || action.handler == SIG_IGN || fatal {
         action.handler = SIG_DFL;
     }
+    if fatal {
+        action.flags |= SaFlags::from_bits_retain(SA_IMMUTABLE);
+    }
     let default = action.handler == SIG_DFL;
     if blocked {
         sys.task_mut(task).blocked.del(sig);
     }
-    if default && (sys.task(task).ptrace == 0 || fatal) {
+    if default && (sys.task(task).ptrace.is_empty() || fatal) {
         sys.signal_mut(task).flags.remove(SignalFlags::UNKILLABLE);
     }
     // A standard signal is never refused for want of queue room.

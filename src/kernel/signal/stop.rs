@@ -12,7 +12,7 @@
 //! Linux: kernel/signal.c (prepare_signal, do_signal_stop,
 //! task_participate_group_stop, task_join_group_stop, zap_other_threads),
 //! kernel/exit.c (is_current_pgrp_orphaned).
-//! Left out: stops of traced tasks, the cgroup freezer.
+//! Left out: the cgroup freezer.
 
 pub use super::notify::do_notify_parent_cldstop;
 
@@ -21,10 +21,12 @@ use super::notify::note_child_event;
 use super::pending::{flush_group, retarget_shared_pending};
 use super::send::{sig_ignored, signal_wake_up};
 use super::{Jobctl, SignalFlags, thread_group_empty, threads};
+use crate::abi::ptrace::PtraceFlags;
 use crate::abi::signal::si_code::CLD_STOPPED;
 use crate::abi::{SigSet, Signal};
 use crate::kernel::entry::kick;
 use crate::kernel::pid::{PidId, PidType};
+use crate::kernel::ptrace::stop::ptrace_trap_notify;
 use crate::kernel::sched::core::try_to_wake_up;
 use crate::kernel::system::System;
 use crate::kernel::task::{PF, TaskId, TaskState};
@@ -55,7 +57,11 @@ pub fn prepare_signal(sys: &mut System, task: TaskId, sig: Signal, force: bool) 
     } else if sig == Signal::SIGCONT {
         flush_group(sys, task, SigSet::STOP);
         for t in threads(sys, task) {
-            task_clear_jobctl_pending(sys, t);
+            task_clear_jobctl_pending(sys, t, Jobctl::STOP_PENDING);
+            if sys.task(t).ptrace.contains(PtraceFlags::PT_SEIZED) {
+                ptrace_trap_notify(sys, t);
+                continue;
+            }
             sys.task_mut(t).jobctl &= !Jobctl::STOPPED.bits();
             if try_to_wake_up(sys, t, TaskState::__TASK_STOPPED) {
                 // It goes on in get_signal, where it stopped.
@@ -84,29 +90,40 @@ pub fn prepare_signal(sys: &mut System, task: TaskId, sig: Signal, force: bool) 
     !sig_ignored(sys, task, sig, force)
 }
 
-/// Forgets a pending stop of one thread (`task_clear_jobctl_pending` with
-/// JOBCTL_STOP_PENDING, which takes the bits that qualify it along).
-pub fn task_clear_jobctl_pending(sys: &mut System, task: TaskId) {
-    let bits = Jobctl::STOP_PENDING | Jobctl::STOP_CONSUME | Jobctl::STOP_DEQUEUED;
-    sys.task_mut(task).jobctl &= !bits.bits();
+/// Forgets what one thread was asked to stop for. JOBCTL_STOP_PENDING takes
+/// the bits that qualify it along (`task_clear_jobctl_pending`).
+pub fn task_clear_jobctl_pending(sys: &mut System, task: TaskId, mask: Jobctl) {
+    let mut mask = mask;
+    if mask.contains(Jobctl::STOP_PENDING) {
+        mask |= Jobctl::STOP_CONSUME | Jobctl::STOP_DEQUEUED;
+    }
+    sys.task_mut(task).jobctl &= !mask.bits();
 }
 
-/// Asks a thread to stop; a dying one does not
+/// Asks a thread to stop, for a signal if one is given; a dying one does not
 /// (`task_set_jobctl_pending`).
-fn task_set_jobctl_pending(sys: &mut System, task: TaskId, sig: i32, bits: Jobctl) -> bool {
+pub fn task_set_jobctl_pending(
+    sys: &mut System,
+    task: TaskId,
+    bits: Jobctl,
+    sig: Option<i32>,
+) -> bool {
     let t = sys.task_mut(task);
     if t.fatal_signal_pending() || t.flags.contains(PF::EXITING) {
         return false;
     }
-    t.jobctl = (t.jobctl & !Jobctl::STOP_SIGMASK.bits()) | bits.bits() | (sig as u64 & 0xffff);
+    if let Some(sig) = sig {
+        t.jobctl = t.jobctl & !Jobctl::STOP_SIGMASK.bits() | sig as u64 & 0xffff;
+    }
+    t.jobctl |= bits.bits();
     true
 }
 
 /// A thread's part in a group stop; whether it was the last one, so that the
 /// group is now stopped (`task_participate_group_stop`).
-fn task_participate_group_stop(sys: &mut System, task: TaskId) -> bool {
+pub fn task_participate_group_stop(sys: &mut System, task: TaskId) -> bool {
     let consume = sys.task(task).jobctl & Jobctl::STOP_CONSUME.bits() != 0;
-    task_clear_jobctl_pending(sys, task);
+    task_clear_jobctl_pending(sys, task, Jobctl::STOP_PENDING);
     if !consume {
         return false;
     }
@@ -122,7 +139,7 @@ fn task_participate_group_stop(sys: &mut System, task: TaskId) -> bool {
 
 /// A thread born while its group stops or is stopped stops too
 /// (`task_join_group_stop`). Preconditions: it is in its group.
-pub fn task_join_group_stop(sys: &mut System, task: TaskId) {
+pub fn task_join_group_stop(sys: &mut System, current: TaskId, task: TaskId) {
     let signal = sys.signal_mut(task);
     let mut bits = Jobctl::STOP_PENDING;
     if signal.group_stop_count != 0 {
@@ -131,8 +148,8 @@ pub fn task_join_group_stop(sys: &mut System, task: TaskId) {
     } else if !signal.flags.contains(SignalFlags::STOP_STOPPED) {
         return;
     }
-    let sig = signal.group_exit_code;
-    if task_set_jobctl_pending(sys, task, sig, bits) {
+    let sig = (sys.task(current).jobctl & Jobctl::STOP_SIGMASK.bits()) as i32;
+    if task_set_jobctl_pending(sys, task, bits, Some(sig)) {
         // Linux: the flag is computed when the new task first returns.
         sys.task_mut(task).sigpending = true;
     }
@@ -141,7 +158,8 @@ pub fn task_join_group_stop(sys: &mut System, task: TaskId) {
 /// Stops the calling thread, and asks the others to, when `sig` is a stop
 /// signal it took; `None` when it merely follows such a request. Returns
 /// whether it stopped: then its state is TASK_STOPPED and the caller leaves
-/// the processor. Source: `do_signal_stop`.
+/// the processor. A tracee does not stop here: it is to make a trap of it.
+/// Source: `do_signal_stop`.
 pub fn do_signal_stop(sys: &mut System, task: TaskId, sig: Option<Signal>) -> bool {
     if sys.task(task).jobctl & Jobctl::STOP_PENDING.bits() == 0 {
         let Some(sig) = sig else { return false };
@@ -161,14 +179,22 @@ pub fn do_signal_stop(sys: &mut System, task: TaskId, sig: Option<Signal>) -> bo
         signal.group_stop_count = 0;
         for t in threads(sys, task) {
             let stopped = sys.task(t).jobctl & Jobctl::STOPPED.bits() != 0;
-            if t != task && stopped || !task_set_jobctl_pending(sys, t, sig.number(), bits) {
+            if t != task && stopped || !task_set_jobctl_pending(sys, t, bits, Some(sig.number())) {
                 continue;
             }
             sys.signal_mut(task).group_stop_count += 1;
-            if t != task {
-                signal_wake_up(sys, t, false);
+            if t == task {
+                continue;
+            }
+            match sys.task(t).ptrace.contains(PtraceFlags::PT_SEIZED) {
+                true => ptrace_trap_notify(sys, t),
+                false => signal_wake_up(sys, t, false),
             }
         }
+    }
+    if !sys.task(task).ptrace.is_empty() {
+        task_set_jobctl_pending(sys, task, Jobctl::TRAP_STOP, None);
+        return false;
     }
     let last = task_participate_group_stop(sys, task);
     let t = sys.task_mut(task);
@@ -189,7 +215,7 @@ pub fn zap_other_threads(sys: &mut System, task: TaskId) -> i32 {
         if t == task {
             continue;
         }
-        task_clear_jobctl_pending(sys, t);
+        task_clear_jobctl_pending(sys, t, Jobctl::PENDING_MASK);
         count += 1;
         if !sys.task(t).is_dead() {
             sys.task_mut(t).pending.signal.add(Signal::SIGKILL);

@@ -17,13 +17,15 @@ pub mod identity;
 pub mod memory;
 pub mod misc;
 pub mod process;
+pub mod ptrace;
 pub mod sched;
 pub mod signals;
 pub mod table;
 pub mod time;
 
+use crate::abi::ptrace::{SyscallInfo, UserRegs};
 use crate::abi::structs::{CloneArgs, Rusage, SigInfo};
-use crate::abi::{CapSet, SigSet};
+use crate::abi::{CapSet, Errno, SigSet};
 use crate::kernel::error::SysError;
 use crate::kernel::signal::{Rlimit, SigAction};
 use crate::kernel::task::TaskId;
@@ -62,6 +64,8 @@ pub enum Payload {
     Rlimit(Rlimit),
     /// sigaltstack: sp, flags, size.
     AltStack(u64, u32, u64),
+    /// ptrace: all registers.
+    UserRegs(Box<UserRegs>),
 }
 
 /// One system call.
@@ -162,6 +166,10 @@ pub enum Out {
     Number(u64),
     /// sigaltstack: sp, flags, size.
     AltStack(u64, u32, u64),
+    /// ptrace: all registers.
+    UserRegs(Box<UserRegs>),
+    /// ptrace: a system call.
+    SyscallInfo(Box<SyscallInfo>),
 }
 
 /// How a call ended.
@@ -173,4 +181,16 @@ pub struct Outcome {
     pub error: Option<SysError>,
     /// What it stored.
     pub out: Out,
+}
+
+impl Outcome {
+    /// Another value in RAX than the call has given, as a tracer may write it
+    /// there: what the call has stored stays stored, but is not told.
+    pub fn set_ret(&mut self, ret: i64) {
+        let errno =
+            ret.checked_neg().and_then(|n| i32::try_from(n).ok()).and_then(Errno::from_number);
+        let why = "the tracer has written this result into ax";
+        self.error = errno.map(|e| SysError::new(e, "ptrace", why));
+        (self.ret, self.out) = (ret, Out::None);
+    }
 }

@@ -26,8 +26,7 @@ use crate::traced;
 
 /// Rows of the table.
 pub const CALLS: &[Syscall] = &[
-    row(56, "clone", &["flags", "stack", "parent_tid", "child_tid", "tls"], sys_clone)
-        .partly("CLONE_PTRACE and CLONE_UNTRACED are accepted and have no effect, as in Linux when the caller is not traced: there is no tracer here"),
+    row(56, "clone", &["flags", "stack", "parent_tid", "child_tid", "tls"], sys_clone),
     row(57, "fork", &[], sys_fork),
     row(58, "vfork", &[], sys_vfork),
     row(60, "exit", &["error_code"], sys_exit).noting("ends one thread"),
@@ -39,8 +38,7 @@ pub const CALLS: &[Syscall] = &[
         .noting("namespaces other than pid and user isolate nothing here"),
     row(308, "setns", &["fd", "flags"], sys_setns)
         .partly("by pidfd; descriptors of namespaces (/proc/PID/ns) are not modelled"),
-    row(435, "clone3", &["cl_args", "size"], sys_clone3)
-        .partly("CLONE_PTRACE and CLONE_UNTRACED are accepted and have no effect, as in Linux when the caller is not traced: there is no tracer here"),
+    row(435, "clone3", &["cl_args", "size"], sys_clone3),
 ];
 
 fn sys_fork(sys: &mut System, current: TaskId, _: &Call) -> SysResult {

@@ -75,6 +75,7 @@ pub const AREAS: &[&[Syscall]] = &[
     super::misc::CALLS,
     super::sched::CALLS,
     super::time::CALLS,
+    super::ptrace::CALLS,
 ];
 
 const SLOTS: usize = 512;

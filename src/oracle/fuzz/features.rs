@@ -54,6 +54,8 @@ pub enum Feature {
     TimerSlack,
     /// Policies and nice values.
     Scheduling,
+    /// ptrace(2).
+    Ptrace,
 }
 
 /// Each feature and a program's body that has it.
@@ -94,6 +96,7 @@ pub const PROBES: &[(Feature, &str)] = &[
     ),
     (Feature::CloseRange, "try_close_range(50, 60, 0)"),
     (Feature::Unshare, "try_unshare(CLONE_FILES | CLONE_FS)"),
+    (Feature::Ptrace, "try_ptrace(PTRACE_CONT, getpid())"),
     (Feature::TimerSlack, "try_prctl(PR_GET_TIMERSLACK, 0)"),
     (
         Feature::Scheduling,

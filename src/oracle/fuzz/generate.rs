@@ -8,7 +8,7 @@
 
 use super::calls::{self, Around, THEMES, Theme};
 use super::features::{Feature, Features};
-use super::program::{Call, Child, End, Form, Make, Program, Step, Wait};
+use super::program::{Call, Child, End, Form, How, Make, Program, Step, Trace, Wait};
 use crate::base::Rng;
 
 /// Most children of a program.
@@ -25,8 +25,14 @@ pub fn generate(seed: u64, features: Features) -> Program {
     }
     let wild = rng.below(12) == 0;
     let mut maker = Maker { rng, features, themes, wild, children: 0 };
-    let mut process =
-        Process { depth: 0, pages: [0; 3], thread: false, vfork: false, inside: false };
+    let mut process = Process {
+        depth: 0,
+        pages: [0; 3],
+        thread: false,
+        vfork: false,
+        inside: false,
+        traced: false,
+    };
     let mut steps = maker.steps(&mut process);
     if maker.rng.below(10) == 0 {
         let code = maker.rng.below(256).to_string();
@@ -51,6 +57,8 @@ struct Process {
     vfork: bool,
     /// Inside a pid namespace of its own.
     inside: bool,
+    /// Traced: two who watch each other leave too much to the schedule.
+    traced: bool,
 }
 
 impl Maker {
@@ -120,6 +128,7 @@ impl Maker {
             || matches!(&make, Make::Clone(flags) if flags.contains("CLONE_VFORK"));
         let wait = match self.below(8) {
             _ if thread => Wait::Futex,
+            _ if self.traces(process, &make, vfork) => self.trace(),
             _ if self.wild && self.below(2) == 0 => Wait::No,
             0 | 1 if !vfork => Wait::Stopped,
             _ => Wait::Dead,
@@ -131,6 +140,7 @@ impl Maker {
             vfork: vfork || process.vfork,
             inside: process.inside
                 || matches!(&make, Make::Clone(flags) if flags.contains("NEWPID")),
+            traced: process.traced || matches!(wait, Wait::Traced(_)),
         };
         let mut body = self.steps(&mut inner);
         if wait == Wait::Stopped {
@@ -145,6 +155,55 @@ impl Maker {
         if wait == Wait::Stopped {
             self.after_stop(steps);
         }
+    }
+
+    /// Whether a child is traced: one whose maker is its parent and can wait.
+    fn traces(&mut self, process: &Process, make: &Make, vfork: bool) -> bool {
+        let plain = match make {
+            Make::Fork => true,
+            Make::Clone(flags) => !flags.contains("PARENT") && !flags.contains("NEW"),
+            _ => false,
+        };
+        let often = if self.themes.contains(&Theme::Tracing) { 2 } else { 12 };
+        self.has(Feature::Ptrace)
+            && plain
+            && !vfork
+            && !process.thread
+            && !process.vfork
+            && !process.traced
+            && self.below(often) == 0
+    }
+
+    fn trace(&mut self) -> Wait {
+        let how = [How::TraceMe, How::Seize, How::Attach][self.below(3) as usize];
+        let options = [
+            "0",
+            "0",
+            "PTRACE_O_TRACEEXIT",
+            "PTRACE_O_TRACEEXEC",
+            "PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT",
+            "PTRACE_O_TRACEFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEVFORK",
+            "PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORKDONE | PTRACE_O_EXITKILL",
+            "PTRACE_O_TRACESYSGOOD",
+            "0x100",
+        ];
+        let passes = [
+            "[-1]",
+            "[-1]",
+            "[0]",
+            "[0, -1]",
+            "[0, 0, SIGUSR1]",
+            "[SIGUSR2, -1]",
+            "[0, SIGSTOP, 0]",
+            "[-1, SIGTERM]",
+            "[0, SIGCONT]",
+            "[0, 65, 0]",
+        ];
+        Wait::Traced(Trace {
+            how,
+            options: options[self.below(options.len() as u64) as usize],
+            passes: passes[self.below(passes.len() as u64) as usize],
+        })
     }
 
     /// The child is stopped or dead: look, make it go on, look again.
@@ -310,7 +369,9 @@ mod tests {
     fn features_that_are_missing_are_not_used() {
         for seed in 0..2000 {
             let text = generate(seed, Features::NONE).text().script;
-            for word in ["clone3", "execve", "CLONE_VM |", "sigtimedwait", "capset", "nanosleep"] {
+            for word in
+                ["clone3", "execve", "ptrace", "CLONE_VM |", "sigtimedwait", "capset", "nanosleep"]
+            {
                 // A refused combination is no thread.
                 let text = text.replace("CLONE_THREAD | CLONE_VM | SIGCHLD", "");
                 assert!(!text.contains(word), "{word} in seed {seed}:\n{text}");

@@ -17,7 +17,8 @@
 //! What the host does not do is left out: [`features`] says how that is found
 //! out. What differs by design is in `oracle::variations`.
 //!
-//! Left out: machine code, the scheduler's classes, ptrace.
+//! Left out: machine code, the scheduler's classes; of ptrace, all that shows
+//! registers or system calls.
 
 pub mod calls;
 pub mod coverage;

@@ -68,8 +68,32 @@ pub enum Wait {
     Stopped,
     /// Sleeps until the kernel has cleared its tid: for threads.
     Futex,
+    /// Traces it until it is dead.
+    Traced(Trace),
     /// Goes on at once.
     No,
+}
+
+/// How a child is traced by its maker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trace {
+    /// Who begins, and how.
+    pub how: How,
+    /// `PTRACE_O_*`.
+    pub options: &'static str,
+    /// What becomes of its signals, in turn: -1 is to pass them.
+    pub passes: &'static str,
+}
+
+/// How tracing begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// The child asks for it, and stops.
+    TraceMe,
+    /// The child stops, and is attached to.
+    Attach,
+    /// The child stops, and is seized.
+    Seize,
 }
 
 /// A child.
@@ -124,6 +148,31 @@ const PRELUDE: &[(&str, &str)] = &[
         "fn seen(w) { if type_of(w) != \"Waited\" { return w; } `${w.pid} ${w.status} ${w.si_code} ${w.si_status} ${w.uid}` }",
     ),
     ("alt", "fn alt(a) { if type_of(a) == \"map\" { `${a.flags} ${a.size}` } else { a } }"),
+    (
+        "watch",
+        "fn watch(c, options, passes) {\n    \
+         for i in 0..24 {\n        \
+         let w = try_waitpid(c, __WALL);\n        \
+         if type_of(w) != \"Waited\" { print(`watch ${w}`); return; }\n        \
+         let event = w.status >> 16;\n        \
+         let about = if w.stopped { `${info(try_ptrace(PTRACE_GETSIGINFO, c))} ${try_ptrace(PTRACE_GETEVENTMSG, c)}` } else { \"\" };\n        \
+         print(`watch ${w.status} ${about}`);\n        \
+         if !w.stopped { return; }\n        \
+         if i == 0 {\n            \
+         print(`options ${try_ptrace(PTRACE_SETOPTIONS, c, 0, options)}`);\n            \
+         try_kill(c, SIGCONT);\n        \
+         }\n        \
+         if event in 1..4 {\n            \
+         let g = ptrace(PTRACE_GETEVENTMSG, c);\n            \
+         print(`born ${try_waitpid(g, __WALL)} ${try_ptrace(PTRACE_DETACH, g)}`);\n        \
+         }\n        \
+         let pass = passes[i % passes.len()];\n        \
+         if pass == -1 { pass = if event == 0 { w.signal } else { 0 }; }\n        \
+         print(`go ${try_ptrace(PTRACE_CONT, c, 0, pass)}`);\n    \
+         }\n    \
+         try_ptrace(PTRACE_KILL, c);\n    \
+         print(`killed ${try_waitid(P_PID, c, WEXITED | WNOWAIT | __WALL)}`);\n}",
+    ),
     (
         "image",
         "fn image(argv) {\n    print(`image ${argv} ${getpid()} ${getppid()} ${getpgrp()} ${try_getsid(0)}`);\n    \
@@ -260,6 +309,12 @@ fn write_child(text: &mut String, names: &mut Vec<&'static str>, child: &Child, 
         let _ = writeln!(text, "{pad}store(addr_of(\"t{n}\"), 1);");
     }
     let _ = writeln!(text, "{pad}c = {call};\n{pad}if c == 0 {{\n{pad}    c = 999;");
+    if let Wait::Traced(trace) = child.wait {
+        if trace.how == How::TraceMe {
+            let _ = writeln!(text, "{pad}    print(`me ${{try_ptrace(PTRACE_TRACEME)}}`);");
+        }
+        let _ = writeln!(text, "{pad}    kill(getpid(), SIGSTOP);");
+    }
     write(text, names, &child.body, depth + 1);
     let end = match &child.end {
         End::Exit(code) => format!("exit({code})"),
@@ -280,6 +335,18 @@ fn write_child(text: &mut String, names: &mut Vec<&'static str>, child: &Child, 
         ),
         Wait::Futex => {
             writeln!(text, "{pad}if c > 0 {{ try_futex_wait(addr_of(\"t{n}\"), 1); }}")
+        }
+        Wait::Traced(Trace { how, options, passes }) => {
+            let begin = match how {
+                How::TraceMe => "",
+                How::Attach => "print(`attach ${try_ptrace(PTRACE_ATTACH, c)}`);",
+                How::Seize => "print(`seize ${try_ptrace(PTRACE_SEIZE, c, 0, 0)}`);",
+            };
+            let stopped = match how {
+                How::TraceMe => "",
+                _ => "try_waitid(P_PID, c, WEXITED | WSTOPPED | WNOWAIT | __WALL);",
+            };
+            writeln!(text, "{pad}if c > 0 {{ {stopped} {begin} watch(c, {options}, {passes}); }}")
         }
         Wait::No => Ok(()),
     };

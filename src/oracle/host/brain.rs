@@ -224,9 +224,11 @@ impl<'a> Brain<'a> {
         if pid < 0 {
             return Err(Stop::Ended(End::Finished));
         }
-        if pid == i64::from(FIRST_PID) {
-            let status = self.sandbox.control.data(INIT, 4);
-            let status = status.try_into().map_or(0, i32::from_le_bytes);
+        let status = self.sandbox.control.data(INIT, 4);
+        let status = status.try_into().map_or(0, i32::from_le_bytes);
+        // A child that asked to be traced (PTRACE_TRACEME) may only have stopped.
+        let ended = status & 0xff != 0x7f;
+        if pid == i64::from(FIRST_PID) && ended {
             self.run.status.get_or_insert(status);
         }
         self.sandbox.reap_next();

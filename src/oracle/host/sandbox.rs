@@ -455,7 +455,7 @@ mod tests {
             done(&sandbox, Command { op: op::SYSCALL, nr: nr as u32, ..Command::default() })
         };
         assert_eq!(call(libc::SYS_gettid), 3);
-        for nr in [libc::SYS_mount, libc::SYS_socket, libc::SYS_ptrace, libc::SYS_reboot, 600] {
+        for nr in [libc::SYS_mount, libc::SYS_socket, libc::SYS_kexec_load, libc::SYS_reboot, 600] {
             assert_eq!(sys::result(call(nr)), Err(Errno::ENOSYS), "{nr}");
         }
         // The same numbers of the x32 ABI.

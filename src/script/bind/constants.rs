@@ -22,6 +22,10 @@ const KINDS: &[&FlagKind] = &[
     &kinds::MAP,
     &kinds::OPEN,
     &kinds::SA,
+    &kinds::PTRACE,
+    &kinds::PTRACE_EVENT,
+    &kinds::PTRACE_O,
+    &kinds::PT,
     &kinds::TASK,
     &kinds::STATE,
     &kinds::EXIT_STATE,
@@ -57,6 +61,8 @@ const ALIASES: &[(&str, u64, &FlagKind)] = &[
     ("MAP_FILE", 0, &kinds::MAP),
     ("PROT_NONE", 0, &kinds::PROT),
     ("WSTOPPED", 2, &kinds::WAIT),
+    ("PTRACE_PEEKUSR", 3, &kinds::PTRACE),
+    ("PTRACE_POKEUSR", 6, &kinds::PTRACE),
     ("SIGPOLL", 29, &kinds::SIGNAL),
     ("SIGIOT", 6, &kinds::SIGNAL),
     ("SIGRTMAX", SIGRTMAX as u64, &kinds::SIGNAL),
@@ -74,6 +80,8 @@ pub(super) fn register(book: &mut Book, control: &Control) {
         control.define(*name, Dynamic::from(Flags { bits: *bits, kind }));
     }
     control.define("AT_FDCWD", -100_i64);
+    // For PTRACE_GETREGSET.
+    control.define("NT_PRSTATUS", 1_i64);
     register_arithmetic(book);
     register_sets(book);
 }

@@ -7,6 +7,7 @@ use bitflags::Flags as _;
 
 use crate::abi::cap::Cap;
 use crate::abi::flags::SaFlags;
+use crate::abi::ptrace::{PtraceFlags, PtraceOptions, request};
 use crate::abi::signal::{SIGNAL_NAMES, SIGRTMIN, si_code};
 use crate::abi::{CloneFlags, MapFlags, OpenFlags, ProtFlags, Signal, WaitOptions, numbers};
 use crate::kernel::mm::VmFlags;
@@ -110,6 +111,27 @@ pub(super) static MAP: FlagKind = kind("mapping flags", bits_of!(MapFlags), Styl
 pub(super) static OPEN: FlagKind = kind("open flags", bits_of!(OpenFlags), Style::Bits);
 /// SA_*.
 pub(super) static SA: FlagKind = kind("sigaction flags", bits_of!(SaFlags), Style::Bits);
+/// PTRACE_*: requests, and PTRACE_EVENT_*, which other numbers name.
+pub(super) static PTRACE: FlagKind = kind("ptrace requests", request::NAMES, Style::Value);
+/// PTRACE_EVENT_*.
+pub(super) static PTRACE_EVENT: FlagKind = kind(
+    "ptrace events",
+    &[
+        ("PTRACE_EVENT_FORK", 1),
+        ("PTRACE_EVENT_VFORK", 2),
+        ("PTRACE_EVENT_CLONE", 3),
+        ("PTRACE_EVENT_EXEC", 4),
+        ("PTRACE_EVENT_VFORK_DONE", 5),
+        ("PTRACE_EVENT_EXIT", 6),
+        ("PTRACE_EVENT_SECCOMP", 7),
+        ("PTRACE_EVENT_STOP", 128),
+    ],
+    Style::Value,
+);
+/// PTRACE_O_*.
+pub(super) static PTRACE_O: FlagKind = kind("ptrace options", bits_of!(PtraceOptions), Style::Bits);
+/// PT_*.
+pub(super) static PT: FlagKind = kind("ptrace flags", bits_of!(PtraceFlags), Style::Bits);
 /// PF_*.
 pub(super) static TASK: FlagKind = kind(
     "task flags",

@@ -30,6 +30,7 @@ mod pending;
 mod policy;
 mod process;
 pub mod program;
+mod ptrace;
 mod registry;
 mod resources;
 mod sched;
@@ -65,6 +66,7 @@ impl World {
         waited::register(book);
         objects::register_limit(book);
         signals::register_siginfo(book);
+        ptrace::register_seen(book);
         book.for_directors(control);
         task::register(book);
         task_fields::register(book);
@@ -77,6 +79,7 @@ impl World {
         policy::register(book);
         time::register(book);
         signals::register(book);
+        ptrace::register(book);
         files::register(book);
         user_mode::register(book);
         vars::register(book);

@@ -28,7 +28,7 @@ fn child(maker: &Task, ret: i64, _: Out) -> Dynamic {
 fn create(ctx: &Ctx, t: &Task, args: &[&Dynamic], call: Call) -> Raised<Dynamic> {
     t.machine().check_task_limit()?;
     let done = door::step(ctx, t, args, call)?;
-    let made = t.machine().read(|sys| sys.new_task());
+    let made = t.machine().read(|sys| sys.new_task_of(t.id()));
     if !matches!(done, Done::Returned(..)) {
         // vfork: the parent sleeps, the child is at hand all the same.
         let waiting = Pending::new(t, door::shown(ctx.fn_name(), args), child);

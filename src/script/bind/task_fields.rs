@@ -110,7 +110,9 @@ fn state(book: &mut Book) {
         /// Whether it is dead and not yet waited for.
         "zombie: bool" => |t: &mut Task| t.read(|_, t| t.state_char() == 'Z').unwrap_or(false);
         /// PT_* bits; 0 when not traced.
-        "ptrace: int" => |t: &mut Task| int(t, |t| t.ptrace.into());
+        "ptrace: Flags" => |t: &mut Task| flags(t, &kinds::PT, |t| t.ptrace.bits().into());
+        /// What the event of its present stop is about (PTRACE_GETEVENTMSG).
+        "ptrace_message: int" => |t: &mut Task| int(t, |t| t.ptrace_message as i64);
         /// JOBCTL_* bits.
         "jobctl: Addr" => |t: &mut Task| addr(t, |t| t.jobctl);
     }
@@ -126,6 +128,13 @@ fn family(book: &mut Book) {
         "children: array" => |t: &mut Task| -> Raised<Array> {
             let ids = t.field(|sys, s| {
                 list::iter(&sys.kernel.tasks, s.children, TaskList::Sibling).collect()
+            })?;
+            Ok(tasks(t, ids))
+        };
+        /// Those it traces, the last one attached first.
+        "ptraced: array" => |t: &mut Task| -> Raised<Array> {
+            let ids = t.field(|sys, s| {
+                list::iter(&sys.kernel.tasks, s.ptraced, TaskList::Ptraced).collect()
             })?;
             Ok(tasks(t, ids))
         };

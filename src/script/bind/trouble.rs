@@ -91,6 +91,10 @@ fn cannot_act(task: &Task, wanted: &str, why: CannotAct) -> ScriptError {
             message: format!("task {pid} is stopped (T) and cannot {wanted} now"),
             help: help("SIGCONT lets it go on: `init.kill(t, SIGCONT)`"),
         },
+        CannotAct::Traced { tracer, .. } => ScriptError::Usage {
+            message: format!("task {pid} is stopped (t) for its tracer and cannot {wanted} now"),
+            help: Some(format!("task {tracer} lets it go on: `ptrace(PTRACE_CONT, t, 0, 0)`")),
+        },
         CannotAct::KernelThread { comm, .. } => ScriptError::Usage {
             message: format!("task {pid} ({comm}) is a kernel thread and cannot {wanted}"),
             help: help("it has no address space and no user mode to act in"),
@@ -120,6 +124,9 @@ fn sleeping(task: &Task, wanted: &str, resume: &Resume) -> ScriptError {
 /// What a call that has not returned waits for, as part of a sentence.
 pub(super) fn waits_for(sys: &System, task: &Task, call: u64) -> String {
     let Some(t) = sys.kernel.tasks.get(task.id()) else { return String::new() };
+    if t.__state.contains(TaskState::__TASK_TRACED) {
+        return "its tracer to let it go on".into();
+    }
     if t.__state.contains(TaskState::__TASK_STOPPED) {
         return "SIGCONT: it is stopped".into();
     }
@@ -146,6 +153,7 @@ pub(super) fn waits_for(sys: &System, task: &Task, call: u64) -> String {
         WaitOn::Futex(key) => format!("a wake-up of the futex at {:#x}", key.offset),
         WaitOn::Signal => "a signal".into(),
         WaitOn::Timeout => "time to pass".into(),
+        WaitOn::Tracer => "its tracer to let it go on".into(),
         WaitOn::Dethread(_) => "the other threads of its group to die".into(),
     }
 }

@@ -14,6 +14,7 @@ use crate::abi::Signal;
 use crate::abi::structs::{Rusage, WaitStatus};
 use crate::kernel::syscalls::{Out, WaitInfo};
 use crate::script::errors::ScriptError;
+use crate::script::value::Flags;
 
 /// A child that changed state.
 #[derive(Clone)]
@@ -62,10 +63,26 @@ pub(super) fn status_text(status: i32) -> String {
             let dumped = if core { " (core dumped)" } else { "" };
             format!("killed by {}{dumped}", signal_name(sig))
         }
-        WaitStatus::Stopped(sig) => format!("stopped by {}", signal_name(sig)),
+        WaitStatus::Stopped(sig) => stop_text(sig, status >> 16),
         WaitStatus::Continued => "continued".into(),
     }
 }
+
+/// A stop in words. A tracer sees what stopped its tracee in the third byte,
+/// and system calls by bit 7 of the signal.
+fn stop_text(sig: i32, event: i32) -> String {
+    match event {
+        0 if sig == SYSCALL_STOP => "stopped by SIGTRAP | 0x80: a system call".into(),
+        0 => format!("stopped by {}", signal_name(sig)),
+        event => {
+            let event = Flags { bits: event as u64, kind: &kinds::PTRACE_EVENT };
+            format!("stopped by {}, {event}", signal_name(sig))
+        }
+    }
+}
+
+/// SIGTRAP, marked by PTRACE_O_TRACESYSGOOD.
+const SYSCALL_STOP: i32 = 5 | 0x80;
 
 impl fmt::Display for Waited {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -129,6 +146,14 @@ pub(super) fn register(book: &mut Book) {
         "core: bool" => |w: &mut Waited| matches!(w.status(), WaitStatus::Signaled(_, true));
         /// Whether it is stopped.
         "stopped: bool" => |w: &mut Waited| matches!(w.status(), WaitStatus::Stopped(_));
+        /// The event that a tracer was stopped for: PTRACE_EVENT_FORK and so
+        /// on; () if the status has none.
+        "event: Flags" => |w: &mut Waited| match (w.status(), w.info.status >> 16) {
+            (WaitStatus::Stopped(_), event) if event != 0 => {
+                Dynamic::from(Flags { bits: event as u64, kind: &kinds::PTRACE_EVENT })
+            }
+            _ => Dynamic::UNIT,
+        };
         /// Whether it was continued.
         "continued: bool" => |w: &mut Waited| matches!(w.status(), WaitStatus::Continued);
         /// Resources it used.

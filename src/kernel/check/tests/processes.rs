@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::abi::SigSet;
+use crate::abi::ptrace::PtraceFlags;
 use crate::kernel::pid::PidType;
 use crate::kernel::task::{PF, TaskList, TaskState};
 
@@ -15,7 +16,7 @@ fn names_of_freed_objects() {
             s.task(s.parent).notable_children.insert(99, gone());
         }),
         ("links names", |s| s.task(s.child).links[TaskList::Tasks as usize].next = Some(gone())),
-        ("children names", |s| s.task(s.parent).children.first = Some(gone())),
+        ("children or ptraced names", |s| s.task(s.parent).children.first = Some(gone())),
         ("signal names", |s| s.task(s.child).signal = Some(gone())),
         ("sighand names", |s| s.task(s.child).sighand = Some(gone())),
         (": mm names", |s| s.task(s.child).mm = Some(gone())),
@@ -74,6 +75,55 @@ fn groups() {
         ("real_parent is", |s| s.task(s.thread).real_parent = s.child),
         ("pid is 4000", |s| s.task(s.thread).pid = 4000),
         ("has signal and sighand is false", |s| s.task(s.child).sighand = None),
+    ]);
+}
+
+/// The parent traces the child, which has stopped.
+fn trace(s: &mut Scene) {
+    let (parent, child) = (s.parent, s.child);
+    crate::kernel::ptrace::attach::ptrace_attach(&mut s.sys, parent, child, None)
+        .expect("root may trace its child");
+    crate::kernel::entry::settle(&mut s.sys);
+    assert_eq!((s.sys.task(child).state_char(), invariants(&s.sys)), ('t', Ok(())));
+}
+
+#[test]
+fn tracing() {
+    each(&[
+        ("children or ptraced names", |s| s.task(s.parent).ptraced.last = Some(gone())),
+        ("ptraced: member's parent", |s| {
+            trace(s);
+            s.task(s.child).parent = s.init;
+        }),
+        ("is traced is true", |s| {
+            trace(s);
+            s.task(s.child).ptracer_cred = None;
+        }),
+        ("ptrace_entry is unlinked", |s| {
+            trace(s);
+            s.task(s.parent).ptraced = Default::default();
+        }),
+        ("with JOBCTL_TRACED", |s| {
+            trace(s);
+            s.task(s.child).jobctl = 0;
+        }),
+        ("where it goes on", |s| {
+            trace(s);
+            s.task(s.child).trap = None;
+        }),
+        ("traced, or it would go on", |s| {
+            trace(s);
+            s.task(s.child).ptrace = PtraceFlags::empty();
+        }),
+        ("ptracer_cred of tasks", |s| {
+            trace(s);
+            let cred = s.sys.task(s.child).ptracer_cred.expect("it is traced");
+            s.sys.kernel.creds[cred].usage -= 1;
+        }),
+        ("ptraced is", |s| {
+            trace(s);
+            s.task(s.zombie).ptraced = s.sys.task(s.parent).ptraced;
+        }),
     ]);
 }
 

@@ -9,13 +9,14 @@
 //! ```
 //!
 //! Linux: fs/exec.c (de_thread), kernel/pid.c (exchange_tids, transfer_pid).
-//! Left out: tracers that follow the change of id.
+//! Left out: nothing.
 
 use crate::abi::{Errno, Signal};
 use crate::kernel::error::{Stop, SysError};
 use crate::kernel::exit::release_task;
 use crate::kernel::list;
 use crate::kernel::pid::{self, PidType};
+use crate::kernel::signal::notify::wake_up_parent;
 use crate::kernel::signal::stop::zap_other_threads;
 use crate::kernel::signal::{SignalFlags, SignalId};
 use crate::kernel::system::System;
@@ -121,5 +122,10 @@ fn take_over(sys: &mut System, task: TaskId, leader: TaskId) {
     l.group_leader = task;
     l.exit_signal = -1;
     l.exit_state = TaskState::EXIT_DEAD;
+    // A tracer that waits for this thread will not see it any more.
+    if !sys.task(leader).ptrace.is_empty() {
+        let tracer = sys.task(leader).parent;
+        wake_up_parent(sys, tracer);
+    }
     traced!(sys, release_task(leader));
 }

@@ -91,7 +91,7 @@ fn identity(sys: &System, task: TaskId, t: &TaskStruct, s: &mut Status) {
     s.add("Ngid", 0);
     s.add("Pid", t.pid);
     s.add("PPid", task_ppid(sys, t));
-    let tracer = if t.ptrace != 0 { sys.kernel.tasks.get(t.parent) } else { None };
+    let tracer = if t.ptrace.is_empty() { None } else { sys.kernel.tasks.get(t.parent) };
     s.add("TracerPid", tracer.map_or(0, |p| p.pid));
     if let Some(c) = sys.kernel.creds.get(t.real_cred) {
         s.add("Uid", format!("{}\t{}\t{}\t{}", c.uid, c.euid, c.suid, c.fsuid));

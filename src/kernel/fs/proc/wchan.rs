@@ -33,6 +33,7 @@ pub fn wchan(sys: &System, task: TaskId) -> &'static str {
         (WaitOn::PidExit(_), _) => "poll_schedule_timeout",
         (WaitOn::Futex(_), _) => "futex_do_wait",
         (WaitOn::Dethread(_), _) => "de_thread",
+        (WaitOn::Tracer, _) => "ptrace_stop",
         (WaitOn::Signal | WaitOn::Timeout, "pause") => "do_sys_pause",
         (WaitOn::Signal | WaitOn::Timeout, "rt_sigsuspend") => "sigsuspend",
         (WaitOn::Signal | WaitOn::Timeout, "rt_sigtimedwait") => "do_sigtimedwait",

@@ -9,6 +9,7 @@ mod memory;
 mod processes;
 mod scheduling;
 mod signals;
+mod tracing;
 
 use super::features::{Feature, Features};
 use super::program::{Call, Form};
@@ -35,10 +36,12 @@ pub enum Theme {
     Files,
     /// Policies and nice values.
     Scheduling,
+    /// ptrace(2).
+    Tracing,
 }
 
 /// All of them.
-pub const THEMES: [Theme; 9] = [
+pub const THEMES: [Theme; 10] = [
     Theme::Processes,
     Theme::Waits,
     Theme::Signals,
@@ -48,6 +51,7 @@ pub const THEMES: [Theme; 9] = [
     Theme::Memory,
     Theme::Files,
     Theme::Scheduling,
+    Theme::Tracing,
 ];
 
 /// What a call may depend on.
@@ -131,5 +135,6 @@ pub fn on(theme: Theme, around: &mut Around) -> Call {
         Theme::Memory => memory::memory(around),
         Theme::Files => files::file(around),
         Theme::Scheduling => scheduling::scheduling(around),
+        Theme::Tracing => tracing::tracing(around),
     }
 }

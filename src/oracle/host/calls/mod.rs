@@ -14,6 +14,7 @@ mod results;
 mod rows;
 mod signals;
 mod timing;
+mod tracing;
 
 use libc::c_long;
 
@@ -255,6 +256,7 @@ fn prepare(draft: &mut Draft) -> Result<bool, No> {
         || signals::prepare(draft)?
         || memory::prepare(draft)?
         || timing::prepare(draft)?
+        || tracing::prepare(draft)?
         || creating::prepare(draft)?)
 }
 

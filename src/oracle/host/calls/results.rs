@@ -8,6 +8,7 @@ use crate::abi::structs::{Rusage, SigInfo, WaitStatus};
 use crate::abi::{CapSet, SigSet, Signal};
 use crate::base::arena::Id;
 use crate::kernel::error::SysError;
+use crate::kernel::signal::frame::{SIGINFO_SIZE, siginfo_from_bytes};
 use crate::kernel::signal::{Rlimit, SigAction};
 use crate::kernel::syscalls::{Out, WaitInfo};
 use crate::oracle::host::{stub, sys};
@@ -173,14 +174,10 @@ fn action(b: Bytes) -> SigAction {
 }
 
 fn siginfo(b: Bytes) -> Option<SigInfo> {
-    let info = SigInfo::new(Signal::new(b.i32(0))?, b.i32(8));
-    // Of a child; else of a sender, with a value.
-    let child = matches!(info.si_signo, Signal::SIGCHLD) && info.si_code > 0;
-    let sent = SigInfo { si_pid: b.i32(16), si_uid: b.u32(20), ..info };
-    Some(match child {
-        true => SigInfo { si_status: b.i32(24), si_utime: b.u64(32), si_stime: b.u64(40), ..sent },
-        false => SigInfo { si_value: b.u64(24), ..sent },
-    })
+    let mut bytes = [0; SIGINFO_SIZE];
+    let len = b.0.len().min(SIGINFO_SIZE);
+    bytes[..len].copy_from_slice(&b.0[..len]);
+    Some(siginfo_from_bytes(Signal::new(b.i32(0))?, &bytes))
 }
 
 fn waited(pid: i32, status: i32, si_code: i32, si_status: i32, uid: u32, rusage: Rusage) -> Out {

@@ -12,7 +12,7 @@
 use rhai::{Array, Dynamic, NativeCallContext};
 
 use super::{NotRefused, origin};
-use super::{files, more, plain, policy, resources, signals, time};
+use super::{files, more, plain, policy, resources, signals, time, tracing};
 use crate::abi::flags::SaFlags;
 use crate::abi::{Errno, SigSet};
 use crate::kernel::signal::SigAction;
@@ -517,6 +517,7 @@ pub(super) fn register(book: &mut Book, control: &Control) {
         time::SLEEPS,
         time::ROWS,
         more::OTHERS,
+        tracing::ROWS,
     ];
     for row in areas.into_iter().flatten() {
         add(book, control, row, row.signature, row.docs);
@@ -532,8 +533,11 @@ fn add(book: &mut Book, control: &Control, row: &'static Row, signature: &str, d
         0 => book.add(spec, move |ctx: Ctx| call(&c, &ctx, row, &[])),
         1 => book.add(spec, move |ctx: Ctx, a: Dynamic| call(&c, &ctx, row, &[a])),
         2 => book.add(spec, move |ctx: Ctx, a: Dynamic, b: Dynamic| call(&c, &ctx, row, &[a, b])),
-        _ => book.add(spec, move |ctx: Ctx, a: Dynamic, b: Dynamic, d: Dynamic| {
+        3 => book.add(spec, move |ctx: Ctx, a: Dynamic, b: Dynamic, d: Dynamic| {
             call(&c, &ctx, row, &[a, b, d])
+        }),
+        _ => book.add(spec, move |ctx: Ctx, a: Dynamic, b: Dynamic, d: Dynamic, e: Dynamic| {
+            call(&c, &ctx, row, &[a, b, d, e])
         }),
     }
 }

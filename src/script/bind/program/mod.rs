@@ -34,6 +34,7 @@ mod signals;
 mod stepping;
 mod sync;
 mod time;
+mod tracing;
 
 use rhai::{Array, Dynamic, EvalAltResult, NativeCallContext};
 

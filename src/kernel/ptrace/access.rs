@@ -2,8 +2,8 @@
 //!
 //! Linux: kernel/ptrace.c (__ptrace_may_access), security/commoncap.c
 //! (cap_ptrace_access_check).
-//! Left out: tracing itself; attaching, where other rules hold; the user
-//! namespace of an mm, which counts as the initial one.
+//! Left out: the user namespace of an mm, which counts as the initial one;
+//! security modules, so that reading and attaching are the same question.
 
 use crate::abi::{Cap, Errno};
 use crate::kernel::capability::ns_capable;
@@ -11,8 +11,8 @@ use crate::kernel::error::{SysError, refuse};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 
-/// Whether `current` may read what `target` keeps to itself, by its real
-/// credentials (PTRACE_MODE_READ_REALCREDS).
+/// Whether `current` may read what `target` keeps to itself, or attach to it,
+/// by its real credentials (PTRACE_MODE_READ_REALCREDS, ATTACH_REALCREDS).
 ///
 /// # Errors
 /// EPERM.
