@@ -19,6 +19,7 @@ use crate::kernel::mm::pgtable::{lookup, pte_present};
 use crate::kernel::mm::{MmId, VmFlags};
 use crate::kernel::syscalls::Out;
 use crate::kernel::task::TaskId;
+use crate::kernel::timer;
 use crate::machine::{Size, UserOp};
 use crate::session::program::identity::extend;
 use crate::session::program::{Answer, Programs, Want};
@@ -111,7 +112,7 @@ impl Access {
         };
         let sys = &programs.system;
         let t = sys.task(task);
-        let quiet = !t.sigpending && sys.kernel.timers.is_empty() && !sys.kernel.bugs.no_tlb_flush;
+        let quiet = !t.sigpending && !timer::any_armed(sys) && !sys.kernel.bugs.no_tlb_flush;
         let mm = t.mm?;
         let (_, vma) = sys.mm(mm).mmap.range(..=addr).next_back()?;
         let needs = if stored.is_some() { VmFlags::WRITE } else { VmFlags::READ };

@@ -25,6 +25,7 @@ use super::step::Ready;
 use crate::abi::flags::CloneFlags;
 use crate::base::Mixer;
 use crate::kernel::task::TaskId;
+use crate::kernel::timer;
 use crate::session::program::{Child, Programs, TEXT, Want};
 
 /// Bodies by their numbers, each with its digest.
@@ -143,7 +144,7 @@ fn nothing_is_stored(programs: &Programs) -> bool {
         let bare = sleeps.is_none_or(|call| is_bare(call.nr, &call.args, true));
         !handles && bare && t.clear_child_tid == 0 && t.robust_list == 0
     };
-    sys.kernel.timers.is_empty() && programs.bodies().all(|(task, _)| quiet(task))
+    !timer::any_armed(sys) && programs.bodies().all(|(task, _)| quiet(task))
 }
 
 const NR_GETPID: u32 = 39;

@@ -31,6 +31,7 @@ use crate::kernel::cgroup;
 use crate::kernel::fork;
 use crate::kernel::fs;
 use crate::kernel::futex;
+use crate::kernel::itimer;
 use crate::kernel::mm::lifetime;
 use crate::kernel::nsproxy;
 use crate::kernel::ptrace::event::ptrace_event;
@@ -102,6 +103,9 @@ fn give_up_all(sys: &mut System, current: TaskId, code: i32) {
     s.live -= 1;
     let group_dead = s.live == 0;
     if group_dead {
+        if let Some(signal) = sys.task(current).signal {
+            itimer::disarm(sys, signal);
+        }
         if current == sys.kernel.init_process || sys.task(current).tgid == 1 {
             let code = sys.signal(current).group_exit_code.max(code);
             sys.oops(

@@ -96,6 +96,7 @@ pub(super) fn static_system(config: &BootConfig) -> System {
         born: Vec::new(),
         futex_queues: BTreeMap::new(),
         timers: Default::default(),
+        itimers: Default::default(),
         sched: SchedGlobals {
             config: config.sched,
             factor: u64::from(1 + config.machine.cpus.clamp(1, 8).ilog2()),
@@ -334,6 +335,7 @@ fn init_signals(threads_max: u32) -> SignalStruct {
         rlim,
         dead_threads: Default::default(),
         children_usage: Default::default(),
+        real_timer: Default::default(),
         oom_score_adj: 0,
         oom_score_adj_min: 0,
     }

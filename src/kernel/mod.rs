@@ -30,6 +30,7 @@ pub mod fs;
 pub mod futex;
 mod init_task;
 pub mod inject;
+pub mod itimer;
 pub mod list;
 pub mod mm;
 pub mod nanosleep;

@@ -20,7 +20,7 @@ use crate::kernel::pid::Pid;
 use crate::kernel::pid_namespace::{PidNamespace, PidNsId};
 use crate::kernel::sched::SchedGlobals;
 use crate::kernel::sched::rq::Rq;
-use crate::kernel::signal::{SighandStruct, SignalStruct};
+use crate::kernel::signal::{SighandStruct, SignalId, SignalStruct};
 use crate::kernel::syscalls::Out;
 use crate::kernel::task::{KernelStack, ListHead, TaskId, TaskStruct, Tasks};
 use crate::kernel::wait_queue::{Completion, FutexKey, WaitQueueHead};
@@ -170,6 +170,8 @@ pub struct Kernel {
     pub futex_queues: BTreeMap<FutexKey, WaitQueueHead>,
     /// Deadlines of sleeping calls, and who sleeps.
     pub timers: BTreeSet<(u64, TaskId)>,
+    /// Interval timers of processes that are armed.
+    pub itimers: BTreeSet<(u64, SignalId)>,
     /// The scheduler: settings, and what all processors share.
     pub sched: SchedGlobals,
     /// Output written to the console since it was last taken.

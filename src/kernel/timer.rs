@@ -6,10 +6,11 @@
 //!
 //! Linux: kernel/time/hrtimer.c (schedule_hrtimeout_range, hrtimer_wakeup,
 //! hrtimer_run_queues).
-//! Left out: slack, periodic timers, POSIX timers; interrupts, for a timer
+//! Left out: slack, POSIX timers; interrupts, for a timer
 //! fires between two steps of tasks.
 
 use crate::kernel::entry::settle;
+use crate::kernel::itimer;
 use crate::kernel::sched::core::wake_up_process;
 use crate::kernel::sched::tick::run_dl_timers;
 use crate::kernel::system::System;
@@ -37,17 +38,27 @@ pub fn run_expired(sys: &mut System) -> bool {
         wake_up_process(sys, task);
         any = true;
     }
+    if !sys.kernel.itimers.is_empty() {
+        any |= itimer::run_expired(sys, now);
+    }
     if !sys.kernel.sched.dl_timers.is_empty() {
         any |= run_dl_timers(sys);
     }
     any
 }
 
-/// When the next sleep ends or the next deadline task gets its budget, in ns.
+/// When the next sleep ends, the next alarm comes or the next deadline task gets
+/// its budget, in ns.
 pub fn next(sys: &System) -> Option<u64> {
     let sleep = sys.kernel.timers.first().map(|&(deadline, _)| deadline);
     let budget = sys.kernel.sched.dl_timers.first().map(|&(at, _)| at);
-    sleep.into_iter().chain(budget).min()
+    let alarm = sys.kernel.itimers.first().map(|&(at, _)| at);
+    sleep.into_iter().chain(budget).chain(alarm).min()
+}
+
+/// Whether something will happen by itself when time passes.
+pub fn any_armed(sys: &System) -> bool {
+    !sys.kernel.timers.is_empty() || !sys.kernel.itimers.is_empty()
 }
 
 /// Lets `ns` pass. Each timer fires at its own time, and what it wakes runs

@@ -27,8 +27,6 @@ pub enum Part {
     Value,
     /// What it stores.
     Stored,
-    /// Of what it stores, the uid.
-    Uid,
     /// Of a wait status and `si_code`, whether there is a core.
     Core,
     /// Of what it stores, an address.
@@ -69,9 +67,9 @@ pub const VARIATIONS: &[Variation] = &[
         parts: &[(Part::Core, WAITS), (Part::Stored, &["RLIMIT_CORE"])],
     },
     Variation {
-        what: "the uid in what wait4 gives",
-        reason: "wait4(2) does not tell it; waitid(2) does",
-        parts: &[(Part::Uid, &["wait4"])],
+        what: "si_code, si_status and uid in what wait4 gives",
+        reason: "wait4(2) tells pid and status only; waitid(2) tells the others",
+        parts: &[],
     },
     Variation {
         what: "orphaned process groups of process 1's own children",

@@ -121,3 +121,42 @@ fn a_futex_wait_ends_at_its_timeout() {
     assert_eq!(ended(&mut w, t), Some(Err(Errno::ETIMEDOUT)));
     w.check("a timeout");
 }
+
+/// The answers of a C program on a 6.18 kernel.
+#[test]
+fn an_interval_timer_fires_again_when_its_signal_is_taken() {
+    const ALRM: i32 = 14;
+    let (mut w, t) = world();
+    let left = |w: &World| match w.out {
+        Out::Itimer(timer) => (timer.value, timer.interval),
+        ref other => panic!("{other:?}"),
+    };
+    let set = |w: &mut World, value: i64, interval: i64| {
+        w.value(t, "setitimer", &[0, 0, 0], Payload::Itimer([0, value, 0, interval]))
+    };
+    sigaction(&mut w, t, ALRM as u64, HANDLER, SaFlags::empty());
+    block(&mut w, t, ALRM);
+    set(&mut w, 10_000, 20_000).unwrap();
+    timer::advance(&mut w.sys, 100_000_000);
+    w.ok(t, "getitimer", &[0, 0]);
+    assert_eq!(left(&w), (0, 20_000_000), "it waits for its signal to be taken");
+    w.value(t, "rt_sigprocmask", &[1, 0, 0, 8], Payload::SigSet(SigSet::of(Signal::SIGALRM)))
+        .unwrap();
+    w.ok(t, "getitimer", &[0, 0]);
+    assert!(left(&w).0 > 0 && left(&w).1 == 20_000_000);
+    w.value(t, "setitimer", &[0, 0, 0], Payload::Itimer([0, 0, 1, 0])).unwrap();
+    w.ok(t, "getitimer", &[0, 0]);
+    assert_eq!(left(&w), (0, 0), "without a value there is no interval");
+    assert_eq!(set(&mut w, 1_000_000, 0), Err(Errno::EINVAL));
+    assert_eq!(w.err(t, "setitimer", &[3, 0, 0]), Errno::EINVAL);
+    assert_eq!(w.err(t, "setitimer", &[1, 0, 0]), Errno::ENOSYS);
+    let bad = w.value(t, "getitimer", &[0, 0], Payload::Registers);
+    assert_eq!(bad, Err(Errno::EFAULT));
+    for (sec, usec, seconds) in [(10, 0, 10), (0, 400_000, 1), (2, 400_000, 2)] {
+        w.value(t, "setitimer", &[0, 0, 0], Payload::Itimer([sec, usec, 0, 0])).unwrap();
+        assert_eq!(w.ok(t, "alarm", &[0]), seconds);
+    }
+    let child = w.fork(t);
+    w.ok(t, "alarm", &[1]);
+    assert_eq!(w.ok(child, "alarm", &[0]), 0);
+}

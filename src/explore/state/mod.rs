@@ -228,6 +228,7 @@ impl Canon<'_> {
             todo,
             futex_queues,
             timers,
+            itimers,
             sched,
             console,
             oops: _,
@@ -285,8 +286,12 @@ impl Canon<'_> {
             // Then a stale entry can be seen.
             self.print(&self.sys.machine.cpus);
         }
-        if !timers.is_empty() {
+        if !timers.is_empty() || !itimers.is_empty() {
             self.put(self.sys.machine.clock.now());
+        }
+        for (at, signal) in itimers {
+            self.put(*at);
+            self.id(*signal);
         }
         for (deadline, task) in timers {
             self.put(*deadline);

@@ -50,6 +50,7 @@ impl Object for SignalStruct {
             pids,
             leader,
             rlim,
+            real_timer,
             oom_score_adj,
             oom_score_adj_min,
             // Counts of holders; times.
@@ -60,6 +61,7 @@ impl Object for SignalStruct {
         } = self;
         c.put((live, group_exit_code, notify_count, group_stop_count, flags.bits()));
         c.put((is_child_subreaper, has_child_subreaper, leader));
+        c.put(real_timer);
         c.put((oom_score_adj, oom_score_adj_min));
         c.opt(thread_head.first);
         c.queue(wait_chldexit);

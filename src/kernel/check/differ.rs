@@ -110,6 +110,7 @@ impl Differ {
             born: _,
             futex_queues: _,
             timers: _,
+            itimers: _,
             sched: _,
             console: _,
             oops: _,
@@ -159,6 +160,7 @@ impl Differ {
         self.value("bugs", &a.bugs, &b.bugs);
         self.value("todo", &a.todo, &b.todo);
         self.value("timers", &a.timers, &b.timers);
+        self.value("itimers", &a.itimers, &b.itimers);
         self.value("sched.config", &a.sched.config, &b.sched.config);
         self.value("dl_total_bw", &a.sched.dl_total_bw, &b.sched.dl_total_bw);
         self.value("futex_queues", &a.futex_queues, &b.futex_queues);

@@ -58,9 +58,21 @@ fn timers(sys: &System, f: &mut Findings) {
     }
 }
 
+/// The list of armed interval timers says what the processes say.
+fn itimers(sys: &System, f: &mut Findings) {
+    let armed = sys.kernel.signals.iter().filter(|(_, s)| s.real_timer.expires.is_some()).count();
+    let me = format_args!("itimers");
+    f.same(me, "length", sys.kernel.itimers.len(), armed, "processes whose timer is armed");
+    for (at, id) in &sys.kernel.itimers {
+        let wanted = sys.kernel.signals.get(*id).and_then(|s| s.real_timer.expires);
+        f.same(format_args!("itimer of {id:?}"), "time", Some(*at), wanted, "real_timer's");
+    }
+}
+
 pub(super) fn check(sys: &System, f: &mut Findings) {
     let k = &sys.kernel;
     timers(sys, f);
+    itimers(sys, f);
     let mut queued = Vec::new();
     for (id, s) in k.signals.iter() {
         entries(sys, Owner::Signal(id.to_bits()), &s.wait_chldexit, &mut queued, f);

@@ -13,6 +13,7 @@ use crate::kernel::ptrace::TrapAt;
 use crate::kernel::ptrace::stop::trap_at;
 use crate::kernel::sched::Chooser;
 use crate::kernel::sched::core::{self as sched, text};
+use crate::kernel::signal::Jobctl;
 use crate::kernel::signal::deliver::WayOut;
 use crate::kernel::system::System;
 use crate::kernel::task::{TaskId, TaskState};
@@ -26,6 +27,7 @@ pub fn run_to_death(sys: &mut System, task: TaskId) {
         resume(sys, task);
         if let Some(TrapAt::Exit(_)) = trap_at(sys, task) {
             // Linux's caller would sleep until the tracer has had its look.
+            sys.task_mut(task).jobctl &= !Jobctl::TRACED.bits();
             sched::try_to_wake_up(sys, task, TaskState::__TASK_TRACED);
             resume(sys, task);
         }

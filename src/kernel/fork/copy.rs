@@ -297,6 +297,7 @@ pub fn copy_signal(
             rlim: o.rlim,
             dead_threads: Default::default(),
             children_usage: Default::default(),
+            real_timer: Default::default(),
             oom_score_adj: o.oom_score_adj,
             oom_score_adj_min: o.oom_score_adj_min,
         };

@@ -23,6 +23,7 @@ use crate::abi::{SigSet, Signal};
 use crate::base::Id;
 use crate::base::cow::{self, Arc};
 use crate::kernel::cred::UserId;
+use crate::kernel::itimer::RealTimer;
 use crate::kernel::pid::PidId;
 use crate::kernel::system::System;
 use crate::kernel::task::{ListHead, TaskId, TaskList};
@@ -221,6 +222,8 @@ pub struct SignalStruct {
     pub dead_threads: Rusage,
     /// Usage of children waited for (`cutime` and so on).
     pub children_usage: Rusage,
+    /// ITIMER_REAL.
+    pub real_timer: RealTimer,
     /// OOM score adjustment, -1000 to 1000.
     pub oom_score_adj: i32,
     /// Lowest adjustment without CAP_SYS_RESOURCE.

@@ -19,6 +19,7 @@ use crate::abi::signal::si_code;
 use crate::abi::structs::SigInfo;
 use crate::abi::{SigSet, Signal};
 use crate::kernel::cred::UserId;
+use crate::kernel::itimer;
 use crate::kernel::pid::PidType;
 use crate::kernel::signal::send::signal_wake_up;
 use crate::kernel::system::System;
@@ -154,6 +155,9 @@ pub fn dequeue_signal(sys: &mut System, task: TaskId, mask: SigSet) -> Option<(S
         found = next_signal(shared.get(sys), mask).map(|s| (s, shared, PidType::Tgid));
     }
     let taken = found.map(|(sig, queue, ty)| (collect_signal(sys, sig, queue), ty));
+    if taken.is_some_and(|(info, _)| info.si_signo == Signal::SIGALRM) {
+        itimer::rearm(sys, task);
+    }
     recalc_sigpending(sys, task);
     if let Some((info, _)) = &taken
         && SigSet::STOP.contains(info.si_signo)

@@ -27,6 +27,7 @@ use crate::abi::ptrace::{SyscallInfo, UserRegs};
 use crate::abi::structs::{CloneArgs, Rusage, SigInfo};
 use crate::abi::{CapSet, Errno, SigSet};
 use crate::kernel::error::SysError;
+use crate::kernel::itimer::Itimerval;
 use crate::kernel::signal::{Rlimit, SigAction};
 use crate::kernel::task::TaskId;
 
@@ -50,6 +51,8 @@ pub enum Payload {
     SigAction(SigAction),
     /// A timespec: seconds and nanoseconds.
     Timespec(i64, i64),
+    /// An interval timer: value and interval, seconds and microseconds each.
+    Itimer([i64; 4]),
     /// A signal set.
     SigSet(SigSet),
     /// A signal set, and how long to wait: seconds and nanoseconds.
@@ -166,6 +169,8 @@ pub enum Out {
     Number(u64),
     /// sigaltstack: sp, flags, size.
     AltStack(u64, u32, u64),
+    /// What an interval timer has left, and its interval.
+    Itimer(Itimerval),
     /// ptrace: all registers.
     UserRegs(Box<UserRegs>),
     /// ptrace: a system call.

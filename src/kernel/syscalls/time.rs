@@ -1,13 +1,14 @@
 //! System calls: time. Handlers decode arguments; the verbs live elsewhere.
 //!
 //! Linux: kernel/time/{hrtimer,posix-timers,time}.c.
-//! Left out: setting clocks; timers that send signals.
+//! Left out: setting clocks; POSIX timers.
 
 use super::table::{Syscall, row};
 use super::{Call, Out, Payload};
 use crate::kernel::error::{SysError, SysResult};
-use crate::kernel::mm::uaccess::copy_from_user;
-use crate::kernel::nanosleep::{self, Clock, timespec_to_ns};
+use crate::kernel::itimer::{self, Itimerval};
+use crate::kernel::mm::uaccess::{copy_from_user, copy_to_user};
+use crate::kernel::nanosleep::{self, Clock, NSEC_PER_SEC, timespec_to_ns};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 use crate::traced;
@@ -16,6 +17,13 @@ use crate::traced;
 pub const CALLS: &[Syscall] = &[
     row(35, "nanosleep", &["rqtp", "rmtp"], sys_nanosleep)
         .noting("ends at its time exactly: there is no slack"),
+    row(36, "getitimer", &["which", "value"], sys_getitimer)
+        .partly("ITIMER_REAL; the timers of processor time are refused"),
+    row(37, "alarm", &["seconds"], sys_alarm),
+    row(38, "setitimer", &["which", "value", "ovalue"], sys_setitimer)
+        .partly("ITIMER_REAL; the timers of processor time are refused"),
+    row(96, "gettimeofday", &["tv", "tz"], sys_gettimeofday)
+        .noting("the time zone is that of Greenwich"),
     row(219, "restart_syscall", &[], sys_restart_syscall),
     row(228, "clock_gettime", &["which_clock", "tp"], sys_clock_gettime)
         .partly("not the clocks of processor time; the coarse ones are as fine as the others"),
@@ -45,6 +53,64 @@ pub(super) fn get_timespec(
         }
     };
     timespec_to_ns(sec, nsec, function)
+}
+
+/// Stores times as timevals, value by value.
+fn put_timevals(sys: &mut System, t: TaskId, addr: u64, ns: &[u64]) -> Result<(), SysError> {
+    let words = ns.iter().flat_map(|ns| [ns / NSEC_PER_SEC, ns % NSEC_PER_SEC / 1_000]);
+    let bytes: Vec<u8> = words.flat_map(u64::to_le_bytes).collect();
+    copy_to_user(sys, t, addr, &bytes)
+}
+
+fn sys_getitimer(sys: &mut System, t: TaskId, call: &Call) -> SysResult {
+    itimer::check_which(call.args[0], "getitimer")?;
+    let now = itimer::do_getitimer(sys, t);
+    if !call.wants_out(1) {
+        put_timevals(sys, t, call.args[1], &[now.interval, now.value])?;
+    }
+    sys.set_out(t, Out::Itimer(now));
+    Ok(0)
+}
+
+fn sys_setitimer(sys: &mut System, t: TaskId, call: &Call) -> SysResult {
+    let [which, new, old, ..] = call.args;
+    let words = match call.payload {
+        Payload::Itimer([value, value_us, interval, interval_us]) => {
+            [interval, interval_us, value, value_us]
+        }
+        _ if new == 0 => [0; 4],
+        _ => {
+            let mut bytes = [0; 32];
+            copy_from_user(sys, t, new, &mut bytes)?;
+            let (words, _) = bytes.as_chunks::<8>();
+            std::array::from_fn(|i| i64::from_le_bytes(words[i]))
+        }
+    };
+    let value = itimer::timeval_to_ns(words[2], words[3])?;
+    let interval = itimer::timeval_to_ns(words[0], words[1])?;
+    itimer::check_which(which, "setitimer")?;
+    let was = traced!(sys, itimer::do_setitimer(t, Itimerval { value, interval }));
+    if old != 0 {
+        put_timevals(sys, t, old, &[was.interval, was.value])?;
+    }
+    sys.set_out(t, Out::Itimer(was));
+    Ok(0)
+}
+
+fn sys_alarm(sys: &mut System, t: TaskId, call: &Call) -> SysResult {
+    Ok(traced!(sys, itimer::alarm(t, call.args[0] as u32)))
+}
+
+fn sys_gettimeofday(sys: &mut System, t: TaskId, call: &Call) -> SysResult {
+    let now = Clock::Realtime.now(sys);
+    if call.args[0] != 0 {
+        put_timevals(sys, t, call.args[0], &[now])?;
+    }
+    if call.args[1] != 0 {
+        copy_to_user(sys, t, call.args[1], &[0; 8])?;
+    }
+    sys.set_out(t, Out::Number(now / 1_000));
+    Ok(0)
 }
 
 fn sys_nanosleep(sys: &mut System, t: TaskId, call: &Call) -> SysResult {

@@ -239,11 +239,14 @@ fn waited(call: &str, linux: &WaitInfo, model: &WaitInfo, both: Both) -> bool {
     // CPU times and counters are the host's; `task` and `global_pid` the model's.
     let WaitInfo { task: _, global_pid: _, rusage: _, pid, status: s, si_code, si_status, uid } =
         linux;
-    both.pid(i64::from(*pid), i64::from(model.pid))
-        && status(call, *s, model.status)
-        && code(call, *si_code, model.si_code)
+    let same = both.pid(i64::from(*pid), i64::from(model.pid)) && status(call, *s, model.status);
+    // wait4 tells no more; its other fields are derived from the status.
+    if call == "wait4" {
+        return same;
+    }
+    same && code(call, *si_code, model.si_code)
         && *si_status == model.si_status
-        && (*uid == model.uid || varies(call, Part::Uid))
+        && *uid == model.uid
 }
 
 fn siginfo(linux: &SigInfo, model: &SigInfo, both: Both) -> bool {

@@ -51,6 +51,7 @@ const KINDS: &[&FlagKind] = &[
     &kinds::SI_CODE,
     &kinds::FUTEX,
     &kinds::CLOCK,
+    &kinds::ITIMER,
     &kinds::TIMER,
 ];
 

@@ -296,12 +296,19 @@ pub(super) static CLOCK: FlagKind = kind(
     ],
     Style::Value,
 );
+/// ITIMER_*.
+pub(super) static ITIMER: FlagKind = kind(
+    "interval timers",
+    &[("ITIMER_REAL", 0), ("ITIMER_VIRTUAL", 1), ("ITIMER_PROF", 2)],
+    Style::Value,
+);
+
 /// TIMER_*.
 pub(super) static TIMER: FlagKind =
     kind("flags of clock_nanosleep", &[("TIMER_ABSTIME", 1)], Style::Bits);
 
 /// All of them.
-static KINDS: [&FlagKind; 31] = [
+static KINDS: [&FlagKind; 32] = [
     &SIGNAL,
     &CLONE,
     &WAIT,
@@ -332,6 +339,7 @@ static KINDS: [&FlagKind; 31] = [
     &SI_CODE,
     &FUTEX,
     &CLOCK,
+    &ITIMER,
     &TIMER,
 ];
 

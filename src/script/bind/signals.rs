@@ -4,7 +4,7 @@
 //! makes the task do then is what the handler does, and `t.sigreturn()` ends
 //! it.
 //!
-//! Left out: signalfd and timers, which the kernel does not model.
+//! Left out: signalfd and POSIX timers, which the kernel does not model.
 
 use rhai::{Dynamic, Map, NativeCallContext};
 

@@ -1,16 +1,16 @@
 //! Time as a task sees it: sleeping, and reading the clocks. Times are numbers
 //! of nanoseconds.
 //!
-//! Left out: alarms and timers, which the kernel does not model.
+//! Left out: POSIX timers, which the kernel does not model.
 
-use rhai::{Dynamic, NativeCallContext};
+use rhai::{Dynamic, Map, NativeCallContext};
 
 use super::args;
-use super::door::{self, NOTHING, OUT_NUMBER, nr};
+use super::door::{self, NOTHING, NUMBER, OUT_NUMBER, nr};
 use super::registry::{Book, Raised, functions};
 use super::task::Task;
 use crate::kernel::nanosleep::NSEC_PER_SEC;
-use crate::kernel::syscalls::{Call, Payload};
+use crate::kernel::syscalls::{Call, Out, Payload};
 use crate::script::errors::ScriptError;
 
 type Ctx<'a> = NativeCallContext<'a>;
@@ -46,6 +46,34 @@ pub(super) fn clock_nanosleep(
     Ok(Call::with(nr("clock_nanosleep"), &words, time))
 }
 
+/// setitimer(2) of ITIMER_REAL with times in ns.
+pub(super) fn setitimer(
+    which: &Dynamic,
+    value: &Dynamic,
+    interval: &Dynamic,
+) -> Result<Call, ScriptError> {
+    let which = args::word("setitimer: which", which)?;
+    let words = |what, ns: &Dynamic| {
+        let ns = args::word(what, ns)? as i64;
+        // A fraction of a microsecond is not lost: the timer would be off.
+        let us = ns.div_euclid(1_000) + i64::from(ns.rem_euclid(1_000) > 0);
+        Ok::<_, ScriptError>((us.div_euclid(1_000_000), us.rem_euclid(1_000_000)))
+    };
+    let (value, interval) =
+        (words("setitimer: value", value)?, words("setitimer: interval", interval)?);
+    let payload = Payload::Itimer([value.0, value.1, interval.0, interval.1]);
+    Ok(Call::with(nr("setitimer"), &[which, 0, 0], payload))
+}
+
+/// An interval timer as a map: what is left and the interval, in ns.
+pub(super) fn itimer(out: Out) -> Dynamic {
+    let Out::Itimer(timer) = out else { return Dynamic::UNIT };
+    let mut map = Map::new();
+    map.insert("value".into(), (timer.value as i64).into());
+    map.insert("interval".into(), (timer.interval as i64).into());
+    map.into()
+}
+
 /// Registers the calls.
 pub(super) fn register(book: &mut Book) {
     fn sleep(ctx: &Ctx, t: &Task, value: &Dynamic, unit: u64) -> Raised<Dynamic> {
@@ -71,6 +99,32 @@ pub(super) fn register(book: &mut Book) {
                 let call = clock_nanosleep(&clock, &flags, &ns)?;
                 door::call(&ctx, t, &[&clock, &flags, &ns], call, NOTHING)
             };
+        /// Sends SIGALRM to the process after so many seconds, 0 for not at
+        /// all; gives how many were left of the alarm before (alarm(2)).
+        "alarm(t: Task, seconds: int) -> int" => |ctx: Ctx, t: &mut Task, n: Dynamic| {
+            door::numbers(&ctx, t, nr("alarm"), &[("seconds", &n)], NUMBER)
+        };
+        /// Sets the process's interval timer, in ns: SIGALRM after `value`, and
+        /// then every `interval`; gives #{value, interval} of before
+        /// (setitimer(2)).
+        "setitimer(t: Task, which: Flags, value: int, interval: int) -> map" =>
+            |ctx: Ctx, t: &mut Task, which: Dynamic, value: Dynamic, interval: Dynamic|
+            -> Raised<Dynamic> {
+                let call = setitimer(&which, &value, &interval)?;
+                door::call(&ctx, t, &[&which, &value, &interval], call, |_, _, out| itimer(out))
+            };
+        /// What the process's interval timer has left: #{value, interval} in ns
+        /// (getitimer(2)).
+        "getitimer(t: Task, which: Flags) -> map" =>
+            |ctx: Ctx, t: &mut Task, which: Dynamic| -> Raised<Dynamic> {
+                let id = args::word("getitimer: which", &which)?;
+                let call = Call::new(nr("getitimer"), &[id, 0]);
+                door::call(&ctx, t, &[&which], call, |_, _, out| itimer(out))
+            };
+        /// Microseconds since 1970 (gettimeofday(2)).
+        "gettimeofday(t: Task) -> int" => |ctx: Ctx, t: &mut Task| {
+            door::numbers(&ctx, t, nr("gettimeofday"), &[], OUT_NUMBER)
+        };
         /// What a clock shows, in ns (clock_gettime(2)).
         "clock_gettime(t: Task, clock: Flags) -> int" =>
             |ctx: Ctx, t: &mut Task, clock: Dynamic| -> Raised<Dynamic> {

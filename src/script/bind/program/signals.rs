@@ -1,6 +1,6 @@
 //! More calls on signals as programs make them; see `calls`.
 //!
-//! Left out: alarm(2) and timers, which the kernel does not model.
+//! Left out: POSIX timers, which the kernel does not model.
 
 use rhai::{Dynamic, Map};
 

@@ -1,7 +1,7 @@
 //! Time in programs: rows of calls that sleep, and that read the clocks. When
 //! everyone sleeps, time passes until the first one's sleep is over.
 //!
-//! Left out: alarms and timers, which the kernel does not model.
+//! Left out: POSIX timers, which the kernel does not model.
 
 use rhai::{Dynamic, NativeCallContext};
 
@@ -22,6 +22,8 @@ pub(in crate::script) fn sleep(
 ) -> Raised<Dynamic> {
     calls::call(control, ctx, &SLEEP, &[seconds])
 }
+
+const ITIMER: Give = |_, out| time::itimer(out);
 
 const TIME: Give = |ret, out| match out {
     Out::Number(ns) => (ns as i64).into(),
@@ -49,6 +51,23 @@ pub(super) const ROWS: &[Row] = rows! {
     /// (clock_nanosleep(2)).
     "clock_nanosleep(clock: Flags, flags: Flags, ns: int)" => NOTHING,
         |_, _, a| Ok((time::clock_nanosleep(&a[0], &a[1], &a[2])?, Child::Returns));
+    /// Sends SIGALRM to the process after so many seconds, 0 for not at all;
+    /// gives how many were left of the alarm before (alarm(2)).
+    "alarm(seconds: int) -> int" => NUMBER, |_, name, a| plain_call(nr("alarm"), name, a);
+    /// Sets the process's interval timer, in ns: SIGALRM after `value`, and then
+    /// every `interval`; gives #{value, interval} of before (setitimer(2)).
+    "setitimer(which: Flags, value: int, interval: int) -> map" => ITIMER,
+        |_, _, a| Ok((time::setitimer(&a[0], &a[1], &a[2])?, Child::Returns));
+    /// What the process's interval timer has left: #{value, interval} in ns
+    /// (getitimer(2)).
+    "getitimer(which: Flags) -> map" => ITIMER, |_, name, a| {
+        let id = args::word(&format!("{name}: which"), &a[0])?;
+        Ok((Call::new(nr("getitimer"), &[id, 0]), Child::Returns))
+    };
+    /// Microseconds since 1970 (gettimeofday(2)).
+    "gettimeofday() -> int" => TIME, |_, _, _| {
+        Ok((Call::new(nr("gettimeofday"), &[0, 0]), Child::Returns))
+    };
     /// What a clock shows, in ns (clock_gettime(2)).
     "clock_gettime(clock: Flags) -> int" => TIME, |_, name, a| {
         let id = args::word(&format!("{name}: clock"), &a[0])?;
