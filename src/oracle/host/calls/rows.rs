@@ -16,7 +16,6 @@ const NUMBERS: &[c_long] = &[
     libc::SYS_getpid,
     libc::SYS_gettid,
     libc::SYS_getppid,
-    libc::SYS_alarm,
     libc::SYS_getpgrp,
     libc::SYS_getpgid,
     libc::SYS_getsid,
