@@ -125,6 +125,11 @@ pub const VARIATIONS: &[Variation] = &[
         parts: &[],
     },
     Variation {
+        what: "the status of process 1 of a pid namespace that an uncaught error ends",
+        reason: "it cannot abort: on the host it exits with 134, in the model SIGABRT is forced on it",
+        parts: &[],
+    },
+    Variation {
         what: "how often a process looks that waits by looking again and again",
         reason: "the host's scheduler decides it; such a loop counts once",
         parts: &[],
