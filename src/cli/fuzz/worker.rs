@@ -15,7 +15,7 @@ use super::super::files::write_atomically;
 use super::super::{FAILED, OK, host, interrupt};
 use crate::explore::Policy;
 use crate::oracle::calls::Linux;
-use crate::oracle::compare::Outcome;
+use crate::oracle::compare::{Ended, Outcome};
 use crate::oracle::fuzz::{Coverage, Features, Program, generate, shrink};
 use crate::oracle::judge::{Bench, By, Decision, Did, Effort};
 use crate::oracle::{self, End, Refused};
@@ -28,6 +28,8 @@ const EFFORT: Effort = Effort { first: 24, states: 1_500 };
 
 /// Questions asked while one program is made small.
 const MOST_CUTS: u32 = 1500;
+/// Most of them that end by a limit on the host: each takes its whole time.
+const MOST_SLOW: u32 = 12;
 /// Programs between two signs of life.
 const OFTEN: usize = 16;
 /// How often the host is asked again when it seems to differ: what it does
@@ -171,18 +173,24 @@ impl Worker {
 
     /// The smallest program found that still differs.
     fn small(&self, program: Program) -> (Program, Option<Verdict>) {
-        let mut last = None;
-        let small = shrink(program.clone(), MOST_CUTS, |candidate| match self.compare(candidate) {
-            Ok(verdict) if verdict.decision == Decision::Different => {
-                last = Some(verdict);
-                Ok(true)
+        let mut last: Option<(Program, Verdict)> = None;
+        let mut slow = 0;
+        // How it ends does not matter: the last one that differs is kept.
+        let _ = shrink(program.clone(), MOST_CUTS, |candidate| match self.compare(candidate) {
+            Ok(verdict) => {
+                slow += u32::from(verdict.linux.ended == Ended::Limit);
+                let differs = verdict.decision == Decision::Different;
+                if differs {
+                    last = Some((candidate.clone(), verdict));
+                }
+                if slow > MOST_SLOW { Err(()) } else { Ok(differs) }
             }
-            Ok(_) | Err(Not::Refused(_) | Not::Broken(_)) => Ok(false),
+            Err(Not::Refused(_) | Not::Broken(_)) => Ok(false),
             Err(Not::Stopped) => Err(()),
         });
-        match small {
-            Ok(small) => (small, last),
-            Err(()) => (program, None),
+        match last {
+            Some((small, verdict)) => (small, Some(verdict)),
+            None => (program, None),
         }
     }
 
@@ -221,7 +229,8 @@ impl Worker {
                 let parted = parted.map(|p| p.report(case.control));
                 let (linux, model) = (linux.outcome, model.clone());
                 verdict = Some(Verdict { decision, linux, model, by, parted });
-                if decision == Decision::Equal {
+                let slow = verdict.as_ref().is_some_and(|v| v.linux.ended == Ended::Limit);
+                if decision == Decision::Equal || slow {
                     break;
                 }
             }
