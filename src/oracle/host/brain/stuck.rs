@@ -35,7 +35,8 @@ impl Brain<'_> {
         match seen.state {
             'T' | 't' | 'Z' | 'X' => true,
             'S' => !top.is_some_and(|f| f.timed),
-            // A parent in vfork.
+            // A parent in vfork; a thread that execs, until the others are gone.
+            'D' if nr == Some(libc::SYS_execve) => true,
             'D' => top.is_some_and(|f| f.kind == Kind::Create) && nr.is_some(),
             _ => false,
         }
