@@ -31,6 +31,7 @@ pub mod futex;
 mod init_task;
 pub mod inject;
 pub mod itimer;
+pub mod kthread;
 pub mod list;
 pub mod mm;
 pub mod nanosleep;

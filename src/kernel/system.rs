@@ -14,6 +14,7 @@ use crate::kernel::fs::inode::Inode;
 use crate::kernel::fs::pipe::Pipe;
 use crate::kernel::fs::{File, FilesStruct, FsStruct, InodeId};
 use crate::kernel::inject::Inject;
+use crate::kernel::kthread::{KthreadCaller, KthreadCreateInfo};
 use crate::kernel::mm::{AnonVma, MmId, MmStruct};
 use crate::kernel::nsproxy::{Namespace, Nsproxy, UserNamespace, UserNsId};
 use crate::kernel::pid::Pid;
@@ -104,6 +105,12 @@ pub struct Kernel {
     pub pipes: Arena<Pipe>,
     /// All completions.
     pub completions: Arena<Completion>,
+    /// Wait queues that the functions of kernel threads share.
+    pub wait_queues: Arena<WaitQueueHead>,
+    /// What kthreadd is asked for.
+    pub kthread_create_list: VecDeque<KthreadCreateInfo>,
+    /// Calls of the director that wait for a kernel thread, or did.
+    pub kthread_callers: Vec<KthreadCaller>,
 
     /// Thread group leaders, from init_task (`init_task.tasks`).
     pub task_list: ListHead,

@@ -24,6 +24,7 @@ use crate::base::{Arena, Id, Pfn, VirtAddr};
 use crate::kernel::cgroup::CgroupId;
 use crate::kernel::cred::CredId;
 use crate::kernel::fs::{FileId, FilesId, FsId};
+use crate::kernel::kthread::Kthread;
 use crate::kernel::mm::MmId;
 use crate::kernel::nanosleep::RestartBlock;
 use crate::kernel::nsproxy::NsproxyId;
@@ -389,6 +390,8 @@ pub struct TaskStruct {
     pub restart_block: RestartBlock,
     /// Set while it sleeps in rt_sigtimedwait(2).
     pub sigtimedwait: Option<Box<SigTimedWait>>,
+    /// `worker_private` of a kernel thread: its `struct kthread`.
+    pub kthread: Option<Box<Kthread>>,
     /// Signals for this thread alone.
     pub pending: SigPending,
     /// TIF_SIGPENDING.

@@ -47,9 +47,24 @@ impl WaitQueueHead {
     }
 }
 
+/// The name of a queue of a kernel thread's function.
+pub type WaitQueueId = Id<WaitQueueHead>;
+
+/// Where a completion lies, and so how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum CompletionOwner {
+    /// On the stack of the creator of a vfork child.
+    #[default]
+    Vfork,
+    /// In the kernel's data (DECLARE_COMPLETION): for good.
+    Static,
+}
+
 /// `struct completion`: a counter with a queue.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Completion {
+    /// Where it lies.
+    pub owner: CompletionOwner,
     /// Completions not yet consumed.
     pub done: u32,
     /// Who waits.

@@ -44,6 +44,7 @@ use crate::kernel::cred::Cred;
 use crate::kernel::fs::inode::Inode;
 use crate::kernel::fs::pipe::Pipe;
 use crate::kernel::fs::{File, FilesStruct, FsStruct};
+use crate::kernel::kthread::KthreadCaller;
 use crate::kernel::mm::MmStruct;
 use crate::kernel::nsproxy::{Namespace, Nsproxy, UserNamespace};
 use crate::kernel::pid::Pid;
@@ -51,7 +52,7 @@ use crate::kernel::pid_namespace::PidNamespace;
 use crate::kernel::signal::{SighandStruct, SignalStruct};
 use crate::kernel::system::{Kernel, System};
 use crate::kernel::task::TaskStruct;
-use crate::kernel::wait_queue::{Completion, FutexKind, WaitQueueHead};
+use crate::kernel::wait_queue::{Completion, CompletionOwner, FutexKind, WaitQueueHead};
 use crate::session::program::Programs;
 use crate::session::program::identity::printed;
 
@@ -126,6 +127,7 @@ objects! {
     inodes: Inode;
     pipes: Pipe;
     completions: Completion;
+    wait_queues: WaitQueueHead;
 }
 
 /// Says where objects of a kind live.
@@ -229,6 +231,7 @@ impl Canon<'_> {
             futex_queues,
             timers,
             itimers,
+            kthread_callers,
             sched,
             console,
             oops: _,
@@ -253,6 +256,9 @@ impl Canon<'_> {
             inodes: _,
             pipes: _,
             completions: _,
+            wait_queues,
+            // Empty between calls.
+            kthread_create_list: _,
             task_list: _,
             // The same in all states of one exploration.
             init_task: _,
@@ -300,6 +306,18 @@ impl Canon<'_> {
         self.put(todo.len());
         for task in todo {
             self.id(*task);
+        }
+        // What the functions of kernel threads may use, whoever does.
+        for (id, _) in wait_queues.iter() {
+            self.id(id);
+        }
+        let completions = self.sys.kernel.completions.iter();
+        for (id, _) in completions.filter(|(_, c)| c.owner == CompletionOwner::Static) {
+            self.id(id);
+        }
+        for KthreadCaller { kthread, asks, result } in kthread_callers {
+            self.id(*kthread);
+            self.put((asks, result));
         }
         self.describe_all();
         let mut waits: Vec<_> = futex_queues

@@ -3,23 +3,42 @@
 //! Left out: times, scheduler accounting, processor state; see `state`.
 
 use super::{Canon, Object, lives_in};
+use crate::kernel::kthread::{At, Kthread};
 use crate::kernel::pid::PidId;
 use crate::kernel::ptrace::{Trap, TrapAt};
 use crate::kernel::syscalls::{Call, Payload};
 use crate::kernel::task::{Interrupted, Leaving, Resume, TaskList, TaskStruct};
-use crate::kernel::wait_queue::{Completion, Wait, WaitOn};
+use crate::kernel::wait_queue::{Completion, Wait, WaitOn, WaitQueueHead};
 
 impl Object for Completion {
     lives_in!(completions);
 
     fn describe(&self, c: &mut Canon<'_>) {
-        let Completion { done, wait } = self;
-        c.put(done);
+        let Completion { owner, done, wait } = self;
+        c.put((owner, done));
         c.queue(wait);
     }
 }
 
+impl Object for WaitQueueHead {
+    lives_in!(wait_queues);
+
+    fn describe(&self, c: &mut Canon<'_>) {
+        c.queue(self);
+    }
+}
+
 impl Canon<'_> {
+    fn kthread(&mut self, kthread: Option<&Kthread>) {
+        self.put(kthread.is_some());
+        let Some(Kthread { flags, at, result }) = kthread else { return };
+        self.put((flags, result, std::mem::discriminant(at)));
+        if let At::Completion(id, state) = at {
+            self.id(*id);
+            self.put(state.bits());
+        }
+    }
+
     fn call(&mut self, call: &Call) {
         let Call { nr, args, payload, serial: _ } = call;
         self.put((nr, args));
@@ -133,6 +152,7 @@ impl Object for TaskStruct {
             saved_sigmask,
             restart_block,
             sigtimedwait,
+            kthread,
             pending,
             sigpending,
             sas_ss_sp,
@@ -224,6 +244,7 @@ impl Object for TaskStruct {
         if sigtimedwait.is_some() {
             c.print(sigtimedwait);
         }
+        c.kthread(kthread.as_deref());
         c.pending(pending);
         c.put(resume.is_some());
         if let Some(resume) = resume {

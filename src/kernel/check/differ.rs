@@ -80,6 +80,9 @@ impl Differ {
             inodes: _,
             pipes: _,
             completions: _,
+            wait_queues: _,
+            kthread_create_list: _,
+            kthread_callers: _,
             task_list: _,
             init_task: _,
             init_process: _,
@@ -144,6 +147,9 @@ impl Differ {
         self.objects("inode", &a.inodes, &b.inodes, |_| {});
         self.objects("pipe", &a.pipes, &b.pipes, |_| {});
         self.objects("completion", &a.completions, &b.completions, |_| {});
+        self.objects("wait queue", &a.wait_queues, &b.wait_queues, |_| {});
+        self.value("kthread_create_list", &a.kthread_create_list, &b.kthread_create_list);
+        self.value("kthread_callers", &a.kthread_callers, &b.kthread_callers);
         self.value("uidhash", &a.uidhash, &b.uidhash);
         self.value("task_list", &a.task_list, &b.task_list);
         self.value("contained", &a.contained, &b.contained);

@@ -12,6 +12,7 @@
 //! queue; the tree has tests of its own.
 
 use super::{Findings, Named, is_idle};
+use crate::kernel::kthread::At;
 use crate::kernel::sched::SchedClass;
 use crate::kernel::sched::cfs_rq::key_of;
 use crate::kernel::sched::core::is_queued;
@@ -59,7 +60,9 @@ fn membership(sys: &System, id: TaskId, t: &TaskStruct, times: u32, f: &mut Find
         return;
     }
     let waits = t.dl.as_ref().is_some_and(|dl| dl.dl_throttled);
-    let able = t.__state == TaskState::RUNNING && t.exit_state.is_empty();
+    // A kernel thread may have said how it will sleep, and not sleep yet.
+    let soon = t.on_rq && t.kthread.as_ref().is_some_and(|k| k.at == At::Function);
+    let able = (t.__state == TaskState::RUNNING || soon) && t.exit_state.is_empty();
     if able && t.on_rq {
         let expected = !t.throttled && !waits;
         f.same(format_args!("{me}"), "queued", queued, expected, "it can run");

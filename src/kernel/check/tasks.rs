@@ -6,6 +6,7 @@
 //! 0            RUNNING                            on a run queue, no wait
 //! 0            INTERRUPTIBLE UNINTERRUPTIBLE      a wait in this state
 //!              KILLABLE                           (kthreadd: none)
+//! 0            PARKED IDLE                        kernel threads only
 //! 0            STOPPED                            JOBCTL_STOPPED
 //! 0            TRACED                             JOBCTL_TRACED, a trap, a tracer
 //! ZOMBIE DEAD  DEAD                               nothing but ids and creds
@@ -15,6 +16,7 @@
 //! Left out: run queues (`queues`).
 
 use super::{Findings, Named, is_hashed, is_idle};
+use crate::kernel::kthread::{Asks, At, KthreadCaller};
 use crate::kernel::signal::Jobctl;
 use crate::kernel::system::System;
 use crate::kernel::task::{PF, TaskId, TaskState, TaskStruct};
@@ -98,6 +100,8 @@ fn states(sys: &System, id: TaskId, t: &TaskStruct, f: &mut Findings) {
         rule(t.trap.is_none(), "trap", &t.trap, "none: the dead do not stop");
         return;
     }
+    let kthread = t.kthread.is_none() || t.flags.contains(PF::KTHREAD) && t.mm.is_none();
+    rule(kthread, "kthread", &t.kthread, "none: it is a user task");
     rule(!t.flags.contains(PF::EXITING), "flags", &t.flags, "without PF_EXITING, it lives");
     let s = t.__state;
     if s == TaskState::RUNNING {
@@ -111,6 +115,20 @@ fn states(sys: &System, id: TaskId, t: &TaskStruct, f: &mut Findings) {
             "none, or the task is in todo to finish it",
         );
         return;
+    }
+    if let Some(k) = t.kthread.as_deref() {
+        if t.on_rq && k.at == At::Function {
+            // It has said how it will sleep, and has not called schedule yet.
+            return;
+        }
+        let fits = match k.at {
+            At::Kernel => s == TaskState::INTERRUPTIBLE,
+            At::Start => s == TaskState::UNINTERRUPTIBLE,
+            At::Park => s == TaskState::PARKED,
+            At::Completion(_, state) => s == state,
+            At::Function => s != TaskState::PARKED,
+        };
+        rule(fits, "__state", &s, "that of the function it sleeps in");
     }
     rule(!t.on_cpu, "on_cpu", &t.on_cpu, "false for a task that sleeps");
     rule(!t.on_rq, "on_rq", &t.on_rq, "false for a task that sleeps");
@@ -127,15 +145,12 @@ fn states(sys: &System, id: TaskId, t: &TaskStruct, f: &mut Findings) {
         return;
     }
     let sleeps = [TaskState::INTERRUPTIBLE, TaskState::UNINTERRUPTIBLE, TaskState::KILLABLE];
-    rule(sleeps.contains(&s), "__state", &s, "a state a living task can rest in");
+    let kthread = t.flags.contains(PF::KTHREAD);
+    let odd = kthread && [TaskState::PARKED, TaskState::IDLE].contains(&s);
+    rule(odd || sleeps.contains(&s), "__state", &s, "a state a living task can rest in");
     match &t.resume {
         Some(r) => rule(s == r.wait.state, "__state", &s, "that of the call it waits in"),
-        None => rule(
-            t.flags.contains(PF::KTHREAD),
-            "resume",
-            &"none",
-            "the call that a sleeping user task waits in",
-        ),
+        None => rule(kthread, "resume", &"none", "the call that a sleeping user task waits in"),
     }
 }
 
@@ -143,8 +158,10 @@ fn states(sys: &System, id: TaskId, t: &TaskStruct, f: &mut Findings) {
 /// took the stack.
 fn usage(sys: &System, id: TaskId, t: &TaskStruct, f: &mut Findings) {
     let me = Named(id, t);
-    let recounted = u32::from(is_hashed(sys, id, t)) + u32::from(t.stack.is_some());
-    let holders = "the lists, and the scheduler while it has a stack";
+    let stops = |c: &&KthreadCaller| c.kthread == id && c.asks == Asks::Stop && c.result.is_none();
+    let stoppers = sys.kernel.kthread_callers.iter().filter(stops).count() as u32;
+    let recounted = u32::from(is_hashed(sys, id, t)) + u32::from(t.stack.is_some()) + stoppers;
+    let holders = "the lists, the scheduler while it has a stack, kthread_stop";
     f.count(format_args!("{me}"), "usage", t.usage, recounted, holders);
 }
 

@@ -7,10 +7,11 @@
 //! Linux: kernel/sched/wait.c. Left out: whether anyone will ever wake them.
 
 use super::{Findings, Named};
+use crate::kernel::kthread::At;
 use crate::kernel::ptrace::TrapAt;
 use crate::kernel::system::System;
 use crate::kernel::task::{TaskId, TaskState, TaskStruct};
-use crate::kernel::wait_queue::{FutexKey, WaitOn, WaitQueueHead};
+use crate::kernel::wait_queue::{CompletionOwner, FutexKey, WaitOn, WaitQueueHead};
 
 /// What a queue belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +19,8 @@ enum Owner {
     /// `signal->wait_chldexit`.
     Signal(u64),
     Completion(u64),
+    /// Of the functions of kernel threads.
+    Queue(u64),
     PipeRead(u64),
     PipeWrite(u64),
     Pid(u64),
@@ -79,6 +82,9 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
     }
     for (id, c) in k.completions.iter() {
         entries(sys, Owner::Completion(id.to_bits()), &c.wait, &mut queued, f);
+        if c.owner == CompletionOwner::Static {
+            continue;
+        }
         let waits = |on| matches!(on, Some(WaitOn::Vfork(c)) if c == id);
         // Or it will wait, when its tracer has seen the child.
         let will = |t: &TaskStruct| {
@@ -99,6 +105,16 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
             children as i64,
             "children that will complete it",
         );
+    }
+    for (id, q) in k.wait_queues.iter() {
+        entries(sys, Owner::Queue(id.to_bits()), q, &mut queued, f);
+    }
+    for (id, t) in k.tasks.iter() {
+        let Some(At::Completion(c, _)) = t.kthread.as_ref().map(|k| k.at) else { continue };
+        let owner = Owner::Completion(c.to_bits());
+        let times = queued.iter().filter(|q| **q == (id, owner)).count();
+        let me = format_args!("{}", Named(id, t));
+        f.rule(times == 1, me, "places on the completion", format_args!("{times}"), "1");
     }
     for (id, p) in k.pipes.iter() {
         entries(sys, Owner::PipeRead(id.to_bits()), &p.rd_wait, &mut queued, f);
@@ -154,6 +170,23 @@ fn entries(
             f.exists(false, me, "entry", format_args!("{:?}", e.task));
             continue;
         };
+        if let Some(kthread) = &t.kthread {
+            // Its function may be on several queues, and run.
+            let fits = match owner_of {
+                Owner::Queue(_) => {
+                    !t.is_dead()
+                        && matches!(kthread.at, At::Function | At::Park | At::Completion(..))
+                }
+                Owner::Completion(c) => {
+                    matches!(kthread.at, At::Completion(id, _) if id.to_bits() == c)
+                }
+                _ => false,
+            };
+            let who = format_args!("{}", Named(e.task, t));
+            f.rule(fits, me, "entry", who, "a kernel thread that waits on it");
+            queued.push((e.task, owner_of));
+            continue;
+        }
         let waits = t.resume.as_ref().map(|r| r.wait);
         let fits = waits.is_some_and(|w| owner(w.on) == Some(owner_of));
         f.rule(fits, me, "entry", format_args!("{}", Named(e.task, t)), "a task that waits on it");

@@ -9,6 +9,7 @@ use super::leave::{exit_to_user_mode, go_on};
 use super::regs::enter_from_user;
 use super::{Entered, after_entry_stop, run};
 use crate::kernel::exit;
+use crate::kernel::kthread;
 use crate::kernel::ptrace::TrapAt;
 use crate::kernel::ptrace::stop::trap_at;
 use crate::kernel::sched::Chooser;
@@ -72,6 +73,9 @@ pub fn resume_picked(sys: &mut System, task: TaskId) {
 /// Lets one task go on; nothing happens to one that has nothing to do.
 fn resume(sys: &mut System, task: TaskId) {
     let Some(t) = sys.kernel.tasks.get(task) else { return };
+    if t.kthread.is_some() && !t.is_dead() && t.__state == TaskState::RUNNING {
+        return kthread::go_on(sys, task);
+    }
     if t.is_dead() || t.__state != TaskState::RUNNING || t.mm.is_none() && t.resume.is_none() {
         return;
     }

@@ -148,6 +148,7 @@ pub fn dup_task_struct(
         default_timer_slack_ns: o.timer_slack_ns,
         restart_block: RestartBlock::None,
         sigtimedwait: None,
+        kthread: args.kthread.then(Box::default),
         thread: ThreadStruct { ret_from_fork: true, ..o.thread },
         regs: o.regs,
         orig_ax: o.orig_ax,

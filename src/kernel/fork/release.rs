@@ -7,6 +7,7 @@
 use super::copy;
 use crate::kernel::cred;
 use crate::kernel::futex;
+use crate::kernel::kthread;
 use crate::kernel::mm::uaccess;
 use crate::kernel::sched::core as sched;
 use crate::kernel::system::System;
@@ -32,6 +33,7 @@ pub fn mm_release(sys: &mut System, task: TaskId) {
         sched::complete(sys, done);
         sys.log.leave("complete_vfork_done");
     }
+    kthread::exited(sys, task);
     sys.log.leave("mm_release");
 }
 

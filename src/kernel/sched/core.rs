@@ -26,7 +26,7 @@ use crate::kernel::entry;
 use crate::kernel::fork;
 use crate::kernel::mm;
 use crate::kernel::system::System;
-use crate::kernel::task::{THREAD_SIZE, TaskId, TaskState, TaskStruct};
+use crate::kernel::task::{PF, THREAD_SIZE, TaskId, TaskState, TaskStruct};
 use crate::machine::Ring;
 use crate::trace::EventKind;
 
@@ -292,6 +292,13 @@ pub fn run_on_cpu(sys: &mut System, task: TaskId) {
     }
 }
 
+/// Whether a task that leaves its processor sleeps. A kernel thread that has
+/// set its state and not called `schedule` yet is preempted only.
+fn sleeps(t: &TaskStruct) -> bool {
+    let preempted = t.flags.contains(PF::KTHREAD) && t.on_rq;
+    t.__state != TaskState::RUNNING && !preempted
+}
+
 /// Switches a processor from its current task to `next`.
 /// Precondition: `next` may run and is on no other processor.
 pub fn context_switch(sys: &mut System, cpu: u32, next: TaskId) {
@@ -306,7 +313,7 @@ pub fn context_switch(sys: &mut System, cpu: u32, next: TaskId) {
     }
     let msrs = &sys.machine.cpus[c].msrs;
     let (fsbase, gsbase, sp) = (msrs.fs_base, msrs.kernel_gs_base, sys.machine.cpus[c].regs.sp);
-    let sleeps = sys.task(prev).__state != TaskState::RUNNING;
+    let sleeps = sleeps(sys.task(prev));
     if sleeps {
         deactivate_task(sys, prev);
     }
@@ -399,7 +406,7 @@ pub fn schedule(sys: &mut System, cpu: u32) {
     if sys.kernel.sched.chooser != Chooser::Scheduler {
         return leave_processor(sys, cpu);
     }
-    if sys.task(prev).__state != TaskState::RUNNING {
+    if sleeps(sys.task(prev)) {
         deactivate_task(sys, prev);
     }
     let mut next = pick_next_task(sys, cpu);

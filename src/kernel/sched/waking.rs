@@ -12,6 +12,7 @@ use super::entity::SchedClass;
 use super::fair::Enqueue;
 use super::{Chooser, FairPolicy, balance, cfs};
 use crate::kernel::entry;
+use crate::kernel::kthread;
 use crate::kernel::system::System;
 use crate::kernel::task::{TaskId, TaskState};
 use crate::kernel::wait_queue::{CompletionId, WaitOn, WaitQueueHead};
@@ -24,7 +25,10 @@ pub fn try_to_wake_up(sys: &mut System, task: TaskId, mask: TaskState) -> bool {
         return false;
     }
     t.__state = TaskState::RUNNING;
-    let busy = t.resume.is_some() || t.sigpending || t.trap.is_some();
+    let busy = t.resume.is_some()
+        || t.sigpending
+        || t.trap.is_some()
+        || t.kthread.as_deref().is_some_and(kthread::goes_on);
     if sys.kernel.sched.chooser != Chooser::Director && !sys.task(task).on_rq {
         let cpu = balance::select_wakeup(sys, task);
         balance::set_task_cpu(sys, task, cpu);
@@ -105,6 +109,7 @@ pub fn wake_up_all(sys: &mut System, on: WaitOn) {
 /// Marks a completion done once and wakes one waiter.
 pub fn complete(sys: &mut System, id: CompletionId) {
     if let Some(c) = sys.kernel.completions.get_mut(id) {
+        // One that is done for good stays so.
         c.done = c.done.saturating_add(1);
         wake_up(sys, WaitOn::Vfork(id));
     }

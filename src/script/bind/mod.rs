@@ -23,6 +23,7 @@ mod elf;
 mod files;
 mod identity;
 mod kinds;
+mod kthread;
 mod machine;
 mod memory;
 mod objects;
@@ -87,6 +88,7 @@ impl World {
         machine::register(book, self.main());
         elf::register(book);
         sched::register(book, self.main());
+        kthread::register(book);
         book.for_all();
         program::register(book, control, self.main());
         open.close();

@@ -4,6 +4,7 @@
 //! Left out: addresses; the name follows from what is waited for.
 
 use crate::abi::nr::syscall_name;
+use crate::kernel::kthread::At;
 use crate::kernel::system::System;
 use crate::kernel::task::{PF, TaskId, TaskState};
 use crate::kernel::wait_queue::WaitOn;
@@ -20,6 +21,11 @@ pub fn wchan(sys: &System, task: TaskId) -> &'static str {
     }
     if t.__state.contains(TaskState::__TASK_TRACED) {
         return "ptrace_stop";
+    }
+    match t.kthread.as_ref().map(|k| k.at) {
+        None | Some(At::Kernel) => {}
+        Some(At::Park) => return "kthread_parkme",
+        Some(At::Start | At::Function | At::Completion(..)) => return "kthread",
     }
     let Some(resume) = &t.resume else {
         return if t.flags.contains(PF::KTHREAD) { "kthreadd" } else { "-" };
