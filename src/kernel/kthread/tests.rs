@@ -142,3 +142,48 @@ fn user_tasks_and_kthreadd_are_refused() {
     let daemon = kthreadd(&sys).unwrap();
     assert!(matches!(kthread_stop(&mut sys, daemon), Err(Misuse::OfTheKernel(2, _))));
 }
+
+/// What `invariants` says when something was made wrong.
+fn broken(sys: &System, wrong: impl FnOnce(&mut System)) -> String {
+    let mut sys = sys.clone();
+    wrong(&mut sys);
+    let found = invariants(&sys).expect_err("it is wrong");
+    found.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+#[test]
+fn the_checker_sees_what_is_wrong() {
+    let w = world();
+    let mut sys = w.sys;
+    let (k, p, s) = (running(&mut sys, "k"), running(&mut sys, "p"), running(&mut sys, "s"));
+    let c = Completion { owner: CompletionOwner::Static, ..Completion::default() };
+    let c = sys.kernel.completions.insert(c);
+    wait_for_completion(&mut sys, k, c, TaskState::UNINTERRUPTIBLE).unwrap();
+    kthread_park(&mut sys, p).unwrap();
+    kthread_parkme(&mut sys, p).unwrap();
+    kthread_stop(&mut sys, s).unwrap();
+    sound(&mut sys);
+    type Wrong = fn(&mut System, TaskId, TaskId);
+    let cases: [(&str, TaskId, Wrong); 5] = [
+        ("__state is", p, |sys, p, _| sys.task_mut(p).__state = TaskState::INTERRUPTIBLE),
+        ("places on the completion is 0", k, |sys, _, _| {
+            let id = sys.kernel.completions.iter().next().expect("one was made").0;
+            sys.kernel.completions[id].wait.entries.clear();
+        }),
+        ("usage is 3", s, |sys, _, _| sys.kernel.kthread_callers.clear()),
+        ("a kernel thread that waits on it", s, |sys, s, _| {
+            let start =
+                sys.task(s).kthread.clone().map(|k| Box::new(Kthread { at: At::Start, ..*k }));
+            sys.task_mut(s).kthread = start;
+            let id = sys.kernel.wait_queues.insert(WaitQueueHead::default());
+            sys.kernel.wait_queues[id].add(s, false);
+        }),
+        ("none: it is a user task", s, |sys, s, init| {
+            sys.task_mut(init).kthread = sys.task(s).kthread.clone();
+        }),
+    ];
+    for (said, task, wrong) in cases {
+        let found = broken(&sys, |sys| wrong(sys, task, w.init));
+        assert!(found.contains(said), "{said}: {found}");
+    }
+}
