@@ -204,7 +204,9 @@ fn create_kthread(sys: &mut System, daemon: TaskId, name: &str) -> Result<TaskId
             return Err(SysError::new(Errno::EINTR, "create_kthread", why));
         }
     }
-    let Some((new, _)) = sys.kernel.new_task else {
+    // Not a task that a system call made.
+    sys.kernel.born.retain(|(creator, _)| *creator != daemon);
+    let Some((new, _)) = sys.kernel.new_task.take() else {
         return Err(SysError::new(Errno::ENOMEM, "create_kthread", "no thread was made"));
     };
     kthread(sys, new, name);

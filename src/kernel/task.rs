@@ -10,6 +10,7 @@
 //!                                                       v  |     v
 //!      INTERRUPTIBLE S   KILLABLE, UNINTERRUPTIBLE D  ---  |   EXIT_ZOMBIE Z
 //!      __TASK_STOPPED T  __TASK_TRACED t              -----+     | wait, or autoreap
+//!      PARKED P (kernel threads)                                 |
 //!                          try_to_wake_up, SIGCONT               v
 //!                                                              EXIT_DEAD X -> freed
 //! ```

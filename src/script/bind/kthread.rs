@@ -30,7 +30,7 @@ use crate::script::value::Flags;
 
 type Ctx<'a> = NativeCallContext<'a>;
 
-/// Most wait queues, completions and waiting calls of one machine.
+/// Most wait queues, completions and calls of kthread_stop in one machine.
 const MOST: usize = 4096;
 
 /// Who makes all kernel threads.
@@ -145,7 +145,7 @@ fn call(
     f: fn(&mut System, TaskId) -> Result<usize, Misuse>,
 ) -> Raised<KthreadCall> {
     together(ctx, m, t.machine())?;
-    room(m, |sys| sys.kernel.kthread_callers.len(), "calls that wait for kernel threads")?;
+    room(m, |sys| sys.kernel.kthread_callers.len(), "calls of kthread_stop and kthread_park")?;
     let number = act(ctx, m, |sys| f(sys, t.id()))?;
     Ok(KthreadCall { machine: m.clone(), number, thread: t.clone(), asks })
 }

@@ -88,7 +88,7 @@ fn identity(book: &mut Book) {
 fn state(book: &mut Book) {
     getters! { book, Task;
         /// What ps shows: R running, S sleeping, D uninterruptible, T stopped, t
-        /// traced, Z zombie, X dead, I idle.
+        /// traced, P parked, Z zombie, X dead, I idle.
         "state: string" => |t: &mut Task| t.field(|_, t| t.state_char().to_string());
         /// TASK_* bits; 0 is TASK_RUNNING.
         "__state: Flags" => |t: &mut Task| flags(t, &kinds::STATE, |t| t.__state.bits().into());

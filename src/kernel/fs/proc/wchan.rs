@@ -1,7 +1,8 @@
 //! /proc/PID/wchan: the kernel function in which a task sleeps.
 //!
 //! Linux: fs/proc/base.c (proc_pid_wchan), __get_wchan.
-//! Left out: addresses; the name follows from what is waited for.
+//! Left out: addresses; the name follows from what is waited for. The function
+//! of a kernel thread has no name here: its caller, `kthread`, stands for it.
 
 use crate::abi::nr::syscall_name;
 use crate::kernel::kthread::At;
