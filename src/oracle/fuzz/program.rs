@@ -163,7 +163,7 @@ const PRELUDE: &[(&str, &str)] = &[
          try_kill(c, SIGCONT);\n        \
          }\n        \
          if event in 1..4 {\n            \
-         let g = ptrace(PTRACE_GETEVENTMSG, c);\n            \
+         let g = try_ptrace(PTRACE_GETEVENTMSG, c);\n            \
          print(`born ${try_waitpid(g, __WALL)} ${try_ptrace(PTRACE_DETACH, g)}`);\n        \
          }\n        \
          let pass = passes[i % passes.len()];\n        \
@@ -198,12 +198,16 @@ impl Program {
         let mut out = Text::default();
         let mut body = String::new();
         write(&mut body, &mut out.names, &self.steps, 1);
+        // A name, and not a part of another.
+        let uses = |text: &str, name: &str| {
+            text.contains(&format!("{name}("))
+                || text.contains(&format!(" {name}"))
+                || text.contains(&format!("/{name}\""))
+        };
+        // What is used may use others.
+        let used = || PRELUDE.iter().filter(|(name, _)| uses(&body, name));
         for (name, text) in PRELUDE {
-            // A name, and not a part of another.
-            if body.contains(&format!("{name}("))
-                || body.contains(&format!(" {name}"))
-                || body.contains(&format!("/{name}\""))
-            {
+            if uses(&body, name) || used().any(|(by, inside)| by != name && uses(inside, name)) {
                 out.script += text;
                 out.script.push('\n');
             }
