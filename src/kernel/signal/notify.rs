@@ -10,7 +10,7 @@ use crate::abi::Signal;
 use crate::abi::flags::SaFlags;
 use crate::abi::signal::si_code::*;
 use crate::abi::structs::SigInfo;
-use crate::kernel::cred::user_ns::from_kuid_munged;
+use crate::kernel::cred::user_ns::{OVERFLOWUID, from_kuid_munged, make_kuid};
 use crate::kernel::pid::PidType;
 use crate::kernel::pid::{task_active_pid_ns, task_pid_nr_ns};
 use crate::kernel::sched::core::{wake_up, wake_up_all};
@@ -34,6 +34,17 @@ fn child_info(sys: &System, child: TaskId, parent: TaskId, sig: Signal) -> SigIn
         si_stime: t.stime.saturating_add(dead.ru_stime) / NSEC_PER_CLOCK_TICK,
         ..SigInfo::new(sig, 0)
     }
+}
+
+/// The uid of a report by `child` that is not its end: `send_signal_locked`
+/// takes it for one of the child's user namespace and translates it once more.
+fn translated_again(sys: &System, child: TaskId, parent: TaskId, uid: u32) -> u32 {
+    let (own, theirs) = (sys.cred(child).user_ns, sys.cred(parent).user_ns);
+    if own == theirs {
+        return uid;
+    }
+    let kuid = make_kuid(sys, own, uid);
+    kuid.map_or(OVERFLOWUID, |kuid| from_kuid_munged(sys, theirs, kuid))
 }
 
 fn sigchld_action(sys: &System, parent: TaskId) -> SigAction {
@@ -142,7 +153,8 @@ pub fn cldstop(sys: &mut System, task: TaskId, for_ptracer: bool, why: i32) {
             _ => sys.signal(leader).group_exit_code & 0x7f,
         };
         let info = child_info(sys, leader, parent, Signal::SIGCHLD);
-        let info = SigInfo { si_code: why, si_status: status, ..info };
+        let si_uid = translated_again(sys, leader, parent, info.si_uid);
+        let info = SigInfo { si_code: why, si_status: status, si_uid, ..info };
         let _ = send_signal_locked(sys, info, parent, PidType::Tgid);
     }
     wake_up_parent(sys, parent);
