@@ -37,10 +37,18 @@ struct Segment {
     offset: u64,
 }
 
+/// A number as a field of the header that is narrower than it.
+fn fits<T: TryFrom<u64>>(what: &str, number: u64) -> Result<T, ScriptError> {
+    T::try_from(number).map_err(|_| {
+        let bits = 8 * size_of::<T>();
+        ScriptError::usage(format!("{what}: {number:#x} does not fit in {bits} bits"))
+    })
+}
+
 /// Access rights: `"r-x"`, or the bits of `p_flags`.
 fn rights(value: &Dynamic) -> Result<u32, ScriptError> {
     let Ok(text) = value.clone().into_immutable_string() else {
-        return Ok(args::word("elf flags", value)? as u32);
+        return fits("elf flags", args::word("elf flags", value)?);
     };
     let bit = |letter| match letter {
         'r' => Some(PF_R.0),
@@ -66,11 +74,14 @@ fn segment(map: &Map, end: &mut u64) -> Result<Segment, ScriptError> {
         None => PF_R.0,
     };
     // The next place in the file that lies in its page as the address does.
-    let fits = *end + (vaddr.wrapping_sub(*end)) % PAGE_SIZE;
-    let offset = named.word("offset", if data.is_empty() { 0 } else { fits })?;
+    let next = *end + (vaddr.wrapping_sub(*end)) % PAGE_SIZE;
+    let offset = named.word("offset", if data.is_empty() { 0 } else { next })?;
     let filesz = named.word("filesz", data.len() as u64)?;
     let header = ProgramHeader64 {
-        p_type: U32::new(LE, ProgramType(named.word("type", PT_LOAD.0.into())? as u32)),
+        p_type: U32::new(
+            LE,
+            ProgramType(fits("segment type", named.word("type", PT_LOAD.0.into())?)?),
+        ),
         p_flags: U32::new(LE, ProgramFlags(flags)),
         p_offset: U64::new(LE, offset),
         p_vaddr: U64::new(LE, vaddr),
@@ -102,7 +113,7 @@ fn build(map: &Map) -> Result<Blob, ScriptError> {
                 return Err(ScriptError::usage(message));
             }
         },
-        Some((Err(_), v)) => args::word("elf type", v)? as u16,
+        Some((Err(_), v)) => fits("elf type", args::word("elf type", v)?)?,
     };
     let segments = match named.get("segments") {
         Some(v) => v
@@ -133,15 +144,21 @@ fn build(map: &Map) -> Result<Blob, ScriptError> {
             padding: [0; 7],
         },
         e_type: U16::new(LE, FileType(ty)),
-        e_machine: U16::new(LE, ElfMachine(named.word("machine", EM_X86_64.0.into())? as u16)),
+        e_machine: U16::new(
+            LE,
+            ElfMachine(fits("elf machine", named.word("machine", EM_X86_64.0.into())?)?),
+        ),
         e_version: U32::new(LE, EV_CURRENT.0.into()),
         e_entry: U64::new(LE, named.word("entry", 0)?),
         e_phoff: U64::new(LE, phoff),
         e_shoff: U64::new(LE, 0),
         e_flags: U32::new(LE, object::elf::FileFlags(0)),
         e_ehsize: U16::new(LE, ehsize as u16),
-        e_phentsize: U16::new(LE, named.word("phentsize", phentsize as u64)? as u16),
-        e_phnum: U16::new(LE, named.word("phnum", made.len() as u64)? as u16),
+        e_phentsize: U16::new(
+            LE,
+            fits("elf phentsize", named.word("phentsize", phentsize as u64)?)?,
+        ),
+        e_phnum: U16::new(LE, fits("elf phnum", named.word("phnum", made.len() as u64)?)?),
         e_shentsize: U16::new(LE, 0),
         e_shnum: U16::new(LE, 0),
         e_shstrndx: U16::new(LE, object::elf::SymbolSection(0)),
