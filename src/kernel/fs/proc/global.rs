@@ -6,7 +6,6 @@
 
 use std::fmt::Write;
 
-use crate::base::Pfn;
 use crate::kernel::list;
 use crate::kernel::nanosleep::{BOOT_REALTIME, NSEC_PER_SEC};
 use crate::kernel::signal::threads;
@@ -96,8 +95,7 @@ fn meminfo(sys: &System) -> String {
         let _ = writeln!(text, "{:<16}{kib:>8} kB", format!("{name}:"));
     };
     let (mut anon, mut mapped) = (0, 0);
-    for pfn in 0..mem.total_pages() {
-        let page = mem.page(Pfn(pfn));
+    for (_, page) in mem.used_pages() {
         if page.mapcount > 0 && !page.flags.contains(PageFlags::ZERO) {
             let kind = if page.flags.contains(PageFlags::ANON) { &mut anon } else { &mut mapped };
             *kind += 4;

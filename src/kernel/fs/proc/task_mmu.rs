@@ -12,12 +12,12 @@
 use std::fmt::Write;
 
 use crate::base::{PAGE_SHIFT, PAGE_SIZE};
-use crate::kernel::mm::pgtable::{lookup, pte_present};
+use crate::kernel::mm::pgtable::{lookup, pte_present, pte_range, pte_tables};
 use crate::kernel::mm::view;
 use crate::kernel::mm::{MmId, VmFlags};
 use crate::kernel::system::System;
-use crate::machine::page::PageFlags;
-use crate::machine::pte::PteFlags;
+use crate::machine::page::{Page, PageFlags};
+use crate::machine::pte::{Pte, PteFlags};
 
 /// /proc/PID/maps.
 pub fn maps(sys: &System, mm: MmId) -> String {
@@ -44,40 +44,52 @@ const PSS_SHIFT: u32 = 12;
 
 fn gather(sys: &System, mm: MmId, line: &view::MapsLine) -> MemSizeStats {
     let mut stats = MemSizeStats::default();
-    for at in (line.start..line.end).step_by(PAGE_SIZE as usize) {
-        let Some((_, pte)) = lookup(sys, mm, at).filter(|(_, pte)| pte_present(*pte)) else {
-            continue;
-        };
-        let page = sys.machine.mem.page(pte.pfn());
+    let mem = &sys.machine.mem;
+    // By table, not by page: an area without reserve may be terabytes of nothing.
+    let levels = sys.machine.config.paging_levels;
+    for (table, base) in pte_tables(mem, levels, sys.kernel.mms[mm].pgd, line.start, line.end) {
+        let range = pte_range(base, line.start, line.end);
+        let Ok(entries) = mem.frame(table) else { continue };
+        entries.for_each_nonzero(|i, word| {
+            if range.contains(&i) && pte_present(Pte(word)) {
+                stats.account(mem.page(Pte(word).pfn()), Pte(word), line.flags);
+            }
+        });
+    }
+    stats
+}
+
+impl MemSizeStats {
+    /// Counts one mapped page (`smaps_account`).
+    fn account(&mut self, page: &Page, pte: Pte, flags: VmFlags) {
         // The page of zeros is nobody's.
         if page.flags.contains(PageFlags::ZERO) {
-            continue;
+            return;
         }
         let dirty = pte.has(PteFlags::D) || page.flags.contains(PageFlags::DIRTY);
-        stats.resident += PAGE_SIZE;
+        self.resident += PAGE_SIZE;
         if page.flags.contains(PageFlags::ANON) {
-            stats.anonymous += PAGE_SIZE;
+            self.anonymous += PAGE_SIZE;
         }
         if pte.has(PteFlags::A) || page.flags.contains(PageFlags::REFERENCED) {
-            stats.referenced += PAGE_SIZE;
+            self.referenced += PAGE_SIZE;
         }
         let share = (PAGE_SIZE << PSS_SHIFT) / u64::from(page.mapcount.max(1) as u32);
-        stats.pss += share;
+        self.pss += share;
         if dirty {
-            stats.pss_dirty += share;
+            self.pss_dirty += share;
         }
-        if line.flags.contains(VmFlags::LOCKED) {
-            stats.locked += share;
+        if flags.contains(VmFlags::LOCKED) {
+            self.locked += share;
         }
         let kind = match (page.mapcount >= 2, dirty) {
-            (true, false) => &mut stats.shared_clean,
-            (true, true) => &mut stats.shared_dirty,
-            (false, false) => &mut stats.private_clean,
-            (false, true) => &mut stats.private_dirty,
+            (true, false) => &mut self.shared_clean,
+            (true, true) => &mut self.shared_dirty,
+            (false, false) => &mut self.private_clean,
+            (false, true) => &mut self.private_dirty,
         };
         *kind += PAGE_SIZE;
     }
-    stats
 }
 
 /// The two letters of each flag that is set, in the order of their bits.
