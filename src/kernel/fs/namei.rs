@@ -16,7 +16,7 @@ use super::inode::{Inode, InodeKind, S_ISGID, S_ISVTX, iput};
 use super::perm::{MAY_EXEC, MAY_WRITE, inode_owner_or_capable, inode_permission};
 use super::{FileKind, InodeId};
 use crate::abi::{Cap, Errno};
-use crate::kernel::cgroup;
+use crate::kernel::cgroup::{self, files::CgroupFile};
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
@@ -307,6 +307,11 @@ pub fn do_mkdirat(
     }
     let kind = InodeKind::Dir(IndexMap::new());
     let above = sys.kernel.inodes[parent.dir.inode()].cgroup;
+    // The files of a group are not in the tree, but their names are taken.
+    if above.is_some_and(|id| CgroupFile::by_name(&sys.kernel.cgroups[id], last).is_some()) {
+        let why = format!("\"{last}\" is a file of the group");
+        return Err(SysError::with(Errno::EEXIST, "filename_create", why));
+    }
     let new = create_entry(sys, task, &parent.dir, last, kind, mode & (0o777 | S_ISVTX))?;
     if let Some(above) = above {
         sys.kernel.inodes[new].cgroup = Some(cgroup::cgroup_mkdir(sys, above, last)?);
