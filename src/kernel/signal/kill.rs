@@ -10,7 +10,7 @@ use crate::abi::signal::si_code;
 use crate::abi::structs::SigInfo;
 use crate::abi::{Cap, Errno, Signal};
 use crate::kernel::capability::ns_capable;
-use crate::kernel::cred::user_ns::{from_kuid_munged, make_kuid};
+use crate::kernel::cred::user_ns::{OVERFLOWUID, from_kuid_munged, make_kuid};
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::pid::{PidId, PidType};
 use crate::kernel::pid::{
@@ -107,19 +107,19 @@ pub fn do_send_sig_info(
     let mut force = false;
     let mut info = match info {
         KillInfo::Sender(code) => {
-            SigInfo { si_pid: seen_as, si_uid: sys.cred(from).uid, ..SigInfo::new(sig, code) }
+            let (ns, uid) = (sys.cred(from).user_ns, sys.cred(from).uid);
+            let si_uid = from_kuid_munged(sys, ns, uid);
+            SigInfo { si_pid: seen_as, si_uid, ..SigInfo::new(sig, code) }
         }
         KillInfo::Given(i) => i,
     };
     if info.si_code <= 0 {
-        let uid = match info.si_code {
-            si_code::SI_USER | si_code::SI_TKILL => Some(info.si_uid),
-            _ => make_kuid(sys, sys.cred(from).user_ns, info.si_uid),
-        };
-        let their_ns = sys.cred(target).user_ns;
-        info.si_uid = uid.map_or(crate::kernel::cred::user_ns::OVERFLOWUID, |u| {
-            from_kuid_munged(sys, their_ns, u)
-        });
+        let (ours, theirs) = (sys.cred(from).user_ns, sys.cred(target).user_ns);
+        if ours != theirs {
+            // A uid without a name at the sender's has none anywhere.
+            let uid = make_kuid(sys, ours, info.si_uid);
+            info.si_uid = uid.map_or(OVERFLOWUID, |u| from_kuid_munged(sys, theirs, u));
+        }
         // A sender that the target cannot see is from an ancestor namespace:
         // its SIGKILL and SIGSTOP bind even an init.
         if seen_as == 0 {
