@@ -44,8 +44,6 @@ pub struct Found {
     pub parted: Vec<Report>,
     /// How many runs of the host those were.
     pub apart: usize,
-    /// Runs of which only the outcome was compared, because signals had merged.
-    pub merged: usize,
 }
 
 impl Found {
@@ -95,13 +93,6 @@ impl Found {
             let _ = write!(text, ", {} of {} part", self.apart, many(host.runs(), "run"));
         }
         text.push('\n');
-        if self.merged > 0 {
-            let _ = writeln!(
-                text,
-                "  {} compared by the outcome only: SIGCHLD of several children merged",
-                many(self.merged, "run")
-            );
-        }
         text.push_str(match (self.is_equal(), self.undecided) {
             (true, _) => "equal: what Linux did is among the model's outcomes\n",
             (false, false) => "different: Linux did what the model does under no schedule\n",
@@ -192,7 +183,6 @@ pub fn compare(plan: Plan, runs: u32, seeds: u64) -> Result<Found, Vec<Report>> 
                     continue;
                 }
                 let decision = case.search(&linux, Effort::default())?;
-                found.merged += usize::from(linux.merged.get());
                 if decision == Decision::Equal {
                     if place.is_none() {
                         found.model.add(linux.outcome, || None);

@@ -103,10 +103,13 @@ pub fn reach(
         for task in ready {
             let body = at.body(task).expect("it is ready");
             let ask = || {
-                let (want, origin) = interpreter.next(body);
+                let (want, origin) = at.next(interpreter, task);
                 Arc::new(Asked { want, origin })
             };
-            let what = wants.entry(body.digest()).or_insert_with(ask).clone();
+            let what = match at.is_on_its_way(task) {
+                true => ask(),
+                false => wants.entry(body.digest()).or_insert_with(ask).clone(),
+            };
             asked.push((task, body.number, what));
         }
         let pairs: Vec<(TaskId, &Want)> = asked.iter().map(|(t, _, a)| (*t, &a.want)).collect();

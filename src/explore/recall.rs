@@ -110,7 +110,7 @@ impl Calls {
 /// Whether a call neither reads nor writes user memory.
 fn minds_no_memory(want: &Want) -> bool {
     match want {
-        Want::Return(_) => true,
+        Want::Return(_) | Want::GoOn => true,
         Want::Sys(call, child) => is_bare(call.nr, &call.args, matches!(child, Child::Starts(_))),
         _ => false,
     }

@@ -169,7 +169,7 @@ impl Runner {
         };
         self.schedule.0.push(Choice::Process(self.last));
         let task = ready[numbers.iter().position(|n| *n == self.last).expect("it is ready")];
-        let (want, origin) = interpreter.next(programs.body(task).expect("it is ready"));
+        let (want, origin) = programs.next(interpreter, task);
         let way = match want {
             Want::Choose(n) => {
                 let way = policy.way(n)?;

@@ -73,6 +73,11 @@ impl<'i, I: Interpreter> Stepper<'i, I> {
 
     fn ask(&mut self, programs: &Programs, task: TaskId) -> Ask {
         let body = programs.body(task).expect("it is ready");
+        if programs.is_on_its_way(task) {
+            let (want, origin) = programs.next(self.interpreter, task);
+            let question = question(&want);
+            return Rc::new(Asked { want, origin, question });
+        }
         let ask = || {
             let (want, origin) = self.interpreter.next(body);
             let question = question(&want);

@@ -184,6 +184,7 @@ pub(super) fn static_system(config: &BootConfig) -> System {
         cpu: 0,
         on_rq: true,
         throttled: false,
+        stepped: false,
         sched_class: SchedClass::Fair,
         prio: 120,
         static_prio: 120,

@@ -266,6 +266,9 @@ pub struct TaskStruct {
     pub on_rq: bool,
     /// It can run and is on no queue: it has nothing to do.
     pub throttled: bool,
+    /// Each of its steps is picked: woken or signalled, it goes on only then.
+    /// Children inherit it. Else it goes on within the call that woke it.
+    pub stepped: bool,
     /// The class that serves it.
     pub sched_class: SchedClass,
     /// Scheduling: effective, static and normal priority, 0 to 139.

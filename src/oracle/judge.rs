@@ -17,7 +17,7 @@
 //!
 //! Left out: comparing the calls of a run that a limit has cut off.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -81,8 +81,6 @@ pub struct Did<'r> {
     pub outcome: Outcome,
     /// What each task was told; `None`: that is not compared.
     pub calls: Option<Linux<'r>>,
-    /// Only the outcome was compared in the end; see [`Linux::may_have_merged`].
-    pub merged: Cell<bool>,
 }
 
 impl<'r> Did<'r> {
@@ -90,7 +88,7 @@ impl<'r> Did<'r> {
     pub fn new(run: &'r Run) -> Did<'r> {
         let outcome = Outcome::of_host(run);
         let calls = (outcome.ended != Ended::Limit).then(|| Linux::new(&run.record));
-        Did { outcome, calls, merged: Cell::new(false) }
+        Did { outcome, calls }
     }
 
     /// Whether a run of the model did the same.
@@ -160,29 +158,13 @@ impl Case<'_> {
     /// # Errors
     /// As [`Case::model`].
     pub fn search(&self, linux: &Did, effort: Effort) -> Result<Decision, Box<Report>> {
-        let found = self.look(linux, linux.calls.as_ref(), effort)?;
-        let parted = linux.calls.as_ref().filter(|_| found != Decision::Equal);
-        let parted = parted.and_then(|calls| Some((calls, calls.furthest()?)));
-        if !parted.is_some_and(|(calls, parted)| calls.may_have_merged(&parted)) {
-            return Ok(found);
-        }
-        linux.merged.set(true);
-        self.look(linux, None, effort)
-    }
-
-    fn look(
-        &self,
-        linux: &Did,
-        calls: Option<&Linux>,
-        effort: Effort,
-    ) -> Result<Decision, Box<Report>> {
         let reached = program::reach_main(
             self.engine,
             self.control,
             self.ast,
             self.machine,
             effort.states,
-            &Sought::new(&linux.outcome, calls),
+            &Sought::new(&linux.outcome, linux.calls.as_ref()),
         )?;
         Ok(match reached {
             Reached::Yes => Decision::Equal,
@@ -264,7 +246,7 @@ mod tests {
     fn outcome(output: &str, ended: Ended) -> Did<'static> {
         let (output, pids) = (output.into(), vec![3, 4, 5]);
         let outcome = Outcome { output, ended, status: Some(0), pids };
-        Did { outcome, calls: None, merged: Cell::new(false) }
+        Did { outcome, calls: None }
     }
 
     /// Whether what Linux would have done is found on the model.

@@ -32,7 +32,7 @@ use std::fmt;
 use super::director::{Done, Trouble};
 use crate::abi::{Errno, Signal};
 use crate::base::VirtAddr;
-use crate::kernel::entry::UserFault;
+use crate::kernel::entry::{self, UserFault};
 use crate::kernel::error::{Oops, SysError};
 use crate::kernel::fs::exec::MAX_ARG_STRLEN;
 use crate::kernel::fs::rootfs;
@@ -300,6 +300,7 @@ impl Programs {
 
     fn add(&mut self, task: TaskId, frames: Vec<Frame>, thread: bool) {
         self.started += 1;
+        self.system.task_mut(task).stepped = true;
         let pid = self.system.task(task).pid;
         self.bodies.insert(task, Body { number: self.started, pid, frames, thread });
     }
@@ -317,8 +318,22 @@ impl Programs {
     /// Whether a task has a program that can go on.
     pub fn is_runnable(&self, task: TaskId) -> bool {
         let waits = |body: &Body| body.top().waits.is_some();
-        self.body(task).is_some_and(|body| !waits(body))
+        self.body(task).is_some_and(|body| !waits(body) || self.is_on_its_way(task))
             && self.system.task(task).__state == TaskState::RUNNING
+    }
+
+    /// Whether a task was woken or signalled and is not in user mode yet.
+    pub fn is_on_its_way(&self, task: TaskId) -> bool {
+        self.system.kernel.todo.contains(&task)
+    }
+
+    /// What a task that can go on does next, and from which line.
+    pub fn next(&self, interpreter: &impl Interpreter, task: TaskId) -> (Want, Origin) {
+        if self.is_on_its_way(task) {
+            let resume = self.system.task(task).resume.as_ref();
+            return (Want::GoOn, resume.map_or(self.system.log.origin, |resume| resume.origin));
+        }
+        interpreter.next(self.body(task).expect("it has a program"))
     }
 
     /// Those who can go on, in order of creation.
@@ -381,6 +396,7 @@ impl Programs {
                 self.sys(interpreter, task, call, Child::Returns, question)?;
             }
             Want::Crash(message) => self.crash(task, message)?,
+            Want::GoOn => self.go_on(task)?,
         }
         self.settle(interpreter)
     }
@@ -413,6 +429,16 @@ impl Programs {
         Ok(())
     }
 
+    /// Lets a task that was woken or signalled go on.
+    fn go_on(&mut self, task: TaskId) -> Result<(), ProgramError> {
+        self.system.kernel.born.clear();
+        entry::resume_picked(&mut self.system, task);
+        entry::settle(&mut self.system);
+        self.system.still_sound()?;
+        self.adopt_late(None);
+        Ok(())
+    }
+
     /// The address of a variable of a task.
     pub fn peek_symbol(&self, task: TaskId, name: &str) -> Option<u64> {
         let mm = self.system.kernel.mms.get(self.system.task(task).mm?)?;
@@ -441,8 +467,15 @@ impl Programs {
 
     /// Gives tasks that were made in `caller`'s call something to do.
     fn adopt(&mut self, caller: TaskId, question: u64, child: &Child) {
+        self.adopt_late(Some((caller, question, child)));
+    }
+
+    /// The same where there may be no caller: calls that slept have made them.
+    fn adopt_late(&mut self, call: Option<(TaskId, u64, &Child)>) {
         for (creator, new) in std::mem::take(&mut self.system.kernel.born) {
-            if creator == caller {
+            if let Some((caller, question, child)) = call
+                && creator == caller
+            {
                 self.adopt_of(creator, new, question, child);
                 continue;
             }

@@ -26,6 +26,11 @@ use crate::script::stack;
 /// schedules cannot decide soon it mostly does not decide at all.
 const EFFORT: Effort = Effort { first: 24, states: 1_500 };
 
+/// How long a program may take on the host. Nearly all take milliseconds; the
+/// others never end.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Most lines of output that are kept beside a program.
+const MOST_LINES: usize = 100;
 /// Questions asked while one program is made small.
 const MOST_CUTS: u32 = 1500;
 /// Most of them that end by a limit on the host: each takes its whole time.
@@ -208,7 +213,7 @@ impl Worker {
                 return Ok(Ok(Verdict { decision, linux, model, by, parted }));
             }
             let show = |report: &Report| report.message.clone();
-            let plan = host::plan(&self.stop, &show);
+            let plan = oracle::Plan { time: PATIENCE, ..host::plan(&self.stop, &show) };
             let mut verdict = None;
             for _ in 0..=AGAIN {
                 let run = match self.bench.host(case, &plan) {
@@ -250,8 +255,12 @@ fn save(
 ) -> std::io::Result<PathBuf> {
     std::fs::create_dir_all(dir)?;
     let path = dir.join(format!("fuzz-{seed}.rhai"));
-    let comment =
-        |text: &str| -> String { text.lines().map(|line| format!("//   {line}\n")).collect() };
+    let comment = |text: &str| -> String {
+        let more = text.lines().count().saturating_sub(MOST_LINES);
+        let lines = text.lines().take(MOST_LINES).map(|line| format!("//   {line}\n"));
+        let rest = (more > 0).then(|| format!("//   ... and {more} lines more\n"));
+        lines.chain(rest).collect()
+    };
     let text = format!(
         "// {what}: seed {seed}\n// linux: {}\n{}// model: {}\n{}{}\n{}",
         verdict.linux.heading(),

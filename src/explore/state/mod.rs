@@ -13,8 +13,8 @@
 //! output      what the console has been given so far
 //! ```
 //!
-//! What is not: clock and CPU times (unless somebody sleeps on time), the log,
-//! statistics, reference counts (they follow from their holders), page tables
+//! What is not: the clock (sleeps and alarms count by how far away their ends
+//! are), CPU times, the log, statistics, reference counts (they follow from their holders), page tables
 //! and frames (only what they hold), kernel stacks, the fair scheduler's
 //! accounting. A program that prints the time is therefore not explored in
 //! full. Structures are taken apart field by field, so that a new field is a
@@ -164,6 +164,19 @@ impl Canon<'_> {
         printed(value, &mut self.hasher);
     }
 
+    /// A time, in ns: how far away it is. Two states that differ in nothing but
+    /// the clock go on alike.
+    fn time(&mut self, at: u64) {
+        self.put(at.saturating_sub(self.sys.machine.clock.now()));
+    }
+
+    fn opt_time(&mut self, at: Option<u64>) {
+        self.put(at.is_some());
+        if let Some(at) = at {
+            self.time(at);
+        }
+    }
+
     /// The number of an object; a stale name has none.
     fn number<T: Object>(&mut self, id: Id<T>) -> u32 {
         if T::get(&self.sys.kernel, id).is_none() {
@@ -292,21 +305,18 @@ impl Canon<'_> {
             // Then a stale entry can be seen.
             self.print(&self.sys.machine.cpus);
         }
-        if !timers.is_empty() || !itimers.is_empty() {
-            self.put(self.sys.machine.clock.now());
-        }
         for (at, signal) in itimers {
-            self.put(*at);
+            self.time(*at);
             self.id(*signal);
         }
         for (deadline, task) in timers {
-            self.put(*deadline);
+            self.time(*deadline);
             self.id(*task);
         }
-        self.put(todo.len());
-        for task in todo {
-            self.id(*task);
-        }
+        // In which order they were woken is nothing to who picks them.
+        let mut todo: Vec<u32> = todo.iter().map(|task| self.number(*task)).collect();
+        todo.sort_unstable();
+        self.put(todo);
         // What the functions of kernel threads may use, whoever does.
         for (id, _) in wait_queues.iter() {
             self.id(id);

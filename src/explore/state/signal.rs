@@ -3,6 +3,7 @@
 //! Left out: CPU times in siginfo; see `state`.
 
 use super::{Canon, Object, lives_in};
+use crate::kernel::itimer::RealTimer;
 use crate::kernel::signal::{SigAction, SigPending, SigQueue, SighandStruct, SignalStruct};
 
 impl Canon<'_> {
@@ -61,7 +62,9 @@ impl Object for SignalStruct {
         } = self;
         c.put((live, group_exit_code, notify_count, group_stop_count, flags.bits()));
         c.put((is_child_subreaper, has_child_subreaper, leader));
-        c.put(real_timer);
+        let RealTimer { expires, interval } = real_timer;
+        c.opt_time(*expires);
+        c.put(interval);
         c.put((oom_score_adj, oom_score_adj_min));
         c.opt(thread_head.first);
         c.queue(wait_chldexit);

@@ -4,8 +4,10 @@
 
 use super::{Canon, Object, lives_in};
 use crate::kernel::kthread::{At, Kthread};
+use crate::kernel::nanosleep::RestartBlock;
 use crate::kernel::pid::PidId;
 use crate::kernel::ptrace::{Trap, TrapAt};
+use crate::kernel::signal::SigTimedWait;
 use crate::kernel::syscalls::{Call, Payload};
 use crate::kernel::task::{Interrupted, Leaving, Resume, TaskList, TaskStruct};
 use crate::kernel::wait_queue::{Completion, Wait, WaitOn, WaitQueueHead};
@@ -49,7 +51,8 @@ impl Canon<'_> {
 
     fn wait(&mut self, wait: &Wait) {
         let Wait { on, state, exclusive, deadline } = wait;
-        self.put((state.bits(), exclusive, deadline));
+        self.put((state.bits(), exclusive));
+        self.opt_time(*deadline);
         self.put(std::mem::discriminant(on));
         match *on {
             WaitOn::Child(signal) | WaitOn::Dethread(signal) => self.id(signal),
@@ -58,6 +61,21 @@ impl Canon<'_> {
             WaitOn::PidExit(pid) => self.id(pid),
             // The queues of futexes say who sleeps on which.
             WaitOn::Futex(_) | WaitOn::Signal | WaitOn::Timeout | WaitOn::Tracer => {}
+        }
+    }
+
+    fn restart(&mut self, block: &RestartBlock) {
+        self.put(std::mem::discriminant(block));
+        match *block {
+            RestartBlock::None => {}
+            RestartBlock::Nanosleep { expires, rmtp } => {
+                self.time(expires);
+                self.put(rmtp);
+            }
+            RestartBlock::Futex { addr, scope, expected, expires, bitset } => {
+                self.time(expires);
+                self.put((addr, scope, expected, bitset));
+            }
         }
     }
 
@@ -181,6 +199,7 @@ impl Object for TaskStruct {
             cpu: _,
             on_rq: _,
             throttled: _,
+            stepped: _,
             rt: _,
             active_mm: _,
             need_resched: _,
@@ -240,9 +259,11 @@ impl Object for TaskStruct {
         c.opt(*nsproxy);
         c.opt(*signal);
         c.opt(*sighand);
-        c.put(restart_block);
-        if sigtimedwait.is_some() {
-            c.print(sigtimedwait);
+        c.restart(restart_block);
+        c.put(sigtimedwait.is_some());
+        if let Some(SigTimedWait { real_blocked, deadline }) = sigtimedwait.as_deref() {
+            c.put(real_blocked);
+            c.opt_time(*deadline);
         }
         c.kthread(kthread.as_deref());
         c.pending(pending);

@@ -48,13 +48,15 @@ pub fn kick(sys: &mut System, task: TaskId) {
 
 /// Lets every task that was woken in a call or signalled go on until it is
 /// back in user mode, asleep or dead, in the order in which they were woken.
-/// When the scheduler chooses, they go on as they are picked.
+/// When the scheduler chooses, and where somebody else picks each step of a
+/// task, they go on as they are picked.
 pub fn settle(sys: &mut System) {
     if sys.kernel.sched.chooser == Chooser::Scheduler {
         return;
     }
     loop {
-        while let Some(task) = sys.kernel.todo.pop_front() {
+        let now = |sys: &System| sys.kernel.todo.iter().position(|t| !waits_for_pick(sys, *t));
+        while let Some(task) = now(sys).and_then(|at| sys.kernel.todo.remove(at)) {
             resume(sys, task);
         }
         if !timer::run_expired(sys) {
@@ -63,8 +65,19 @@ pub fn settle(sys: &mut System) {
     }
 }
 
-/// The scheduler has picked a task that has a call to finish or a signal to
-/// take.
+/// Whether a task has something to do before it is in user mode, and does it
+/// when it is picked for its next step.
+fn waits_for_pick(sys: &System, task: TaskId) -> bool {
+    sys.kernel.tasks.get(task).is_some_and(|t| {
+        t.stepped
+            && !t.is_dead()
+            && t.__state == TaskState::RUNNING
+            && !t.thread.ret_from_fork
+            && (t.resume.is_some() || t.sigpending || trap_at(sys, task).is_some())
+    })
+}
+
+/// A task was picked that has a call to finish or a signal to take.
 pub fn resume_picked(sys: &mut System, task: TaskId) {
     sys.kernel.todo.retain(|t| *t != task);
     resume(sys, task);

@@ -75,6 +75,7 @@ pub fn dup_task_struct(
         cpu: args.idle.unwrap_or(o.cpu),
         on_rq: false,
         throttled: false,
+        stepped: o.stepped,
         sched_class: o.sched_class,
         prio: o.prio,
         static_prio: o.static_prio,

@@ -39,8 +39,6 @@ use crate::kernel::syscalls::Out;
 use crate::session::program::record::{Asked, Event, Record, Told, Watcher};
 use crate::session::program::{Answer, Programs, Want};
 
-const SIGCHLD: i32 = 17;
-
 /// What Linux has told the tasks of a program, to be found on the model.
 #[derive(Debug)]
 pub struct Linux<'r> {
@@ -150,21 +148,6 @@ impl<'r> Linux<'r> {
     /// Where they part, in the run of the model that agreed longest.
     pub fn furthest(&self) -> Option<Parted> {
         self.furthest.borrow().as_ref().map(|(_, parted)| parted.clone())
-    }
-
-    /// Whether a difference may come of signals that have merged, which is
-    /// listed in `oracle::variations`: a task that made several others has
-    /// handled SIGCHLD by then.
-    pub fn may_have_merged(&self, parted: &Parted) -> bool {
-        let handles = |event: &&Event| {
-            matches!(event, Event::Told { number, told: Told::Handler(SIGCHLD), .. }
-                if *number == parted.number)
-        };
-        let track = self.track(parted.number);
-        let first = track.levels.iter().skip(1).filter_map(|level| level.told.first());
-        track.made.len() > 1
-            && self.record.events.iter().any(|event| handles(&event))
-            && first.map(|one| one.place).min().is_some_and(|first| first <= parted.place)
     }
 
     /// Begins with programs of which nobody has made a step.

@@ -128,6 +128,7 @@ pub(super) fn name(want: &Want) -> String {
         Want::Choose(_) => "choose".into(),
         Want::Return(_) => "the end of the function".into(),
         Want::Crash(_) => "the error that nobody caught".into(),
+        Want::GoOn => "going on".into(),
     }
 }
 

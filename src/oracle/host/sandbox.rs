@@ -137,6 +137,7 @@ impl Sandbox {
             installed,
             tasks: 0,
         };
+        sys::make_ordinary(warden);
         setup::map_ids(warden).map_err(permits("ids in a user namespace"))?;
         ready.write_all(b"x").map_err(permits("the first process"))?;
         match sandbox.hear(WARDEN)? {

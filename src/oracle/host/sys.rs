@@ -168,6 +168,17 @@ pub(super) fn now(clock: i32) -> i64 {
     }
 }
 
+/// Makes a process an ordinary one with nice value 0, whatever nice(1) and
+/// chrt(1) have made of us. Where we may not, it stays as it is.
+pub(super) fn make_ordinary(pid: i32) {
+    let param = libc::sched_param { sched_priority: 0 };
+    // SAFETY: the pointer is to a local.
+    unsafe {
+        libc::sched_setscheduler(pid, libc::SCHED_OTHER, &raw const param);
+        libc::setpriority(libc::PRIO_PROCESS, pid as libc::id_t, 0);
+    }
+}
+
 /// Kills a child of ours that has not been reaped, and reaps it.
 pub(super) fn kill_and_reap(pid: i32) {
     // SAFETY: no status is stored. The pid is still the child's, because it

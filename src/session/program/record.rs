@@ -128,7 +128,9 @@ impl Watcher {
     ) {
         if let Some(seen) = self.seen.get_mut(&by) {
             // A handler that returns asks nothing; another one may begin at once.
-            if matches!(asked.want, Want::Return(_)) && seen.frames.len() > 1 {
+            if matches!(asked.want, Want::GoOn) {
+                // Its call is open still.
+            } else if matches!(asked.want, Want::Return(_)) && seen.frames.len() > 1 {
                 seen.frames.pop();
             } else if let Some((_, slot)) = seen.frames.last_mut() {
                 *slot = Some(asked);

@@ -83,6 +83,9 @@ pub enum Want {
     Return(i32),
     /// It cannot go on (an error nobody caught), for this reason.
     Crash(Box<str>),
+    /// Nothing of its own: it was woken or signalled, and the kernel has to
+    /// finish its call or deliver the signal before it is in user mode again.
+    GoOn,
 }
 
 /// What came of it.
@@ -214,6 +217,7 @@ pub fn question(want: &Want) -> u64 {
         Want::Choose(n) => (2u8, n).hash(&mut h),
         Want::Return(code) => (3u8, code).hash(&mut h),
         Want::Crash(message) => (4u8, message).hash(&mut h),
+        Want::GoOn => 8u8.hash(&mut h),
     }
     h.finish()
 }

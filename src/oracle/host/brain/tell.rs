@@ -59,6 +59,8 @@ impl Brain<'_> {
                 self.sandbox.control.command(slot, &command);
                 Ok(None)
             }
+            // Only the model's kernel asks for this.
+            Want::GoOn => Ok(None),
             Want::Return(code) => {
                 let nr = if task.body.is_thread() { libc::SYS_exit } else { libc::SYS_exit_group };
                 let call = Call::new(nr as u32, &[code as u64]);

@@ -21,7 +21,7 @@ use crate::script::bind::registry::{Book, Raised, functions, getters};
 use crate::script::bind::world::Machine;
 use crate::script::control::Control;
 use crate::script::errors::ScriptError;
-use crate::session::program::{Interpreter, Want};
+use crate::session::program::Want;
 
 /// Most steps that can be taken back.
 const PAST: usize = 100_000;
@@ -72,6 +72,7 @@ fn word(want: &Want) -> String {
         Want::Choose(_) => "choose".into(),
         Want::Return(_) => "return".into(),
         Want::Crash(_) => "crash".into(),
+        Want::GoOn => "goes on".into(),
     }
 }
 
@@ -159,10 +160,11 @@ impl Program {
     fn ready(&self, engine: &Engine) -> Vec<Ready> {
         let now = self.0.now.borrow();
         let language = self.language(engine);
-        let bodies = now.programs.runnable().into_iter().filter_map(|t| now.programs.body(t));
-        bodies
-            .map(|body| {
-                let (want, origin) = language.next(body);
+        let runnable = now.programs.runnable().into_iter();
+        runnable
+            .filter_map(|task| Some((task, now.programs.body(task)?)))
+            .map(|(task, body)| {
+                let (want, origin) = now.programs.next(&language, task);
                 let (number, pid) = (body.number, body.pid);
                 Ready { number, pid, wants: word(&want), line: origin.line }
             })
