@@ -17,16 +17,19 @@
 //! Linux: none; this is user mode. Left out: choosing who goes on (`explore`
 //! does), languages (`script` has one).
 
+mod follow;
 pub mod identity;
+mod interpreter;
 mod look;
 mod outside;
 pub mod record;
 mod tape;
 
+pub use interpreter::{Interpreter, Repertoire};
 pub use look::not_there;
 pub use tape::{Answer, Child, Entry, Start, Tape, Value, Want, question};
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::director::{Done, Trouble};
@@ -41,8 +44,7 @@ use crate::kernel::mm::uaccess;
 use crate::kernel::signal::send::force_sig;
 use crate::kernel::syscalls::{Call, Out};
 use crate::kernel::system::System;
-use crate::kernel::task::{TaskId, TaskState, TaskStruct};
-use crate::kernel::timer;
+use crate::kernel::task::{TaskId, TaskState};
 use crate::machine::{Ring, Size, UserOp};
 use crate::trace::Origin;
 
@@ -107,77 +109,6 @@ impl Body {
     /// What runs now.
     pub fn top(&self) -> &Frame {
         self.frames.last().expect("a body has a frame")
-    }
-}
-
-/// Runs functions: the language that programs are written in.
-pub trait Interpreter {
-    /// What a body wants next, and from which line. The same body always wants
-    /// the same.
-    fn next(&self, body: &Body) -> (Want, Origin);
-
-    /// Where the function of a body's top frame is, if that is known: bodies
-    /// at the same place want the same, now and ever after.
-    fn place(&self, body: &Body) -> Option<u64>;
-
-    /// What all programs together could do that begin with a function.
-    fn repertoire(&self, start: &Start) -> Repertoire;
-
-    /// The function that an executable file stands for, if it stands for one.
-    /// Without one, a function is started that is named by the path.
-    fn image(&self, path: &str) -> Option<Start>;
-
-    /// The function with an address in a program's text; see [`text_address`].
-    fn function_at(&self, index: u32) -> Option<Start>;
-}
-
-impl<I: Interpreter + ?Sized> Interpreter for &I {
-    fn next(&self, body: &Body) -> (Want, Origin) {
-        (**self).next(body)
-    }
-
-    fn place(&self, body: &Body) -> Option<u64> {
-        (**self).place(body)
-    }
-
-    fn repertoire(&self, start: &Start) -> Repertoire {
-        (**self).repertoire(start)
-    }
-
-    fn image(&self, path: &str) -> Option<Start> {
-        (**self).image(path)
-    }
-
-    fn function_at(&self, index: u32) -> Option<Start> {
-        (**self).function_at(index)
-    }
-}
-
-/// What programs could do at all. The default is anything.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Repertoire {
-    /// The system calls, if they are known. Each load and store is to the
-    /// process's own memory then, each write to the console.
-    pub calls: Option<BTreeSet<u32>>,
-    /// Whether nothing depends on which numbers pids are: they are passed on
-    /// and compared with 0 only.
-    pub pids_are_names: bool,
-    /// Whether nobody traces anybody: a tracer would see and could change each
-    /// call and all memory of another.
-    pub untraced: bool,
-}
-
-impl Repertoire {
-    /// What the programs of two could do.
-    #[must_use]
-    pub fn and(self, other: Repertoire) -> Repertoire {
-        let calls = self.calls.zip(other.calls).map(|(mut calls, others)| {
-            calls.extend(others);
-            calls
-        });
-        let pids_are_names = self.pids_are_names && other.pids_are_names;
-        let untraced = self.untraced && other.untraced;
-        Repertoire { calls, pids_are_names, untraced }
     }
 }
 
@@ -465,52 +396,6 @@ impl Programs {
         }
     }
 
-    /// Gives tasks that were made in `caller`'s call something to do.
-    fn adopt(&mut self, caller: TaskId, question: u64, child: &Child) {
-        self.adopt_late(Some((caller, question, child)));
-    }
-
-    /// The same where there may be no caller: calls that slept have made them.
-    fn adopt_late(&mut self, call: Option<(TaskId, u64, &Child)>) {
-        for (creator, new) in std::mem::take(&mut self.system.kernel.born) {
-            if let Some((caller, question, child)) = call
-                && creator == caller
-            {
-                self.adopt_of(creator, new, question, child);
-                continue;
-            }
-            // A call that had not come to an end has made it: that of a tracee.
-            let body = self.bodies.get(&creator);
-            let waits = body.and_then(|b| b.frames.iter().rev().find_map(|f| f.waits.as_ref()));
-            if let Some((question, child)) = waits.map(|w| (w.question, w.child.clone())) {
-                self.adopt_of(creator, new, question, &child);
-            }
-        }
-    }
-
-    fn adopt_of(&mut self, creator: TaskId, new: TaskId, question: u64, child: &Child) {
-        if self.bodies.contains_key(&new) || is_over(&self.system, new) {
-            return;
-        }
-        let pid = self.system.task(new).pid;
-        let (frames, thread) = match child {
-            Child::Returns => {
-                let body = &self.bodies[&creator];
-                let mut frames = body.frames.clone();
-                frames.iter_mut().for_each(|f| f.tape.passes_to(pid));
-                let top = frames.last_mut().expect("a body has a frame");
-                top.tape.push(question, Answer::Returned(0, Out::None));
-                top.waits = None;
-                (frames, body.thread)
-            }
-            Child::Starts(start) => {
-                let leads = self.system.task(new).is_group_leader();
-                (vec![Frame::new(start.clone(), None, pid)], !leads)
-            }
-        };
-        self.add(new, frames, thread);
-    }
-
     /// A program was replaced: by a function, or by one that has none, which
     /// the interpreter knows by its path. Its arguments are where the kernel
     /// has put them: argc, then the pointers, at the stack pointer.
@@ -603,104 +488,6 @@ impl Programs {
             Trouble::Oops(oops) => ProgramError::Oops(oops),
             other => ProgramError::CannotAct { pid, why: other.to_string() },
         }
-    }
-
-    /// Whatever follows: calls that have returned, handlers that begin, the
-    /// dead, and init waiting for its children.
-    fn settle(&mut self, interpreter: &impl Interpreter) -> Result<(), ProgramError> {
-        self.follow(interpreter)?;
-        // Everyone sleeps: time passes, until the first sleep with an end is
-        // over.
-        while !self.bodies.is_empty()
-            && self.runnable().is_empty()
-            && let Some(end) = timer::next(&self.system)
-        {
-            let now = self.system.machine.clock.now();
-            timer::advance(&mut self.system, end.saturating_sub(now));
-            self.system.still_sound()?;
-            self.follow(interpreter)?;
-        }
-        Ok(())
-    }
-
-    fn follow(&mut self, interpreter: &impl Interpreter) -> Result<(), ProgramError> {
-        loop {
-            self.follow_once(interpreter)?;
-            // init's own calls take time, in which a short sleep may end.
-            let ended = |t: &TaskId| {
-                self.system.kernel.tasks.get(*t).is_some_and(|t| !t.finished.is_empty())
-            };
-            if !self.bodies.keys().any(ended) {
-                return Ok(());
-            }
-        }
-    }
-
-    fn follow_once(&mut self, interpreter: &impl Interpreter) -> Result<(), ProgramError> {
-        let tasks: Vec<TaskId> = self.bodies.keys().copied().collect();
-        for task in tasks {
-            self.collect(interpreter, task)?;
-            if is_over(&self.system, task) {
-                self.bodies.remove(&task);
-                continue;
-            }
-            let (ip, sp) = self.user_regs(task);
-            let Some(offset) = ip.checked_sub(TEXT).filter(|o| o.is_multiple_of(TEXT_STEP)) else {
-                continue;
-            };
-            let begun = self.bodies[&task].top().handler_sp == Some(sp);
-            let start = u32::try_from(offset / TEXT_STEP).ok();
-            let start = start.and_then(|i| interpreter.function_at(i)).filter(|_| !begun);
-            if let Some(mut start) = start {
-                let signo = self.system.task(task).regs.di as i64;
-                start.args.push(Value::Int(signo));
-                let pid = self.system.task(task).pid;
-                let frame = Frame::new(start, Some(sp), pid);
-                self.bodies.get_mut(&task).expect("it is alive").frames.push(frame);
-            }
-        }
-        self.reap()
-    }
-
-    /// Results of calls that had slept.
-    fn collect(
-        &mut self,
-        interpreter: &impl Interpreter,
-        task: TaskId,
-    ) -> Result<(), ProgramError> {
-        while let Some((serial, result)) = self.system.take_ended(task) {
-            let body = self.bodies.get_mut(&task).expect("it is listed");
-            let waits = |f: &&mut Frame| f.waits.as_ref().is_some_and(|w| w.serial == serial);
-            let Some(frame) = body.frames.iter_mut().find(waits) else { continue };
-            let Some(w) = frame.waits.take() else { continue };
-            match w.execs && result.is_ok() {
-                true => self.exec(interpreter, task)?,
-                false => frame.tape.push(w.question, result.into()),
-            }
-        }
-        Ok(())
-    }
-
-    /// init waits for whoever has become its child and died.
-    fn reap(&mut self) -> Result<(), ProgramError> {
-        let init = self.system.kernel.init_process;
-        // Without a call where it would find nothing: most steps end nobody.
-        // It traces who has asked for that as its child.
-        let may = |t: &TaskStruct| !t.notable_children.is_empty() || t.ptraced.first.is_some();
-        while may(self.system.task(init)) {
-            let call = Call::new(NR_WAIT4, &[u64::MAX, 0, WNOHANG, 0]);
-            match self.system.call(init, call) {
-                // It lets nobody go on that stops for it (PTRACE_TRACEME).
-                Ok(Done::Returned(pid, Out::Wait(info)))
-                    if pid > 0 && info.status & 0xff == 0x7f => {}
-                Ok(Done::Returned(pid, Out::Wait(info))) if pid > 0 => {
-                    self.ended.push(Ended { pid: pid as i32, status: info.status });
-                }
-                Ok(_) | Err(Trouble::Refused(_)) => return Ok(()),
-                Err(e) => return Err(self.trouble(init, e)),
-            }
-        }
-        Ok(())
     }
 }
 
