@@ -24,7 +24,7 @@ pub trait Interpreter {
     /// Without one, a function is started that is named by the path.
     fn image(&self, path: &str) -> Option<Start>;
 
-    /// The function with an address in a program's text; see [`text_address`].
+    /// The function with an address in a program's text; see [`super::text_address`].
     fn function_at(&self, index: u32) -> Option<Start>;
 }
 
