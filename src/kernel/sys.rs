@@ -137,15 +137,7 @@ pub fn setsid(sys: &mut System, current: TaskId) -> Result<i32, SysError> {
 /// What one thread has used.
 fn thread_usage(sys: &System, task: TaskId) -> Rusage {
     let t = sys.task(task);
-    Rusage {
-        ru_utime: t.utime,
-        ru_stime: t.stime,
-        ru_maxrss: t.mm.map_or(0, |m| maxrss_kib(sys, m)),
-        ru_minflt: t.min_flt,
-        ru_majflt: t.maj_flt,
-        ru_nvcsw: t.nvcsw,
-        ru_nivcsw: t.nivcsw,
-    }
+    Rusage { ru_maxrss: t.mm.map_or(0, |m| maxrss_kib(sys, m)), ..t.usage() }
 }
 
 /// Largest resident set of an address space so far, in KiB.

@@ -19,6 +19,7 @@
 //! Left out: fields of subsystems that are not modelled.
 
 use crate::abi::ptrace::PtraceFlags;
+use crate::abi::structs::Rusage;
 use crate::abi::structs::SigInfo;
 use crate::abi::{SigSet, Signal};
 use crate::base::{Arena, Id, Pfn, VirtAddr};
@@ -462,6 +463,19 @@ impl TaskStruct {
     /// Whether it leads its thread group (`thread_group_leader`).
     pub fn is_group_leader(&self) -> bool {
         self.exit_signal >= 0
+    }
+
+    /// What it has used by itself. Its address space's largest size is not in it.
+    pub fn usage(&self) -> Rusage {
+        Rusage {
+            ru_utime: self.utime,
+            ru_stime: self.stime,
+            ru_maxrss: 0,
+            ru_minflt: self.min_flt,
+            ru_majflt: self.maj_flt,
+            ru_nvcsw: self.nvcsw,
+            ru_nivcsw: self.nivcsw,
+        }
     }
 
     /// Whether it is dead, reaped or not.

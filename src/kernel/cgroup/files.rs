@@ -4,11 +4,13 @@
 //! cgroup_subtree_control_write, cgroup_kill_write), kernel/cgroup/pids.c.
 //! Left out: cgroup.threads, cgroup.type, cgroup.freeze, limits of the tree.
 
+use std::collections::BTreeSet;
+
 use super::migrate::{cgroup_migrate, populated_child};
 use super::{Cgroup, CgroupId, Pids, is_below, is_populated};
 use crate::abi::{Errno, Signal};
 use crate::kernel::error::{SysError, refuse};
-use crate::kernel::pid::{find_task_by_vpid, task_tgid_vnr};
+use crate::kernel::pid::{find_task_by_vpid, pid_nr_ns, task_active_pid_ns};
 use crate::kernel::pid_namespace::PID_MAX_LIMIT;
 use crate::kernel::signal::kill::send_sig;
 use crate::kernel::system::System;
@@ -115,12 +117,8 @@ fn procs(sys: &System, reader: TaskId, id: CgroupId) -> String {
 
 /// The number of a process in the reader's pid namespace; 0 for one outside.
 fn number(sys: &System, reader: TaskId, leader: TaskId) -> i32 {
-    let ns = crate::kernel::pid::task_active_pid_ns(sys, reader);
-    if sys.kernel.init_pid_ns == ns {
-        return task_tgid_vnr(sys, leader).max(sys.task(leader).tgid);
-    }
-    let pid = sys.task(leader).thread_pid;
-    pid.map_or(0, |pid| crate::kernel::pid::pid_nr_ns(sys, pid, ns))
+    let ns = task_active_pid_ns(sys, reader);
+    sys.task(leader).thread_pid.map_or(0, |pid| pid_nr_ns(sys, pid, ns))
 }
 
 fn invalid<T>(function: &'static str, why: &'static str) -> Result<T, SysError> {
@@ -242,9 +240,8 @@ fn kill_all(sys: &mut System, id: CgroupId) {
             && !t.flags.intersects(PF::EXITING | PF::KTHREAD)
             && is_below(sys, t.cgroup, id)
     };
-    let mut leaders: Vec<TaskId> =
-        sys.kernel.tasks.iter().filter(|(_, t)| inside(t)).map(|(_, t)| t.group_leader).collect();
-    leaders.dedup();
+    let inside = sys.kernel.tasks.iter().filter(|(_, t)| inside(t));
+    let leaders: BTreeSet<TaskId> = inside.map(|(_, t)| t.group_leader).collect();
     for leader in leaders {
         if sys.kernel.tasks.contains(leader) {
             send_sig(sys, leader, Signal::SIGKILL);

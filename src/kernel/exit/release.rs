@@ -3,7 +3,6 @@
 //! Linux: kernel/exit.c (release_task, __exit_signal, __unhash_process).
 //! Left out: /proc entries, the RCU grace period.
 
-use crate::abi::structs::Rusage;
 use crate::kernel::cgroup;
 use crate::kernel::list;
 use crate::kernel::pid::{self, PidType};
@@ -49,15 +48,7 @@ fn exit_signal(sys: &mut System, p: TaskId) {
     let Some(signal) = sys.task(p).signal else { return };
     let t = sys.task(p);
     let group_dead = t.is_group_leader();
-    let used = Rusage {
-        ru_utime: t.utime,
-        ru_stime: t.stime,
-        ru_maxrss: 0,
-        ru_minflt: t.min_flt,
-        ru_majflt: t.maj_flt,
-        ru_nvcsw: t.nvcsw,
-        ru_nivcsw: t.nivcsw,
-    };
+    let used = t.usage();
     let s = &mut sys.kernel.signals[signal];
     if !group_dead {
         if s.notify_count > 0 {

@@ -137,6 +137,19 @@ impl SighandStruct {
     pub fn get_mut(&mut self, sig: Signal) -> &mut SigAction {
         &mut self.actions_mut()[sig.number() as usize - 1]
     }
+    /// Which signals are ignored and which have handlers, a bit each
+    /// (`collect_sigign_sigcatch`).
+    pub fn ignored_and_caught(&self) -> (u64, u64) {
+        let mut sets = (0, 0);
+        for (bit, action) in self.action.iter().enumerate() {
+            match action.handler {
+                SIG_DFL => {}
+                SIG_IGN => sets.0 |= 1u64 << bit,
+                _ => sets.1 |= 1u64 << bit,
+            }
+        }
+        sets
+    }
     /// All dispositions, by signal number less one.
     pub fn actions(&self) -> &[SigAction; 64] {
         &self.action

@@ -33,16 +33,7 @@ pub(super) enum Ptrace {
 fn usage_of(sys: &System, p: TaskId) -> Rusage {
     let mut sum = Rusage::default();
     for t in threads(sys, p) {
-        let t = sys.task(t);
-        sum.add(&Rusage {
-            ru_utime: t.utime,
-            ru_stime: t.stime,
-            ru_maxrss: 0,
-            ru_minflt: t.min_flt,
-            ru_majflt: t.maj_flt,
-            ru_nvcsw: t.nvcsw,
-            ru_nivcsw: t.nivcsw,
-        });
+        sum.add(&sys.task(t).usage());
     }
     let s = sys.signal(p);
     sum.add(&s.dead_threads);

@@ -6,7 +6,6 @@
 
 use std::fmt::Write;
 
-use crate::abi::Signal;
 use crate::abi::numbers::RLIMIT_RSS;
 use crate::abi::structs::Rusage;
 use crate::base::addr::page_align_up;
@@ -16,12 +15,10 @@ use crate::kernel::mm::pgtable::{lookup, pte_present};
 use crate::kernel::mm::view::rss;
 use crate::kernel::mm::{MmCounter, MmId};
 use crate::kernel::pid::{PidType, task_pid_nr_ns};
-use crate::kernel::signal::{SIG_DFL, SIG_IGN, threads};
+use crate::kernel::signal::notify::NSEC_PER_CLOCK_TICK;
+use crate::kernel::signal::{SighandStruct, threads};
 use crate::kernel::system::System;
 use crate::kernel::task::{TaskId, TaskList, TaskState, TaskStruct};
-
-/// Nanoseconds of a clock tick as files give times (`USER_HZ` is 100).
-const TICK_NS: u64 = 10_000_000;
 
 /// Thread group id of the real parent; 0 for a task without one.
 pub fn task_ppid(sys: &System, t: &TaskStruct) -> i32 {
@@ -43,33 +40,22 @@ pub fn proc_task_name(name: &str) -> String {
     out
 }
 
-/// What a task and, for a process, its threads have used.
-struct Usage {
-    min_flt: u64,
-    maj_flt: u64,
-    utime: u64,
-    stime: u64,
-    children: Rusage,
-}
-
-fn usage(sys: &System, task: TaskId, whole: bool) -> Usage {
+/// What a task or, with `whole`, its process has used, and the children that
+/// the process has waited for.
+fn usage(sys: &System, task: TaskId, whole: bool) -> (Rusage, Rusage) {
     let t = sys.task(task);
-    let mut u = Usage { min_flt: 0, maj_flt: 0, utime: 0, stime: 0, children: Rusage::default() };
-    let all = if whole { threads(sys, task).to_vec() } else { vec![task] };
-    for t in all.into_iter().map(|t| sys.task(t)) {
-        u.min_flt += t.min_flt;
-        u.maj_flt += t.maj_flt;
-        u.utime += t.utime;
-        u.stime += t.stime;
+    if !whole {
+        return (t.usage(), Rusage::default());
     }
-    if let Some(s) = t.signal.and_then(|s| sys.kernel.signals.get(s)).filter(|_| whole) {
-        u.min_flt += s.dead_threads.ru_minflt;
-        u.maj_flt += s.dead_threads.ru_majflt;
-        u.utime += s.dead_threads.ru_utime;
-        u.stime += s.dead_threads.ru_stime;
-        u.children = s.children_usage;
+    let mut sum = Rusage::default();
+    for thread in threads(sys, task) {
+        sum.add(&sys.task(thread).usage());
     }
-    u
+    let Some(s) = t.signal.and_then(|s| sys.kernel.signals.get(s)) else {
+        return (sum, Rusage::default());
+    };
+    sum.add(&s.dead_threads);
+    (sum, s.children_usage)
 }
 
 /// `task_prio`: 0 is the highest that is not real-time; -1 - rt_priority below.
@@ -84,15 +70,8 @@ pub fn do_task_stat(sys: &System, task: TaskId, whole: bool, permitted: bool) ->
     let signal = t.signal.and_then(|s| sys.kernel.signals.get(s));
     let sighand = t.sighand.and_then(|s| sys.kernel.sighands.get(s));
     let mm = t.mm.and_then(|mm| sys.kernel.mms.get(mm));
-    let u = usage(sys, task, whole);
-    let (mut ignored, mut caught) = (0u64, 0u64);
-    for sig in (1..=31).filter_map(Signal::new) {
-        match sighand.map_or(SIG_DFL, |h| h.get(sig).handler) {
-            SIG_DFL => {}
-            SIG_IGN => ignored |= 1 << (sig.number() - 1),
-            _ => caught |= 1 << (sig.number() - 1),
-        }
-    }
+    let (used, children) = usage(sys, task, whole);
+    let (ignored, caught) = sighand.map_or((0, 0), SighandStruct::ignored_and_caught);
     let low = |set: u64| set & 0x7fff_ffff;
     let ids = |kind| task_pid_nr_ns(sys, task, kind, None);
     let (gpid, sid) =
@@ -108,17 +87,17 @@ pub fn do_task_stat(sys: &System, task: TaskId, whole: bool, permitted: bool) ->
     put(0);
     put(-1);
     put(t.flags.bits().into());
-    for n in [u.min_flt, u.children.ru_minflt, u.maj_flt, u.children.ru_majflt] {
+    for n in [used.ru_minflt, children.ru_minflt, used.ru_majflt, children.ru_majflt] {
         put(n.into());
     }
-    for ns in [u.utime, u.stime, u.children.ru_utime, u.children.ru_stime] {
-        put((ns / TICK_NS).into());
+    for ns in [used.ru_utime, used.ru_stime, children.ru_utime, children.ru_stime] {
+        put((ns / NSEC_PER_CLOCK_TICK).into());
     }
     put(task_prio(t).into());
     put((t.static_prio - 120).into());
     put(signal.map_or(0, |s| s.nr_threads).into());
     put(0);
-    put((t.start_boottime / TICK_NS).into());
+    put((t.start_boottime / NSEC_PER_CLOCK_TICK).into());
     put(mm.map_or(0, |m| m.total_vm * 4096).into());
     put(mm.map_or(0, |m| rss(m).total.max(0)).into());
     put(signal.map_or(0, |s| s.rlim[RLIMIT_RSS as usize].cur).into());

@@ -8,6 +8,7 @@ use std::fmt::Write;
 
 use crate::kernel::list;
 use crate::kernel::nanosleep::{BOOT_REALTIME, NSEC_PER_SEC};
+use crate::kernel::signal::notify::NSEC_PER_CLOCK_TICK;
 use crate::kernel::signal::threads;
 use crate::kernel::system::System;
 use crate::kernel::task::{TaskId, TaskList, TaskState};
@@ -28,9 +29,6 @@ pub enum Global {
     Version,
 }
 
-/// Nanoseconds of a tick (`USER_HZ` is 100).
-const TICK_NS: u64 = 10_000_000;
-
 /// All tasks but the idle ones.
 fn tasks(sys: &System) -> Vec<TaskId> {
     let leaders = list::iter(&sys.kernel.tasks, sys.kernel.task_list, TaskList::Tasks);
@@ -47,7 +45,7 @@ fn running(sys: &System) -> usize {
 }
 
 fn hundredths(ns: u64) -> String {
-    format!("{}.{:02}", ns / NSEC_PER_SEC, ns % NSEC_PER_SEC / TICK_NS)
+    format!("{}.{:02}", ns / NSEC_PER_SEC, ns % NSEC_PER_SEC / NSEC_PER_CLOCK_TICK)
 }
 
 impl Global {
@@ -141,7 +139,12 @@ fn stat(sys: &System) -> String {
         })
         .collect();
     let line = |name: String, (user, system): (u64, u64), idle: u64| {
-        format!("{name} {} 0 {} {} 0 0 0 0 0 0\n", user / TICK_NS, system / TICK_NS, idle / TICK_NS)
+        format!(
+            "{name} {} 0 {} {} 0 0 0 0 0 0\n",
+            user / NSEC_PER_CLOCK_TICK,
+            system / NSEC_PER_CLOCK_TICK,
+            idle / NSEC_PER_CLOCK_TICK
+        )
     };
     let now = sys.machine.clock.now();
     let sum = per_cpu.iter().fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));

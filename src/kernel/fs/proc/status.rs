@@ -5,13 +5,12 @@
 //! pages, core dumping, speculation, memory nodes).
 
 use super::array::{proc_task_name, task_ppid};
-use crate::abi::Signal;
 use crate::abi::numbers::RLIMIT_SIGPENDING;
 use crate::base::PAGE_MASK;
 use crate::base::addr::page_align_up;
 use crate::kernel::mm::{MmCounter, MmStruct};
 use crate::kernel::pid::{PidType, task_pid_nr_ns};
-use crate::kernel::signal::{SIG_DFL, SIG_IGN};
+use crate::kernel::signal::SighandStruct;
 use crate::kernel::system::System;
 use crate::kernel::task::{PF, TaskId, TaskStruct};
 use serde::Serialize;
@@ -169,15 +168,7 @@ fn signals(sys: &System, t: &TaskStruct, s: &mut Status) {
     s.add("Threads", signal.map_or(0, |s| s.nr_threads));
     let limit = signal.map_or(0, |s| s.rlim[RLIMIT_SIGPENDING as usize].cur);
     s.add("SigQ", format!("{}/{limit}", user.map_or(0, |u| u.sigpending)));
-    let (mut ignored, mut caught) = (0u64, 0u64);
-    for n in 1..=64 {
-        let Some(sig) = Signal::new(n) else { continue };
-        match sighand.map_or(SIG_DFL, |h| h.get(sig).handler) {
-            SIG_DFL => {}
-            SIG_IGN => ignored |= 1 << (n - 1),
-            _ => caught |= 1 << (n - 1),
-        }
-    }
+    let (ignored, caught) = sighand.map_or((0, 0), SighandStruct::ignored_and_caught);
     let shared = signal.map_or(0, |s| s.shared_pending.signal.0);
     let sets = [
         ("SigPnd", t.pending.signal.0),
