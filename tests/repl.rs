@@ -339,6 +339,6 @@ fn programs_are_stepped_at_the_prompt() {
                  p.step(2)\np.undo()\np.schedule\nrun(f).schedule\nexplore(f).complete";
     let (code, out, err) = pipe(input);
     let said = "=> \"process 1: fork, line 2\"\n=> \"process 2: exit_group, line 2\"\n=> \"1\"\n\
-                => \"1x2 2 1\"\n=> true\n";
+                => \"1x2 2 1x2\"\n=> true\n";
     assert_eq!((code, out.as_str(), err.as_str()), (0, said, ""));
 }
