@@ -8,6 +8,8 @@
 
 mod kit;
 
+use std::cell::Cell;
+
 use forkyard::abi::Errno;
 use forkyard::kernel::boot::BootConfig;
 use forkyard::kernel::check::{Census, Scope, differences, invariants, teardown};
@@ -171,7 +173,13 @@ fn run(config: &BootConfig, cases: u32, salt: u8) {
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
     let mut runner = TestRunner::new_with_rng(config, rng);
     let ops = proptest::collection::vec(op(), 1..36);
-    match runner.run(&ops, |ops| quietly(|| sequence(&base, &census, &ops)).unwrap_or_else(fail)) {
+    let steps = Cell::new(0);
+    let ran = runner.run(&ops, |ops| {
+        steps.set(steps.get() + ops.len());
+        quietly(|| sequence(&base, &census, &ops)).unwrap_or_else(fail)
+    });
+    println!("{cases} sequences, {} steps", steps.get());
+    match ran {
         Ok(()) => {}
         Err(TestError::Fail(why, ops)) => {
             let list: String = ops.iter().map(|op| format!("  {op:?}\n")).collect();

@@ -180,6 +180,44 @@ pub enum Verb {
     SetTidAddress(Place),
     Execve(u8),
     Affinity(u8),
+    /// unshare, and setns with a pidfd of another.
+    Unshare(u64),
+    Setns {
+        target: u8,
+        flags: u64,
+    },
+    /// sched_setscheduler, also of others.
+    Scheduler {
+        target: u8,
+        policy: u64,
+        priority: i32,
+    },
+    Nice {
+        which: u64,
+        target: u8,
+        nice: i8,
+    },
+    Yield,
+    /// Sleeps and alarms, and time for them to end.
+    Sleep(u16),
+    Alarm {
+        value: u16,
+        interval: u16,
+    },
+    Pass(u16),
+    RobustList(Place),
+    /// A group below the root of control groups is made or removed.
+    Group {
+        call: &'static str,
+        name: u8,
+    },
+    /// A word is written to a file of /proc or of a control group.
+    Tell {
+        file: u8,
+        word: u8,
+        target: u8,
+    },
+    Look(u8),
     Inject {
         step: u8,
         skip: u8,
@@ -203,6 +241,41 @@ pub enum Arg {
 pub const PATHS: [&str; 7] =
     ["/tmp/a", "/tmp/b", "/tmp/d", "/tmp/d/x", "/etc/passwd", "/dev/zero", "/tmp"];
 pub const PROGRAMS: [&str; 4] = ["/bin/true", "/bin/su", "/no/such", "/etc/passwd"];
+
+/// Control groups, and the files that take words.
+pub const GROUPS: [&str; 3] = ["/sys/fs/cgroup/a", "/sys/fs/cgroup/b", "/sys/fs/cgroup/a/c"];
+pub const WRITTEN: [&str; 12] = [
+    "/sys/fs/cgroup/cgroup.procs",
+    "/sys/fs/cgroup/cgroup.subtree_control",
+    "/sys/fs/cgroup/a/cgroup.procs",
+    "/sys/fs/cgroup/a/cgroup.subtree_control",
+    "/sys/fs/cgroup/a/pids.max",
+    "/sys/fs/cgroup/a/c/cgroup.procs",
+    "/sys/fs/cgroup/a/cgroup.kill",
+    "/sys/fs/cgroup/b/cgroup.procs",
+    "/proc/self/uid_map",
+    "/proc/self/gid_map",
+    "/proc/self/setgroups",
+    "/proc/self/oom_score_adj",
+];
+pub const WORDS: [&str; 10] =
+    ["0", "1", "3", "max", "+pids", "-pids", "deny", "0 0 1", "0 1000 1\n1 0 1", "junk"];
+/// Files of /proc that are read as a whole, of the process itself and of
+/// another.
+pub const LOOKED_AT: [&str; 12] = [
+    "stat",
+    "status",
+    "maps",
+    "smaps",
+    "statm",
+    "limits",
+    "cgroup",
+    "uid_map",
+    "comm",
+    "cmdline",
+    "pagemap",
+    "task/children",
+];
 
 fn signal() -> impl Strategy<Value = u8> {
     select(vec![0u8, 1, 2, 9, 10, 11, 12, 13, 15, 17, 18, 19, 20, 21, 34, 40, 64, 65])
@@ -386,6 +459,45 @@ fn verb() -> impl Strategy<Value = Verb> {
         2 => (any::<u8>(), select(vec![0u64, 0o4000, 0o200]))
             .prop_map(|(target, flags)| Verb::PidfdOpen { target, flags }),
     ];
+    let spaces = || {
+        select(vec![
+            0x2000_0000u64,
+            0x2000_0000,
+            0x1000_0000,
+            0x1000_0000,
+            0x0400_0000,
+            0x0800_0000,
+            0x0002_0000,
+            0x4000_0000,
+            0x80,
+            0x3c02_0000,
+            0x400,
+            0x200,
+            0x40000,
+            0x100,
+            0x0001_0000,
+        ])
+    };
+    let world = prop_oneof![
+        3 => spaces().prop_map(Verb::Unshare),
+        2 => (any::<u8>(), spaces()).prop_map(|(target, flags)| Verb::Setns { target, flags }),
+        3 => (any::<u8>(), select(vec![0u64, 0, 1, 2, 3, 5, 6, 0x4000_0000, 0x4000_0001, 9]),
+              select(vec![0i32, 0, 1, 50, 99, 100, -1]))
+            .prop_map(|(target, policy, priority)| Verb::Scheduler { target, policy, priority }),
+        2 => (0u64..4, any::<u8>(), select(vec![0i8, 5, 19, -5, -20, 40]))
+            .prop_map(|(which, target, nice)| Verb::Nice { which, target, nice }),
+        1 => Just(Verb::Yield),
+        2 => any::<u16>().prop_map(Verb::Sleep),
+        2 => (any::<u16>(), select(vec![0u16, 0, 1, 900]))
+            .prop_map(|(value, interval)| Verb::Alarm { value, interval }),
+        3 => any::<u16>().prop_map(Verb::Pass),
+        1 => place().prop_map(Verb::RobustList),
+        3 => (select(vec!["mkdir", "mkdir", "rmdir"]), 0u8..3)
+            .prop_map(|(call, name)| Verb::Group { call, name }),
+        6 => (0u8..12, 0u8..20, any::<u8>())
+            .prop_map(|(file, word, target)| Verb::Tell { file, word, target }),
+        2 => any::<u8>().prop_map(Verb::Look),
+    ];
     let inject = (any::<u8>(), 0u8..4).prop_map(|(step, skip)| Verb::Inject { step, skip });
     prop_oneof![
         9 => life,
@@ -394,6 +506,7 @@ fn verb() -> impl Strategy<Value = Verb> {
         5 => tracing,
         8 => memory,
         5 => files,
+        3 => world,
         1 => inject,
         3 => raw(),
     ]

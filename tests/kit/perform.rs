@@ -2,7 +2,7 @@
 //! descriptors that exist.
 
 use super::World;
-use super::ops::{Arg, Op, PATHS, PROGRAMS, Place, Verb};
+use super::ops::{Arg, GROUPS, LOOKED_AT, Op, PATHS, PROGRAMS, Place, Verb, WORDS, WRITTEN};
 use forkyard::abi::flags::SaFlags;
 use forkyard::abi::structs::CloneArgs;
 use forkyard::abi::{CapSet, Errno, SigSet, Signal};
@@ -14,9 +14,11 @@ use forkyard::kernel::list;
 use forkyard::kernel::signal::{Rlimit, SigAction};
 use forkyard::kernel::syscalls::{Call, Payload, table};
 use forkyard::kernel::task::TaskList;
+use forkyard::kernel::timer;
 use forkyard::kernel::{System, TaskId};
 use forkyard::machine::UserOp;
 use forkyard::machine::vmem::Size;
+use forkyard::session::director::Done;
 
 /// Tasks that can act: those below init that are neither asleep nor dead.
 pub fn actors(sys: &System) -> Vec<TaskId> {
@@ -120,6 +122,43 @@ fn call(name: &'static str, args: &[u64]) -> Step {
 
 fn path(name: &'static str, args: &[u64], path: &str) -> Step {
     Step::Call(name, args.to_vec(), Payload::Text(path.into()))
+}
+
+/// Opens a file; its descriptor, if there is one.
+fn open(w: &mut World, t: TaskId, file: &str, flags: u64) -> Option<u64> {
+    let open = Call::with(2, &[0, flags, 0], Payload::Text(file.into()));
+    match w.sys.call(t, open) {
+        Ok(Done::Returned(fd, _)) => Some(fd as u64),
+        _ => None,
+    }
+}
+
+/// Writes a word to a file. What it does to the writer may be its end.
+fn tell(w: &mut World, t: TaskId, file: &str, word: &str) -> Step {
+    if let Some(fd) = open(w, t, file, 1) {
+        let bytes = word.as_bytes().into();
+        let write = Call::with(1, &[fd, 0, word.len() as u64], Payload::Bytes(bytes));
+        let _ = w.sys.call(t, write);
+        close(w, t, fd);
+    }
+    Step::Done
+}
+
+/// Reads a file to its end, or a little of it.
+fn look(w: &mut World, t: TaskId, file: &str) -> Step {
+    if let Some(fd) = open(w, t, file, 0) {
+        for _ in 0..4 {
+            let _ = w.sys.call(t, Call::new(0, &[fd, 0, 4096]));
+        }
+        close(w, t, fd);
+    }
+    Step::Done
+}
+
+fn close(w: &mut World, t: TaskId, fd: u64) {
+    if w.sys.kernel.tasks.contains(t) && can_act(&w.sys, t).is_ok() {
+        let _ = w.sys.call(t, Call::new(3, &[fd]));
+    }
 }
 
 fn step(w: &mut World, t: TaskId, verb: &Verb) -> Step {
@@ -347,6 +386,60 @@ fn step(w: &mut World, t: TaskId, verb: &Verb) -> Step {
         Verb::Affinity(mask) => {
             let bytes = u64::from(mask).to_le_bytes();
             Step::Call("sched_setaffinity", vec![0, 8, 0], Payload::Bytes(Box::new(bytes)))
+        }
+        Verb::Unshare(flags) => call("unshare", &[flags]),
+        Verb::Setns { target, flags } => {
+            let pid = nth(&pids(sys), target).unwrap_or(1);
+            if let Ok(Done::Returned(fd, _)) = w.sys.call(t, Call::new(434, &[pid as u64, 0])) {
+                let _ = w.sys.call(t, Call::new(308, &[fd as u64, flags]));
+                close(w, t, fd as u64);
+            }
+            Step::Done
+        }
+        Verb::Scheduler { target, policy, priority } => {
+            let pid = nth(&pids(sys), target).filter(|_| target % 2 == 0).unwrap_or(0);
+            let param = priority.to_le_bytes();
+            let args = vec![pid as u64, policy, 0];
+            Step::Call("sched_setscheduler", args, Payload::Bytes(Box::new(param)))
+        }
+        Verb::Nice { which, target, nice } => {
+            let pid = nth(&pids(sys), target).filter(|_| target % 2 == 0).unwrap_or(0);
+            call("setpriority", &[which, pid as u64, i64::from(nice) as u64])
+        }
+        Verb::Yield => call("sched_yield", &[]),
+        Verb::Sleep(us) => {
+            let time = Payload::Timespec(0, i64::from(us) * 1000);
+            Step::Call("nanosleep", vec![0, 0], time)
+        }
+        Verb::Alarm { value, interval } => {
+            let timer = Payload::Itimer([0, i64::from(value), 0, i64::from(interval)]);
+            Step::Call("setitimer", vec![0, 0, 0], timer)
+        }
+        Verb::Pass(us) => {
+            timer::advance(&mut w.sys, u64::from(us) * 1000);
+            Step::Done
+        }
+        Verb::RobustList(at) => call("set_robust_list", &[addr(sys, t, at), 24]),
+        Verb::Group { call: name, name: n } => {
+            path(name, &[0, 0o755], GROUPS[usize::from(n) % GROUPS.len()])
+        }
+        Verb::Tell { file, word, target } => {
+            let file = WRITTEN[usize::from(file) % WRITTEN.len()];
+            let word = match WORDS.get(usize::from(word)) {
+                Some(word) => (*word).to_string(),
+                None => nth(&pids(sys), target).unwrap_or(0).to_string(),
+            };
+            tell(w, t, file, &word)
+        }
+        Verb::Look(n) => {
+            let whose = nth(&pids(sys), n / 12).filter(|_| n % 2 == 0);
+            let whose = whose.map_or("self".to_string(), |pid| pid.to_string());
+            let file = LOOKED_AT[usize::from(n) % LOOKED_AT.len()];
+            let file = match file {
+                "task/children" => format!("/proc/{whose}/task/{whose}/children"),
+                file => format!("/proc/{whose}/{file}"),
+            };
+            look(w, t, &file)
         }
         Verb::Raw { call: n, args } => {
             let rows: Vec<_> = table::AREAS.iter().copied().flatten().collect();
