@@ -172,6 +172,9 @@ pub struct Programs {
     pub system: System,
     bodies: BTreeMap<TaskId, Body>,
     started: u32,
+    /// Each looks for signals of its process between two calls, as if it had
+    /// changed its mask there. The host's side of a comparison does that.
+    pub looks_between_calls: bool,
     /// Those that init has waited for, in order.
     pub ended: Vec<Ended>,
     /// Errors that nobody caught, in order.
@@ -198,6 +201,7 @@ impl Programs {
             system,
             bodies: BTreeMap::new(),
             started: 0,
+            looks_between_calls: false,
             ended: Vec::new(),
             crashes: Vec::new(),
             faults: Vec::new(),

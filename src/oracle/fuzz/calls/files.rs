@@ -105,7 +105,7 @@ pub(super) fn file(a: &mut Around) -> Call {
             1 => tried("chmod", [a.pick(&PATHS[..11]), a.pick(&["0o600", "0", "0o777"])]),
             2 => tried("getcwd", []),
             3 => tried("truncate", [a.pick(PATHS), a.pick(&["0", "3", "5000", "-1"])]),
-            _ => tried("access", [a.pick(PATHS), a.pick(&["0", "1", "2", "4", "6", "8"])]),
+            _ => tried("access", [a.pick(PATHS), a.pick(&["0", "2", "4", "6", "8"])]),
         },
         24 if a.has(Feature::FileIo) => match a.below(4) {
             0 => tried("pread", [a.pick(FDS), "4", a.pick(&["0", "2", "-1", "100"])]),

@@ -113,6 +113,9 @@ const FCNTL: &[i32] = &[
     libc::F_SETOWN,
 ];
 
+/// access(2): whether it can be executed.
+const X_OK: u64 = 1;
+
 /// Options of prctl(2) that take numbers only.
 const PRCTL: &[i32] = &[
     libc::PR_SET_PDEATHSIG,
@@ -200,6 +203,10 @@ pub(super) fn file(d: &mut Draft) -> Result<bool, No> {
     if let Some((_, i)) = PATHS.iter().find(|(call, _)| *call == n) {
         if *i == 1 {
             own_fd(args[0])?;
+        }
+        let asks = matches!(n, libc::SYS_access | libc::SYS_faccessat);
+        if asks && args[*i + 1] & X_OK != 0 {
+            return no("access with X_OK: files of the sandbox cannot be executed (noexec)");
         }
         d.path(*i)?;
         return Ok(true);
