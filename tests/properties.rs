@@ -6,6 +6,8 @@
 //! `PROPTEST_CASES` sets the number of sequences, `FORKYARD_SEED` chooses
 //! others than those of every run.
 
+#![expect(clippy::print_stdout, reason = "how many steps were made is said with --nocapture")]
+
 mod kit;
 
 use std::cell::Cell;
