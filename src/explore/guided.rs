@@ -74,6 +74,32 @@ pub fn reach(
     goal: &impl Goal,
     stop: &dyn Fn() -> bool,
 ) -> Result<Reached, ExploreError> {
+    let way =
+        |programs, reduce| look(programs, first, interpreter, Steps { states, reduce }, goal, stop);
+    match way(programs.clone(), true)? {
+        // Who is killed before a step that nobody minds has not been told of it,
+        // which no outcome shows, but a goal may mind.
+        Reached::No => way(programs, false),
+        found => Ok(found),
+    }
+}
+
+/// How to look.
+struct Steps {
+    /// At how many states at most.
+    states: usize,
+    /// Whether steps that nobody minds are made first.
+    reduce: bool,
+}
+
+fn look(
+    programs: Programs,
+    first: i32,
+    interpreter: &impl Interpreter,
+    Steps { states, reduce }: Steps,
+    goal: &impl Goal,
+    stop: &dyn Fn() -> bool,
+) -> Result<Reached, ExploreError> {
     // Outcomes are compared by the numbers of pids too.
     let untraced = repertoire(std::iter::once(&programs), interpreter).untraced;
     let anything = Repertoire { untraced, ..Repertoire::default() };
@@ -113,7 +139,7 @@ pub fn reach(
             asked.push((task, body.number, what));
         }
         let pairs: Vec<(TaskId, &Want)> = asked.iter().map(|(t, _, a)| (*t, &a.want)).collect();
-        if let Some(only) = reduce::nobody_minds(&at, &pairs, true, &anything) {
+        if reduce && let Some(only) = reduce::nobody_minds(&at, &pairs, true, &anything) {
             asked.retain(|(task, ..)| *task == only);
         }
         let console = &at.system.kernel.console;
