@@ -262,6 +262,12 @@ impl Programs {
         self.system.kernel.todo.contains(&task)
     }
 
+    /// Whether a task with a program is neither asleep nor stopped nor has to
+    /// take a signal first.
+    pub fn is_in_user_mode(&self, task: TaskId) -> bool {
+        self.system.task(task).__state == TaskState::RUNNING && !self.is_on_its_way(task)
+    }
+
     /// What a task that can go on does next, and from which line.
     pub fn next(&self, interpreter: &impl Interpreter, task: TaskId) -> (Want, Origin) {
         if self.is_on_its_way(task) {

@@ -149,8 +149,11 @@ impl Watcher {
             }
         }
         self.seen.values_mut().for_each(|seen| seen.alive = false);
-        for (_, body) in programs.bodies() {
+        for (task, body) in programs.bodies() {
             let number = body.number;
+            // One that has stopped on its way out of a handler, or has a signal
+            // to take first, has seen nothing yet.
+            let sees = programs.is_in_user_mode(task);
             let seen = self.seen.get_mut(&number).expect("it was just put there");
             seen.alive = true;
             let execs = |(_, asked): &(usize, Option<Arc<Asked>>)| {
@@ -173,7 +176,7 @@ impl Watcher {
                 && let (Some((told, asked)), Some(frame)) =
                     (seen.frames.last_mut(), body.frames.last())
             {
-                while *told < frame.tape.len() {
+                while sees && *told < frame.tape.len() {
                     let answer = frame.tape.get(*told).map(|entry| entry.answer.clone());
                     *told += 1;
                     if let Some(answer) = answer {
