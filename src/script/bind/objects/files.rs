@@ -138,6 +138,8 @@ pub(super) fn register(book: &mut Book) {
             FileKind::Pidfd(_) => "pidfd",
             FileKind::Proc(..) => "file of /proc",
             FileKind::Cgroup(..) => "file of a cgroup",
+            FileKind::Tty(_) => "terminal",
+            FileKind::HungUpTty(_) => "terminal that has hung up",
         });
     }
     object!(book, Fs);
