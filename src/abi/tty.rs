@@ -111,10 +111,8 @@ pub const DISABLED_CHAR: u8 = 0;
 /// The characters a terminal begins with (`INIT_C_CC`).
 pub const INIT_C_CC: [u8; NCCS] =
     [3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26, 0, 18, 15, 23, 22, 0, 0, 0];
-/// `B38400 | CS8 | CREAD`, and HUPCL on a slave.
-pub const CFLAG_SLAVE: u32 = 0o17 | 0o60 | 0o200 | 0o2000;
-/// The same of a master.
-pub const CFLAG_MASTER: u32 = 0o17 | 0o60 | 0o200;
+/// `B38400 | CS8 | CREAD`.
+pub const INIT_CFLAG: u32 = 0o17 | 0o60 | 0o200;
 
 /// `UNIX98_PTY_SLAVE_MAJOR`.
 pub const PTY_SLAVE_MAJOR: u32 = 136;
@@ -179,7 +177,7 @@ mod tests {
         let t = Termios {
             c_iflag: InputModes::ICRNL | InputModes::IXON,
             c_oflag: OutputModes::OPOST,
-            c_cflag: CFLAG_SLAVE,
+            c_cflag: INIT_CFLAG,
             c_lflag: LocalModes::from_bits_retain(0x8000_0001),
             c_line: 7,
             c_cc: INIT_C_CC,

@@ -80,18 +80,16 @@ fn devpts(sys: &System) -> InodeId {
     sys.kernel.devpts_root
 }
 
-/// The name of a new slave: it belongs to who opened the master.
+/// The name of a new slave: it belongs to who opened the master, as in a devpts
+/// mounted with `mode=620` and no `gid`.
 fn devpts_pty_new(sys: &mut System, task: TaskId, index: u32) {
     let cred = sys.cred(task);
-    let mut inode = Inode::new(InodeKind::Chr(CharDev::Pts(index)), 0o620, cred.fsuid, TTY_GID);
+    let mut inode = Inode::new(InodeKind::Chr(CharDev::Pts(index)), 0o620, cred.fsuid, cred.fsgid);
     (inode.i_count, inode.i_nlink) = (1, 1);
     let inode = sys.kernel.inodes.insert(inode);
     let dir = devpts(sys);
     add_entry(sys, dir, &Arc::from(index.to_string()), inode);
 }
-
-/// The group that devpts is mounted to give its files (`gid=5`).
-const TTY_GID: u32 = 5;
 
 /// The name goes; who has it open keeps it.
 fn devpts_pty_kill(sys: &mut System, index: u32) {

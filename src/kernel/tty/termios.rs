@@ -11,8 +11,8 @@ use super::tty_jobctl::tty_check_change;
 use super::{PtyType, TtyId};
 use crate::abi::Errno;
 use crate::abi::tty::{
-    CC_NAMES, CFLAG_MASTER, CFLAG_SLAVE, INIT_C_CC, InputModes, LocalModes, OutputModes, Termios,
-    VEOF, VERASE, VINTR, VKILL, VMIN, VQUIT, VSUSP,
+    CC_NAMES, INIT_C_CC, INIT_CFLAG, InputModes, LocalModes, OutputModes, Termios, VEOF, VERASE,
+    VINTR, VKILL, VMIN, VQUIT, VSUSP,
 };
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::system::System;
@@ -44,7 +44,7 @@ pub fn init_termios(subtype: PtyType) -> Termios {
         PtyType::Slave => Termios {
             c_iflag: InputModes::ICRNL | InputModes::IXON,
             c_oflag: OutputModes::OPOST | OutputModes::ONLCR,
-            c_cflag: CFLAG_SLAVE,
+            c_cflag: INIT_CFLAG,
             c_lflag: L::ISIG
                 | L::ICANON
                 | L::ECHO
@@ -59,7 +59,7 @@ pub fn init_termios(subtype: PtyType) -> Termios {
         PtyType::Master => Termios {
             c_iflag: InputModes::empty(),
             c_oflag: OutputModes::empty(),
-            c_cflag: CFLAG_MASTER,
+            c_cflag: INIT_CFLAG,
             c_lflag: L::empty(),
             c_line: 0,
             c_cc: INIT_C_CC,

@@ -16,11 +16,11 @@
 use super::pty::{ptmx_open, pty_close, pty_open, slave_by_index};
 use super::termios::init_termios;
 use super::tty_jobctl::{
-    current_tty, session_clear_tty, set_ctrl, tty_open_proc_set_tty, tty_signal_session_leader,
+    current_tty, is_admin, session_clear_tty, set_ctrl, tty_open_proc_set_tty,
+    tty_signal_session_leader,
 };
 use super::{TtyFlags, TtyId, tty_kref_put};
-use crate::abi::{Cap, Errno, OpenFlags};
-use crate::kernel::capability::capable;
+use crate::abi::{Errno, OpenFlags};
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::fs::file::alloc_file;
 use crate::kernel::fs::inode::CharDev;
@@ -159,7 +159,7 @@ pub fn tty_vhangup(sys: &mut System, tty: TtyId) {
 /// # Errors
 /// EPERM without CAP_SYS_ADMIN.
 pub fn sys_vhangup(sys: &mut System, task: TaskId) -> Result<(), SysError> {
-    if !capable(sys, task, Cap::CAP_SYS_ADMIN) {
+    if !is_admin(sys, task) {
         let why = "vhangup needs CAP_SYS_ADMIN in the initial user namespace";
         return refuse(Errno::EPERM, "vhangup", why);
     }

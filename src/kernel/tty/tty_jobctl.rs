@@ -239,6 +239,11 @@ pub fn tiocnotty(sys: &mut System, task: TaskId, tty: TtyId) -> Result<(), SysEr
     Ok(())
 }
 
+/// Whether the caller governs the whole machine: root of a container does not.
+pub(super) fn is_admin(sys: &mut System, task: TaskId) -> bool {
+    !sys.kernel.contained && capable(sys, task, Cap::CAP_SYS_ADMIN)
+}
+
 /// TIOCSCTTY: makes the terminal the controlling one of the caller's session.
 ///
 /// # Errors
@@ -271,14 +276,14 @@ pub fn tiocsctty(
                        not 1: it is not to be stolen";
             return refuse(Errno::EPERM, F, why);
         }
-        if !capable(sys, task, Cap::CAP_SYS_ADMIN) {
+        if !is_admin(sys, task) {
             let why = "only CAP_SYS_ADMIN in the initial user namespace steals a terminal from \
                        another session";
             return refuse(Errno::EPERM, F, why);
         }
         session_clear_tty(sys, held);
     }
-    if !sys.kernel.filps[file].may_read() && !capable(sys, task, Cap::CAP_SYS_ADMIN) {
+    if !sys.kernel.filps[file].may_read() && !is_admin(sys, task) {
         let why = "the descriptor cannot be read from, and a controlling terminal can";
         return refuse(Errno::EPERM, F, why);
     }
