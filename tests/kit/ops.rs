@@ -178,6 +178,12 @@ pub enum Verb {
         val: u32,
     },
     SetTidAddress(Place),
+    /// Something with a terminal.
+    Tty {
+        what: u8,
+        fd: u8,
+        arg: u8,
+    },
     Execve(u8),
     Affinity(u8),
     Inject {
@@ -386,6 +392,11 @@ fn verb() -> impl Strategy<Value = Verb> {
         2 => (any::<u8>(), select(vec![0u64, 0o4000, 0o200]))
             .prop_map(|(target, flags)| Verb::PidfdOpen { target, flags }),
     ];
+    // A process that has a terminal, first of all.
+    let what =
+        select(vec![0u8, 0, 1, 1, 2, 2, 2, 3, 4, 4, 5, 6, 6, 7, 8, 8, 8, 9, 9, 10, 11, 12, 12]);
+    let terminals =
+        (what, any::<u8>(), any::<u8>()).prop_map(|(what, fd, arg)| Verb::Tty { what, fd, arg });
     let inject = (any::<u8>(), 0u8..4).prop_map(|(step, skip)| Verb::Inject { step, skip });
     prop_oneof![
         9 => life,
@@ -394,6 +405,7 @@ fn verb() -> impl Strategy<Value = Verb> {
         5 => tracing,
         8 => memory,
         5 => files,
+        4 => terminals,
         1 => inject,
         3 => raw(),
     ]

@@ -16,6 +16,7 @@ mod sched;
 mod setns;
 mod signals;
 mod small;
+mod terminals;
 mod time;
 mod unshare;
 mod wait;

@@ -19,8 +19,12 @@
 pub mod ioctl;
 pub mod n_tty;
 pub mod pty;
+#[cfg(test)]
+mod random;
 mod receive;
 pub mod termios;
+#[cfg(test)]
+mod tests;
 pub mod tty_io;
 pub mod tty_jobctl;
 

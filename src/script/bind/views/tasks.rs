@@ -3,7 +3,7 @@
 //!
 //! Left out: fields of tasks; those are the handle's.
 
-use rhai::{Array, INT, ImmutableString};
+use rhai::{Array, Dynamic, INT, ImmutableString};
 
 use super::{array, of_task};
 use crate::report::cred::CredView;
