@@ -391,9 +391,10 @@ pub const CALLS: &[Syscall] = &[
     row(85, "creat", &["pathname", "mode"], sys_creat).partly(OPEN_NOTE),
     row(87, "unlink", &["pathname"], sys_unlink),
     row(90, "chmod", &["filename", "mode"], sys_chmod),
-    row(91, "fchmod", &["fd", "mode"], sys_fchmod).partly("not on pipes and pidfds"),
+    row(91, "fchmod", &["fd", "mode"], sys_fchmod).partly("not on pipes, pidfds and terminals"),
     row(92, "chown", &["filename", "user", "group"], sys_chown),
-    row(93, "fchown", &["fd", "user", "group"], sys_fchown).partly("not on pipes and pidfds"),
+    row(93, "fchown", &["fd", "user", "group"], sys_fchown)
+        .partly("not on pipes, pidfds and terminals"),
     row(95, "umask", &["mask"], sys_umask),
     row(153, "vhangup", &[], sys_vhangup),
     row(161, "chroot", &["filename"], sys_chroot),

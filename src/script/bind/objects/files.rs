@@ -130,7 +130,7 @@ pub(super) fn register(book: &mut Book) {
         });
         /// How it was named when opened.
         "path: string" => |f: &mut File| f.field(|_, f| f.path.to_string());
-        /// What it is: "file", "pipe read end", "pipe write end", "pidfd".
+        /// What it is: "file", "pipe read end", "pipe write end", "pidfd", "terminal".
         "kind: string" => |f: &mut File| f.field(|_, f| match f.kind {
             FileKind::Inode(_) => "file",
             FileKind::PipeRead(_) => "pipe read end",
