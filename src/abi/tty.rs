@@ -16,9 +16,12 @@ macro_rules! requests {
 requests! {
     TCGETS = 0x5401; TCSETS = 0x5402; TCSETSW = 0x5403; TCSETSF = 0x5404;
     TIOCSCTTY = 0x540e; TIOCGPGRP = 0x540f; TIOCSPGRP = 0x5410; FIONREAD = 0x541b;
-    TIOCNOTTY = 0x5422; TIOCGSID = 0x5429;
+    TIOCNOTTY = 0x5422; TIOCGSID = 0x5429; FIONBIO = 0x5421; FIONCLEX = 0x5450; FIOCLEX = 0x5451;
     TIOCGPTN = 0x8004_5430; TIOCSPTLCK = 0x4004_5431; TIOCGPTLCK = 0x8004_5439;
 }
+
+/// Signals for descriptors that become ready: not modelled.
+pub const FIOASYNC: u32 = 0x5452;
 
 /// Requests that Linux's terminals know and the model refuses by name.
 pub const NOT_MODELLED: &[(u32, &str)] = &[
@@ -37,12 +40,9 @@ pub const NOT_MODELLED: &[(u32, &str)] = &[
     (0x5414, "TIOCSWINSZ"),
     (0x541d, "TIOCCONS"),
     (0x5420, "TIOCPKT"),
-    (0x5421, "FIONBIO"),
     (0x5423, "TIOCSETD"),
     (0x5424, "TIOCGETD"),
     (0x5425, "TCSBRKP"),
-    (0x5450, "FIONCLEX"),
-    (0x5451, "FIOCLEX"),
     (0x802c_542a, "TCGETS2"),
     (0x402c_542b, "TCSETS2"),
     (0x402c_542c, "TCSETSW2"),

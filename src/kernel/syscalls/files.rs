@@ -361,7 +361,7 @@ const OPEN_NOTE: &str = "O_PATH, O_TMPFILE, O_DIRECT, O_ASYNC, O_NOATIME, O_SYNC
 const FCNTL_NOTE: &str =
     "F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL and F_SETFL; others are refused";
 const EXECVE_NOTE: &str = "ELF files of x86_64, #! scripts and programs given as data; other formats are refused (ENOEXEC); p_align above a page is not kept";
-const IOCTL_NOTE: &str = "of pseudo terminals: TCGETS, TCSETS, TCSETSW, TCSETSF, TIOCSCTTY, TIOCNOTTY, TIOCGPGRP, TIOCSPGRP, TIOCGSID, FIONREAD, TIOCGPTN, TIOCSPTLCK, TIOCGPTLCK; others are refused";
+const IOCTL_NOTE: &str = "FIONREAD, FIONBIO, FIOCLEX, FIONCLEX; of pseudo terminals TCGETS, TCSETS, TCSETSW, TCSETSF, TIOCSCTTY, TIOCNOTTY, TIOCGPGRP, TIOCSPGRP, TIOCGSID, TIOCGPTN, TIOCSPTLCK, TIOCGPTLCK; others are refused";
 const READ_NOTE: &str = "console input is always at its end; without a user buffer at most 16 MiB";
 
 /// Rows of the table.

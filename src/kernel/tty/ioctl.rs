@@ -1,4 +1,5 @@
-//! ioctl(2): requests to terminals.
+//! ioctl(2): requests to terminals; of all files FIOCLEX, FIONCLEX, FIONBIO, and
+//! of pipes and regular files FIONREAD.
 //!
 //! A request that a master is asked may be about its slave: `real` is the side
 //! that programs use.
@@ -12,11 +13,13 @@ use super::pty::pty_set_lock;
 use super::termios::{When, set_termios};
 use super::tty_jobctl::{tiocgpgrp, tiocgsid, tiocnotty, tiocsctty, tiocspgrp};
 use super::{TtyFlags, TtyId};
-use crate::abi::Errno;
+use crate::abi::numbers::{F_SETFD, FD_CLOEXEC};
 use crate::abi::tty::{self as nr, LocalModes, NOT_MODELLED, REQUESTS, TERMIOS_SIZE, Termios};
+use crate::abi::{Errno, OpenFlags};
 use crate::kernel::error::{SysError, SysResult, refuse};
-use crate::kernel::fs::FileKind;
+use crate::kernel::fs::dup::do_fcntl;
 use crate::kernel::fs::fdtable::{bad_fd, fget};
+use crate::kernel::fs::{FileId, FileKind};
 use crate::kernel::mm::uaccess::{copy_from_user, copy_to_user};
 use crate::kernel::syscalls::{Call, Out, Payload};
 use crate::kernel::system::System;
@@ -40,11 +43,30 @@ fn name(request: u32) -> String {
 pub fn sys_ioctl(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     let (fd, request) = (call.args[0] as i32, call.args[1] as u32);
     let file = fget(sys, task, fd).map_err(|_| bad_fd("ioctl", fd))?;
+    match request {
+        nr::FIOCLEX => return Ok(do_fcntl(sys, task, fd, F_SETFD, FD_CLOEXEC.into())?),
+        nr::FIONCLEX => return Ok(do_fcntl(sys, task, fd, F_SETFD, 0)?),
+        nr::FIONBIO => {
+            let on = get_int(sys, task, call)? != 0;
+            sys.kernel.filps[file].f_flags.set(OpenFlags::O_NONBLOCK, on);
+            return Ok(0);
+        }
+        nr::FIOASYNC => {
+            let why = "signals for descriptors that become ready (FIOASYNC) are not modelled";
+            return Ok(refuse(Errno::EINVAL, "do_vfs_ioctl", why)?);
+        }
+        _ => {}
+    }
     let tty = match sys.kernel.filps[file].kind {
         FileKind::Tty(tty) => tty,
         FileKind::HungUpTty(_) => {
             let errno = if request == nr::TIOCSPGRP { Errno::ENOTTY } else { Errno::EIO };
             return Ok(refuse(errno, "hung_up_tty_ioctl", "the terminal has hung up")?);
+        }
+        kind if request == nr::FIONREAD && left(sys, file, kind).is_some() => {
+            let n = left(sys, file, kind).unwrap_or(0);
+            put_int(sys, task, call, n)?;
+            return Ok(0);
         }
         _ => {
             let why =
@@ -93,6 +115,21 @@ pub fn sys_ioctl(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
         }
     }
     Ok(0)
+}
+
+/// Bytes that a pipe holds, or that a file has from the offset on (FIONREAD of
+/// `pipe_ioctl` and `do_vfs_ioctl`).
+fn left(sys: &System, file: FileId, kind: FileKind) -> Option<i32> {
+    match kind {
+        FileKind::PipeRead(pipe) | FileKind::PipeWrite(pipe) => {
+            Some(sys.kernel.pipes.get(pipe)?.buf.len() as i32)
+        }
+        FileKind::Inode(inode) => {
+            let inode = sys.kernel.inodes.get(inode).filter(|i| i.is_reg())?;
+            Some(inode.size().wrapping_sub(sys.kernel.filps[file].f_pos) as i32)
+        }
+        _ => None,
+    }
 }
 
 /// Requests that only a master knows (`pty_unix98_ioctl`).

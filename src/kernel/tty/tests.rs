@@ -265,3 +265,33 @@ fn closing_a_side() {
     p.w.call(p.t, "close", &[p.s]);
     assert_eq!(p.w.sys.kernel.ttys.len(), 0);
 }
+
+#[test]
+fn what_is_left_to_read_of_other_files() {
+    let mut p = Pair::new();
+    let (_, out) = p.w.try_with(p.t, "pipe2", &[0, 0], Payload::None).unwrap();
+    let Out::Fds(r, w) = out else { panic!("{out:?}") };
+    p.write(w as u64, b"12345").unwrap();
+    assert_eq!(p.number(r as u64, nr::FIONREAD), Ok(5));
+    assert_eq!(p.number(w as u64, nr::FIONREAD), Ok(5));
+    let f = p.open("/tmp/f", 0o102).unwrap();
+    p.write(f, b"12345").unwrap();
+    p.w.call(p.t, "lseek", &[f, 2, 0]);
+    assert_eq!(p.number(f, nr::FIONREAD), Ok(3));
+    let null = p.open("/dev/null", RDWR).unwrap();
+    for fd in [null, 0, r as u64, f] {
+        assert_eq!(p.number(fd, nr::TIOCGPGRP), Err(Errno::ENOTTY));
+    }
+    assert_eq!(p.number(null, nr::FIONREAD), Err(Errno::ENOTTY));
+    assert_eq!(p.number(99, nr::FIONREAD), Err(Errno::EBADF));
+    // What every descriptor knows.
+    p.w.call(p.t, "ioctl", &[null, nr::FIOCLEX.into(), 0]);
+    assert_eq!(p.w.call(p.t, "fcntl", &[null, 1, 0]), 1);
+    p.w.call(p.t, "ioctl", &[null, nr::FIONCLEX.into(), 0]);
+    assert_eq!(p.w.call(p.t, "fcntl", &[null, 1, 0]), 0);
+    let on = Payload::Bytes([1, 0, 0, 0].into());
+    p.w.try_with(p.t, "ioctl", &[r as u64, nr::FIONBIO.into(), 0], on).unwrap();
+    assert_eq!(p.read(r as u64, 9), text(b"12345"));
+    assert_eq!(p.read(r as u64, 9), Err(EAGAIN));
+    assert_eq!(p.w.refused(p.t, "ioctl", &[null, nr::FIOASYNC.into(), 0]), EINVAL);
+}

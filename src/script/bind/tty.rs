@@ -93,7 +93,7 @@ pub(super) fn request(
         return Ok(Call::with(nr("ioctl"), &words, payload));
     }
     let value = args::word(&format!("{name}: arg"), arg)?;
-    let by_pointer = matches!(code as u32, abi::TIOCSPGRP | abi::TIOCSPTLCK);
+    let by_pointer = matches!(code as u32, abi::TIOCSPGRP | abi::TIOCSPTLCK | abi::FIONBIO);
     if by_pointer && !arg.is::<Addr>() {
         let payload = Payload::Bytes((value as u32).to_le_bytes().into());
         return Ok(Call::with(nr("ioctl"), &words, payload));

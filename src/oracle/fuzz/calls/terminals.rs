@@ -46,6 +46,7 @@ pub(super) fn terminal(a: &mut Around) -> Call {
         0 => call(Form::Let(MASTER), "open", ["\"/dev/ptmx\"", "O_RDWR | O_NONBLOCK"]),
         1..=4 => call(Form::Let(SLAVE), "open", [a.pick(PATHS), a.pick(FLAGS)]),
         5 => tried("ioctl", [MASTER, "TIOCSPTLCK", a.pick(&["0", "0", "1"])]),
+        6 if a.rarely(2) => tried("fcntl", [fd, "F_GETFL"]),
         6 => tried("ioctl", [fd, a.pick(&["TIOCGPTN", "TIOCGPTLCK"])]),
         7 | 8 => tried("ioctl", [fd, "TIOCSCTTY", a.pick(&["0", "1"])]),
         9 => tried("ioctl", [fd, "TIOCNOTTY"]),

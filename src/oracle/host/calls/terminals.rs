@@ -1,4 +1,4 @@
-//! ioctl(2) on terminals.
+//! ioctl(2), which is mostly about terminals.
 //!
 //! Left out: requests that the model does not know either.
 
@@ -21,12 +21,12 @@ pub(super) fn prepare(d: &mut Draft) -> Result<bool, No> {
     }
     own_fd(d.call.args[0])?;
     match d.call.args[1] as u32 {
-        tty::TIOCNOTTY | tty::TIOCSCTTY => {}
+        tty::TIOCNOTTY | tty::TIOCSCTTY | tty::FIOCLEX | tty::FIONCLEX => {}
         tty::TIOCGPGRP | tty::TIOCGSID | tty::TIOCGPTN | tty::TIOCGPTLCK | tty::FIONREAD => {
             d.result(2, 4, Kind::Word(4))?;
         }
         tty::TCGETS => d.result(2, TERMIOS_SIZE as u64, Kind::Image(TERMIOS_SIZE))?,
-        tty::TIOCSPGRP | tty::TIOCSPTLCK => structure(d, 4)?,
+        tty::TIOCSPGRP | tty::TIOCSPTLCK | tty::FIONBIO => structure(d, 4)?,
         tty::TCSETS | tty::TCSETSW | tty::TCSETSF => structure(d, TERMIOS_SIZE as u64)?,
         request => return no(format!("ioctl request {request:#x}")),
     }
