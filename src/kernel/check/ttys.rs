@@ -38,12 +38,6 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
         f.same(me, "canon", data.canon, last.map_or(0, |at| at + 1), "the last end of a line");
         let fits = data.read_buf.len() <= N_TTY_BUF_SIZE && data.flip.len() <= FLIP_LIMIT;
         let held = data.read_buf.len() + data.flip.len();
-        f.rule(
-            fits,
-            me,
-            "bytes",
-            format_args!("{held}"),
-            "4096 received and 65536 waiting at most",
-        );
+        f.rule(fits, me, "bytes", format_args!("{held}"), "4096 received and 8192 waiting at most");
     }
 }
