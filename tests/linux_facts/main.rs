@@ -18,6 +18,7 @@ mod signals;
 mod small;
 mod terminals;
 mod time;
+mod tty;
 mod unshare;
 mod wait;
 
