@@ -520,7 +520,7 @@ fn compare(path: &Path) -> Option<(i32, String, String)> {
 /// Programs of the corpus that the host refuses, and why.
 const REFUSED: &[(&str, &str)] = &[
     ("schedules", "only a program"),
-    ("sleep_sort", "nanosleep for 30.0 s"),
+    ("sleep_sort", "nanosleep for"),
     // A real alarm would look as if everyone slept for ever.
     ("alarm", "alarm is not made there"),
     ("wait_has_no_timeout", "nanosleep for 10.0 s"),

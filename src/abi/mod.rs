@@ -12,6 +12,7 @@ pub mod numbers;
 pub mod ptrace;
 pub mod signal;
 pub mod structs;
+pub mod tty;
 
 pub use cap::{Cap, CapSet};
 pub use errno::Errno;

@@ -64,6 +64,8 @@ pub(super) fn waits_for(programs: &Programs, task: TaskId, r: &Resume) -> String
             let ends = ends(programs, pipe, false);
             format!("waits for room in a pipe that {ends} could read from")
         }
+        WaitOn::TtyRead(_) => "waits for something to read from a terminal".into(),
+        WaitOn::TtyWrite(_) => "waits for room in a terminal".into(),
         WaitOn::PidExit(_) => "waits for the process of a pidfd to end".into(),
         WaitOn::Signal => signal(sys, task),
         WaitOn::Timeout => "waits for time to pass".into(),
@@ -130,7 +132,9 @@ fn ends(programs: &Programs, pipe: Id<Pipe>, write: bool) -> String {
                 FileKind::Inode(_)
                 | FileKind::Pidfd(_)
                 | FileKind::Proc(..)
-                | FileKind::Cgroup(..) => false,
+                | FileKind::Cgroup(..)
+                | FileKind::Tty(_)
+                | FileKind::HungUpTty(_) => false,
             });
             if holds {
                 holders.push((body.number, format!("process {} (fd {fd})", body.number)));

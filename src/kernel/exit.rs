@@ -5,6 +5,7 @@
 //!   ptrace_event     the tracer may look before anything is given up
 //!   exit_signals     PF_EXITING: takes no part in group signals any more
 //!   exit_mm          mm_release (vfork, CLEARTID), then the mm
+//!   disassociate_ctty   the last thread of a session leader: SIGHUP
 //!   exit_files, exit_fs, exit_nsproxy
 //!   exit_notify
 //!     forget_original_parent   children go to a new reaper
@@ -16,7 +17,7 @@
 //! A leader that exits before its threads stays a zombie that cannot be
 //! waited for; the last thread's release_task sends the leader's SIGCHLD.
 //!
-//! Linux: kernel/exit.c. Left out: ttys, accounting files, core dumps'
+//! Linux: kernel/exit.c. Left out: accounting files, core dumps'
 //! contents.
 
 mod reaper;
@@ -43,6 +44,7 @@ use crate::kernel::signal::thread_group_empty;
 use crate::kernel::signal::{SignalFlags, notify, stop};
 use crate::kernel::system::System;
 use crate::kernel::task::{PF, TaskId, TaskState};
+use crate::kernel::tty::tty_jobctl::disassociate_ctty;
 use crate::kernel::wait_queue::WaitOn;
 use crate::traced;
 
@@ -120,6 +122,10 @@ fn give_up_all(sys: &mut System, current: TaskId, code: i32) {
     sys.task_mut(current).exit_code = code;
     traced!(sys, exit_mm(current));
     sys.task_mut(current).sysvsem = None;
+    // Linux closes the files later (task_work), so the terminal is given up first.
+    if group_dead {
+        traced!(sys, disassociate_ctty(current, true));
+    }
     traced!(sys, exit_files(current));
     traced!(sys, exit_fs(current));
     if let Some(ns) = sys.task_mut(current).nsproxy.take() {

@@ -51,6 +51,7 @@ pub mod task;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod timer;
+pub mod tty;
 pub mod unshare;
 pub mod user;
 pub mod wait;

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Linux: kernel/sys.c (setpgid, ksys_setsid, getrusage, do_sys_times).
-//! Left out: terminals, so setsid gives none up.
+//! Left out: nothing.
 
 use crate::abi::Errno;
 use crate::abi::numbers::{RUSAGE_CHILDREN, RUSAGE_SELF, RUSAGE_THREAD};
@@ -22,6 +22,7 @@ use crate::kernel::pid::{
 use crate::kernel::signal::{same_thread_group, threads};
 use crate::kernel::system::System;
 use crate::kernel::task::{PF, TaskId};
+use crate::kernel::tty::tty_jobctl::proc_clear_tty;
 
 /// The pid object of a task's process group or session; `None` once the task
 /// is released, and for group and session 0 of the kernel threads.
@@ -110,7 +111,8 @@ pub fn get_group_or_session(
     }
 }
 
-/// setsid(2): a new session and group, both named by the caller's pid.
+/// setsid(2): a new session and group, both named by the caller's pid; it has
+/// no controlling terminal.
 pub fn setsid(sys: &mut System, current: TaskId) -> Result<i32, SysError> {
     const F: &str = "ksys_setsid";
     let leader = sys.task(current).group_leader;
@@ -130,6 +132,9 @@ pub fn setsid(sys: &mut System, current: TaskId) -> Result<i32, SysError> {
         if pid_of(sys, leader, ty) != Some(own) {
             change_pid(sys, leader, ty, own);
         }
+    }
+    if let Some(signal) = sys.task(leader).signal {
+        proc_clear_tty(sys, signal);
     }
     Ok(nr_as_seen(sys, current, leader, PidType::Pid))
 }

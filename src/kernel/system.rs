@@ -24,6 +24,7 @@ use crate::kernel::sched::rq::Rq;
 use crate::kernel::signal::{SighandStruct, SignalId, SignalStruct};
 use crate::kernel::syscalls::Out;
 use crate::kernel::task::{KernelStack, ListHead, TaskId, TaskStruct, Tasks};
+use crate::kernel::tty::TtyStruct;
 use crate::kernel::wait_queue::{Completion, FutexKey, WaitQueueHead};
 use crate::machine::Machine;
 use crate::trace::Log;
@@ -103,6 +104,8 @@ pub struct Kernel {
     pub inodes: Arena<Inode>,
     /// All pipes.
     pub pipes: Arena<Pipe>,
+    /// All terminals, two a pseudo terminal.
+    pub ttys: Arena<TtyStruct>,
     /// All completions.
     pub completions: Arena<Completion>,
     /// Wait queues that the functions of kernel threads share.
@@ -126,6 +129,8 @@ pub struct Kernel {
     pub init_user_ns: UserNsId,
     /// The root directory.
     pub root_inode: InodeId,
+    /// /dev/pts.
+    pub devpts_root: InodeId,
     /// The kernel's own address space.
     pub init_mm: MmId,
     /// The shared page of zeroes.

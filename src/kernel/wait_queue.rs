@@ -13,6 +13,7 @@ use crate::kernel::fs::pipe::Pipe;
 use crate::kernel::pid::Pid;
 use crate::kernel::signal::SignalStruct;
 use crate::kernel::task::{TaskId, TaskState};
+use crate::kernel::tty::TtyId;
 
 /// A task on a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +86,10 @@ pub enum WaitOn {
     PipeRead(Id<Pipe>),
     /// A pipe to have room or lose its last reader.
     PipeWrite(Id<Pipe>),
+    /// A terminal to have something to read, or to close.
+    TtyRead(TtyId),
+    /// A terminal to have room, or to close.
+    TtyWrite(TtyId),
     /// A process to exit (pidfd).
     PidExit(Id<Pid>),
     /// A futex word: mm-or-inode key and address.

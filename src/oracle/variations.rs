@@ -112,8 +112,18 @@ pub const VARIATIONS: &[Variation] = &[
         parts: &[],
     },
     Variation {
-        what: "files other than those below /tmp, /dev/null and /dev/zero",
+        what: "files other than those below /tmp, terminals, /dev/null and /dev/zero",
         reason: "the sandbox has a small tree in memory",
+        parts: &[],
+    },
+    Variation {
+        what: "when what is written to one side of a terminal can be read at the other, or signals",
+        reason: "a worker of Linux passes the bytes on, soon; in the model the write does",
+        parts: &[],
+    },
+    Variation {
+        what: "how many bytes a terminal takes that nobody reads",
+        reason: "Linux counts the buffers in which they lie",
         parts: &[],
     },
     Variation {

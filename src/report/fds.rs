@@ -13,6 +13,7 @@ use crate::kernel::fs::inode::{CharDev, InodeKind};
 use crate::kernel::fs::{File, FileKind};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
+use crate::kernel::tty::TtyId;
 use serde::Serialize;
 use std::fmt;
 
@@ -120,7 +121,18 @@ fn target(sys: &System, file: &File) -> String {
             Some(upid) => format!("pidfd of {}", upid.nr),
             None => "pidfd".to_string(),
         },
+        FileKind::Tty(id) => tty(sys, id, ""),
+        FileKind::HungUpTty(id) => tty(sys, id, ", hung up"),
         FileKind::Proc(..) | FileKind::Cgroup(..) => "made when it is read".to_string(),
+    }
+}
+
+/// A terminal, and who has it.
+fn tty(sys: &System, id: TtyId, hung: &str) -> String {
+    match sys.kernel.ttys.get(id) {
+        Some(t) if t.is_master() => format!("master of pts/{}", t.index),
+        Some(t) => format!("terminal {}{hung}", t.name()),
+        None => "a terminal that is freed".to_string(),
     }
 }
 
@@ -137,6 +149,7 @@ fn inode_words(kind: &InodeKind) -> String {
         InodeKind::Chr(CharDev::Null) => "null device".to_string(),
         InodeKind::Chr(CharDev::Zero) => "zero device".to_string(),
         InodeKind::Chr(CharDev::Console) => "console".to_string(),
+        InodeKind::Chr(CharDev::Tty | CharDev::Ptmx | CharDev::Pts(_)) => "terminal".to_string(),
         InodeKind::Image(_) => "program".to_string(),
     }
 }

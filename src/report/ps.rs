@@ -4,19 +4,21 @@
 //! STAT  R running   S sleeping   D sleeping, not for signals   T t stopped
 //!       Z zombie    X dead       I idle kernel thread          P parked
 //!       < raised priority   N lowered   L locked pages
-//!       s session leader    l multi-threaded
+//!       s session leader    l multi-threaded    + foreground group
 //! ```
+//! Terminals have a column when a process has one.
 //!
 //! Linux: ps(1) over /proc/PID/stat and wchan; fs/proc/array.c.
-//! Left out: terminals and so the `+` of foreground groups; CPU times.
+//! Left out: CPU times.
 
 use super::text;
 pub use crate::kernel::fs::proc::wchan::wchan;
 use crate::kernel::list;
-use crate::kernel::pid::{PidType, task_pid_nr_ns};
+use crate::kernel::pid::{PidType, task_pid_nr_ns, task_pid_ptr};
 use crate::kernel::signal::threads;
 use crate::kernel::system::System;
 use crate::kernel::task::{PF, TaskId, TaskList, TaskStruct};
+use crate::kernel::tty::TtyStruct;
 use serde::Serialize;
 use std::fmt;
 
@@ -33,6 +35,9 @@ pub struct PsRow {
     pub stat: String,
     /// Effective uid.
     pub uid: u32,
+    /// Its controlling terminal below /dev.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tty: Option<String>,
     /// The kernel function it sleeps in, or `-`.
     pub wchan: &'static str,
     /// Its name; kernel threads in brackets, zombies marked.
@@ -77,12 +82,17 @@ fn row(sys: &System, task: TaskId) -> PsRow {
         ppid: ppid(sys, t),
         stat: stat(sys, task),
         uid: sys.kernel.creds.get(t.real_cred).map_or(0, |c| c.euid),
+        tty: tty(sys, t).map(|tty| tty.name()),
         wchan: wchan(sys, task),
         command: command(t),
     }
 }
 
 pub(super) use crate::kernel::fs::proc::array::task_ppid as ppid;
+
+fn tty<'s>(sys: &'s System, t: &TaskStruct) -> Option<&'s TtyStruct> {
+    sys.kernel.ttys.get(sys.kernel.signals.get(t.signal?)?.tty?)
+}
 
 fn command(t: &TaskStruct) -> String {
     let comm = text::escape(&t.comm());
@@ -111,15 +121,23 @@ pub fn stat(sys: &System, task: TaskId) -> String {
     if t.signal.and_then(|s| sys.kernel.signals.get(s)).is_some_and(|s| s.nr_threads > 1) {
         s.push('l');
     }
+    let pgrp = task_pid_ptr(sys, task, PidType::Pgid);
+    if pgrp.is_some() && tty(sys, t).is_some_and(|tty| tty.pgrp == pgrp) {
+        s.push('+');
+    }
     s
 }
 
 impl fmt::Display for Ps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let header = ["PID", "TGID", "PPID", "STAT", "UID", "WCHAN", "COMMAND"];
-        let mut t = text::table(&header, &[0, 1, 2, 4]);
+        let mut header = vec!["PID", "TGID", "PPID", "STAT", "UID", "WCHAN", "COMMAND"];
+        let ttys = self.rows.iter().any(|r| r.tty.is_some());
+        if ttys {
+            header.insert(3, "TTY");
+        }
+        let mut t = text::table(&header, &[0, 1, 2, if ttys { 5 } else { 4 }]);
         for r in &self.rows {
-            t.add_row([
+            let mut row = vec![
                 r.pid.to_string(),
                 r.tgid.to_string(),
                 r.ppid.to_string(),
@@ -127,7 +145,11 @@ impl fmt::Display for Ps {
                 r.uid.to_string(),
                 r.wchan.to_string(),
                 r.command.clone(),
-            ]);
+            ];
+            if ttys {
+                row.insert(3, r.tty.clone().unwrap_or_else(|| "?".into()));
+            }
+            t.add_row(row);
         }
         text::write_table(f, &t)
     }

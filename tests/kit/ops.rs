@@ -178,6 +178,12 @@ pub enum Verb {
         val: u32,
     },
     SetTidAddress(Place),
+    /// Something with a terminal.
+    Tty {
+        what: u8,
+        fd: u8,
+        arg: u8,
+    },
     Execve(u8),
     Affinity(u8),
     /// unshare, and setns with a pidfd of another.
@@ -498,6 +504,11 @@ fn verb() -> impl Strategy<Value = Verb> {
             .prop_map(|(file, word, target)| Verb::Tell { file, word, target }),
         2 => any::<u8>().prop_map(Verb::Look),
     ];
+    // A process that has a terminal, first of all.
+    let what =
+        select(vec![0u8, 0, 1, 1, 2, 2, 2, 3, 4, 4, 5, 6, 6, 7, 8, 8, 8, 9, 9, 10, 11, 12, 12]);
+    let terminals =
+        (what, any::<u8>(), any::<u8>()).prop_map(|(what, fd, arg)| Verb::Tty { what, fd, arg });
     let inject = (any::<u8>(), 0u8..4).prop_map(|(step, skip)| Verb::Inject { step, skip });
     prop_oneof![
         9 => life,
@@ -507,6 +518,7 @@ fn verb() -> impl Strategy<Value = Verb> {
         8 => memory,
         5 => files,
         3 => world,
+        4 => terminals,
         1 => inject,
         3 => raw(),
     ]

@@ -5,6 +5,7 @@ use super::World;
 use super::ops::{Arg, GROUPS, LOOKED_AT, Op, PATHS, PROGRAMS, Place, Verb, WORDS, WRITTEN};
 use forkyard::abi::flags::SaFlags;
 use forkyard::abi::structs::CloneArgs;
+use forkyard::abi::tty;
 use forkyard::abi::{CapSet, Errno, SigSet, Signal};
 use forkyard::base::VirtAddr;
 use forkyard::kernel::entry::can_act;
@@ -67,6 +68,63 @@ fn pidfd(sys: &System, t: TaskId, n: u8) -> u64 {
     let open: Vec<_> =
         (0u64..).zip(&files.fdt).filter(|(_, s)| is_pidfd(s)).map(|(i, _)| i).collect();
     nth(&open, n).unwrap_or_else(|| fd(sys, t, n))
+}
+
+/// A descriptor of a terminal, mostly.
+fn tty_fd(sys: &System, t: TaskId, n: u8) -> u64 {
+    let Some(files) = sys.task(t).files.and_then(|f| sys.kernel.files.get(f)) else { return 0 };
+    let is_tty = |s: &Option<Fd>| {
+        let file = s.and_then(|s| sys.kernel.filps.get(s.file));
+        file.is_some_and(|f| matches!(f.kind, FileKind::Tty(_) | FileKind::HungUpTty(_)))
+    };
+    let open: Vec<_> =
+        (0u64..).zip(&files.fdt).filter(|(_, s)| is_tty(s)).map(|(i, _)| i).collect();
+    nth(&open, n).unwrap_or_else(|| fd(sys, t, n))
+}
+
+/// Something with a terminal: opening one, asking it, typing.
+fn terminal(sys: &System, t: TaskId, what: u8, fd: u8, arg: u8) -> Step {
+    const TYPED: [&[u8]; 8] =
+        [b"a\n", b"bc", b"\x03", b"\x1a", b"\x04", b"\x1c", b"x\x7f\x15", b"\t\x03\n"];
+    let flags = [2u64, 2, 2 | 0o400, 2 | 0o4000, 0, 1][usize::from(arg) % 6];
+    let tty = tty_fd(sys, t, fd);
+    let ioctl = |request: u32, arg: u64| call("ioctl", &[tty, u64::from(request), arg]);
+    let with = |request: u32, bytes: &[u8]| {
+        Step::Call("ioctl", vec![tty, u64::from(request), 0], Payload::Bytes(bytes.into()))
+    };
+    match what {
+        0 => path("open", &[0, flags, 0], "/dev/ptmx"),
+        1 => with(tty::TIOCSPTLCK, &u32::from(arg < 30).to_le_bytes()),
+        2 => path("open", &[0, flags, 0], &format!("/dev/pts/{}", fd % 3)),
+        3 => path("open", &[0, flags, 0], "/dev/tty"),
+        4 => ioctl(tty::TIOCSCTTY, u64::from(arg % 2)),
+        5 => ioctl(tty::TIOCNOTTY, 0),
+        6 => {
+            let all = pids(sys);
+            let pgrp = nth(&all, arg).unwrap_or(-1);
+            with(tty::TIOCSPGRP, &pgrp.to_le_bytes())
+        }
+        7 => {
+            let (_, request) = tty::REQUESTS[usize::from(arg) % tty::REQUESTS.len()];
+            ioctl(request as u32, 0)
+        }
+        8 => {
+            let bytes = TYPED[usize::from(arg) % TYPED.len()];
+            let args = vec![tty, 0, bytes.len() as u64];
+            Step::Call("write", args, Payload::Bytes(bytes.into()))
+        }
+        9 => call("read", &[tty, 0, u64::from(arg % 5)]),
+        10 => {
+            // One mode is switched.
+            let some = sys.kernel.ttys.iter().next().map(|(_, t)| t.termios);
+            let Some(mut termios) = some else { return call("getpid", &[]) };
+            termios.c_lflag.toggle(tty::LocalModes::from_bits_retain(1 << (arg % 10)));
+            let request = tty::TCSETS + u32::from(fd % 3);
+            with(request, &termios.to_bytes())
+        }
+        11 => call("vhangup", &[]),
+        _ => call("setsid", &[]),
+    }
 }
 
 /// Whom an operation is given to; init makes someone if there is nobody.
@@ -378,6 +436,7 @@ fn step(w: &mut World, t: TaskId, verb: &Verb) -> Step {
             call("futex", &[addr(sys, t, at), op, u64::from(val), 0, 0, 0])
         }
         Verb::SetTidAddress(at) => call("set_tid_address", &[addr(sys, t, at)]),
+        Verb::Tty { what, fd, arg } => terminal(sys, t, what, fd, arg),
         Verb::Execve(n) => {
             let program = PROGRAMS[usize::from(n) % PROGRAMS.len()].to_string();
             let exec = (program.clone(), vec![program], vec!["A=1".to_string()]);

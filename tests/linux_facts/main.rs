@@ -16,7 +16,9 @@ mod sched;
 mod setns;
 mod signals;
 mod small;
+mod terminals;
 mod time;
+mod tty;
 mod unshare;
 mod wait;
 

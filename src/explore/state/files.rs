@@ -41,6 +41,7 @@ impl Object for File {
             FileKind::Inode(inode) => c.id(inode),
             FileKind::PipeRead(pipe) | FileKind::PipeWrite(pipe) => c.id(pipe),
             FileKind::Pidfd(pid) => c.id(pid),
+            FileKind::Tty(tty) | FileKind::HungUpTty(tty) => c.id(tty),
             FileKind::Cgroup(file, group) => {
                 c.put(file);
                 c.id(group);

@@ -8,7 +8,7 @@
 //! ```text
 //! programs    their functions and tapes, in order of creation
 //! objects     all that is reachable: tasks, pids, credentials, dispositions,
-//!             descriptors, files, pipes, namespaces, sleepers in their order
+//!             descriptors, files, pipes, terminals, namespaces, sleepers in their order
 //! memory      the areas, and every word in them that is not zero
 //! output      what the console has been given so far
 //! ```
@@ -32,6 +32,7 @@ mod mm;
 mod signal;
 mod sums;
 mod task;
+mod tty;
 
 use std::hash::Hash;
 
@@ -52,6 +53,7 @@ use crate::kernel::pid_namespace::PidNamespace;
 use crate::kernel::signal::{SighandStruct, SignalStruct};
 use crate::kernel::system::{Kernel, System};
 use crate::kernel::task::TaskStruct;
+use crate::kernel::tty::TtyStruct;
 use crate::kernel::wait_queue::{Completion, CompletionOwner, FutexKind, WaitQueueHead};
 use crate::session::program::Programs;
 use crate::session::program::identity::printed;
@@ -126,6 +128,7 @@ objects! {
     filps: File;
     inodes: Inode;
     pipes: Pipe;
+    ttys: TtyStruct;
     completions: Completion;
     wait_queues: WaitQueueHead;
 }
@@ -268,6 +271,7 @@ impl Canon<'_> {
             filps: _,
             inodes: _,
             pipes: _,
+            ttys: _,
             completions: _,
             wait_queues,
             // Empty between calls.
@@ -278,6 +282,7 @@ impl Canon<'_> {
             init_cred: _,
             init_user_ns: _,
             init_mm: _,
+            devpts_root: _,
             zero_page: _,
             // Statistics, accounting, and where things happen to lie.
             anon_vmas: _,

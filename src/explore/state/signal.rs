@@ -50,6 +50,8 @@ impl Object for SignalStruct {
             has_child_subreaper,
             pids,
             leader,
+            tty,
+            tty_old_pgrp,
             rlim,
             real_timer,
             oom_score_adj,
@@ -71,6 +73,8 @@ impl Object for SignalStruct {
         c.opt(*curr_target);
         c.pending(shared_pending);
         c.opt(*group_exec_task);
+        c.opt(*tty);
+        c.opt(*tty_old_pgrp);
         for pid in pids {
             c.opt(*pid);
         }

@@ -58,6 +58,7 @@ impl Canon<'_> {
             WaitOn::Child(signal) | WaitOn::Dethread(signal) => self.id(signal),
             WaitOn::Vfork(completion) => self.id(completion),
             WaitOn::PipeRead(pipe) | WaitOn::PipeWrite(pipe) => self.id(pipe),
+            WaitOn::TtyRead(tty) | WaitOn::TtyWrite(tty) => self.id(tty),
             WaitOn::PidExit(pid) => self.id(pid),
             // The queues of futexes say who sleeps on which.
             WaitOn::Futex(_) | WaitOn::Signal | WaitOn::Timeout | WaitOn::Tracer => {}

@@ -79,6 +79,7 @@ impl Differ {
             filps: _,
             inodes: _,
             pipes: _,
+            ttys: _,
             completions: _,
             wait_queues: _,
             kthread_create_list: _,
@@ -90,6 +91,7 @@ impl Differ {
             init_pid_ns: _,
             init_user_ns: _,
             root_inode: _,
+            devpts_root: _,
             init_mm: _,
             zero_page: _,
             per_cpu: _,
@@ -146,6 +148,7 @@ impl Differ {
         self.objects("file", &a.filps, &b.filps, |_| {});
         self.objects("inode", &a.inodes, &b.inodes, |_| {});
         self.objects("pipe", &a.pipes, &b.pipes, |_| {});
+        self.objects("tty", &a.ttys, &b.ttys, |_| {});
         self.objects("completion", &a.completions, &b.completions, |_| {});
         self.objects("wait queue", &a.wait_queues, &b.wait_queues, |_| {});
         self.value("kthread_create_list", &a.kthread_create_list, &b.kthread_create_list);

@@ -63,6 +63,7 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
             FileKind::Inode(i) => inodes.add(&k.inodes, i),
             FileKind::PipeRead(p) => readers.add(&k.pipes, p),
             FileKind::PipeWrite(p) => writers.add(&k.pipes, p),
+            FileKind::Tty(t) | FileKind::HungUpTty(t) => k.ttys.contains(t),
             FileKind::Pidfd(_) | FileKind::Proc(..) | FileKind::Cgroup(..) => true,
         };
         f.exists(known, me, "kind", format_args!("{:?}", file.kind));

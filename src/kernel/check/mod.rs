@@ -42,6 +42,7 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 mod tlb;
+mod ttys;
 mod waiting;
 
 pub use census::{Census, teardown};
@@ -120,6 +121,7 @@ pub fn invariants(sys: &System) -> Result<(), Vec<Violation>> {
     namespaces::check(sys, &mut found);
     cgroups::check(sys, &mut found);
     files::check(sys, &mut found);
+    ttys::check(sys, &mut found);
     areas::check(sys, &mut found);
     stacks::check(sys, &mut found);
     pages::check(sys, &mut found);

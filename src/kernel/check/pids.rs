@@ -20,6 +20,19 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
             f.exists(known, format_args!("file {id:?}"), "pid", format_args!("{pid:?}"));
         }
     }
+    for (id, tty) in k.ttys.iter() {
+        for pid in [tty.session, tty.pgrp].into_iter().flatten() {
+            let known = pidfds.add(&k.pids, pid);
+            f.exists(known, format_args!("tty {id:?}"), "session, pgrp", format_args!("{pid:?}"));
+        }
+    }
+    for (id, s) in k.signals.iter() {
+        if let Some(pid) = s.tty_old_pgrp {
+            let known = pidfds.add(&k.pids, pid);
+            let me = format_args!("signal_struct {id:?}");
+            f.exists(known, me, "tty_old_pgrp", format_args!("{pid:?}"));
+        }
+    }
     for (id, t) in k.tasks.iter() {
         // Roles that a leader has come with its signal_struct.
         let roles = if t.group_leader == id { &PidType::ALL[..] } else { &PidType::ALL[..1] };
@@ -43,7 +56,7 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
     for (id, p) in k.pids.iter() {
         let me = format_args!("pid {id:?} ({:?})", p.numbers.last().map(|u| u.nr));
         let hashed = u32::from(p.hashed);
-        f.count(me, "count", p.count, hashed + pidfds.of(id), "being hashed, and pidfds");
+        f.count(me, "count", p.count, hashed + pidfds.of(id), "being hashed, pidfds, terminals");
         let mut used = false;
         for role in PidType::ALL {
             for t in walk(sys, p.tasks[role as usize], role.list(), "pid_links", f) {

@@ -23,6 +23,8 @@ enum Owner {
     Queue(u64),
     PipeRead(u64),
     PipeWrite(u64),
+    TtyRead(u64),
+    TtyWrite(u64),
     Pid(u64),
     Futex(FutexKey),
 }
@@ -33,6 +35,8 @@ fn owner(on: WaitOn) -> Option<Owner> {
         WaitOn::Vfork(c) => Owner::Completion(c.to_bits()),
         WaitOn::PipeRead(p) => Owner::PipeRead(p.to_bits()),
         WaitOn::PipeWrite(p) => Owner::PipeWrite(p.to_bits()),
+        WaitOn::TtyRead(t) => Owner::TtyRead(t.to_bits()),
+        WaitOn::TtyWrite(t) => Owner::TtyWrite(t.to_bits()),
         WaitOn::PidExit(p) => Owner::Pid(p.to_bits()),
         WaitOn::Futex(k) => Owner::Futex(k),
         WaitOn::Signal | WaitOn::Timeout | WaitOn::Tracer => return None,
@@ -119,6 +123,10 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
     for (id, p) in k.pipes.iter() {
         entries(sys, Owner::PipeRead(id.to_bits()), &p.rd_wait, &mut queued, f);
         entries(sys, Owner::PipeWrite(id.to_bits()), &p.wr_wait, &mut queued, f);
+    }
+    for (id, t) in k.ttys.iter() {
+        entries(sys, Owner::TtyRead(id.to_bits()), &t.read_wait, &mut queued, f);
+        entries(sys, Owner::TtyWrite(id.to_bits()), &t.write_wait, &mut queued, f);
     }
     for (id, p) in k.pids.iter() {
         entries(sys, Owner::Pid(id.to_bits()), &p.wait_pidfd, &mut queued, f);

@@ -13,6 +13,7 @@ use crate::kernel::signal::pending::{self, Queue};
 use crate::kernel::signal::thread_group_empty;
 use crate::kernel::system::System;
 use crate::kernel::task::{TaskId, TaskList, TaskState};
+use crate::kernel::tty::tty_jobctl::proc_clear_tty;
 use crate::kernel::user;
 use crate::kernel::wait;
 
@@ -69,6 +70,7 @@ fn exit_signal(sys: &mut System, p: TaskId) {
     unhash_process(sys, p, group_dead);
     pending::flush_sigqueue(sys, Queue::Private(p));
     if group_dead {
+        proc_clear_tty(sys, signal);
         pending::flush_sigqueue(sys, Queue::Shared(signal));
     }
 }

@@ -15,6 +15,8 @@ use crate::kernel::ptrace::attach::ptrace_init_task;
 use crate::kernel::signal::{SignalFlags, stop};
 use crate::kernel::system::System;
 use crate::kernel::task::{TaskId, TaskList};
+use crate::kernel::tty::tty_jobctl::current_tty;
+use crate::kernel::tty::tty_kref_get;
 use crate::kernel::wait;
 
 /// Gives the draft its ids, its parent and its place in all lists.
@@ -100,6 +102,10 @@ fn lead_group(sys: &mut System, current: TaskId, p: TaskId, pid: pid::PidId) {
         sys.kernel.pid_namespaces[ns].child_reaper = Some(p);
     }
     let signal = sys.task(p).signal.expect("a draft has a signal_struct");
+    if let Some(tty) = current_tty(sys, current) {
+        tty_kref_get(sys, tty);
+        sys.kernel.signals[signal].tty = Some(tty);
+    }
     let mut head = sys.kernel.signals[signal].thread_head;
     list::list_add_tail(&mut sys.kernel.tasks, &mut head, TaskList::Thread, p);
     sys.kernel.signals[signal].thread_head = head;

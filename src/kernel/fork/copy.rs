@@ -296,6 +296,8 @@ pub fn copy_signal(
             has_child_subreaper: false,
             pids: [None; 4],
             leader: false,
+            tty: None,
+            tty_old_pgrp: None,
             rlim: o.rlim,
             dead_threads: Default::default(),
             children_usage: Default::default(),

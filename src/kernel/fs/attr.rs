@@ -2,7 +2,7 @@
 //!
 //! Linux: fs/open.c (chmod_common, chown_common), fs/attr.c (setattr_prepare,
 //! setattr_should_drop_suidgid).
-//! Left out: times, pipes and pidfds as targets.
+//! Left out: times; pipes, pidfds and open terminals as targets.
 
 use super::fdtable::fget;
 use super::inode::{Inode, S_IALLUGO, S_ISGID, S_ISUID, S_IXGRP};
@@ -129,14 +129,14 @@ fn chown_common(
     Ok(())
 }
 
-/// The inode of a descriptor; a pipe or pidfd has none here.
+/// The inode of a descriptor; a pipe, pidfd or terminal has none here.
 fn fd_inode(sys: &System, task: TaskId, fd: i32) -> Result<InodeId, SysError> {
     match sys.kernel.filps[fget(sys, task, fd)?].kind {
         FileKind::Inode(i) => Ok(i),
         _ => Err(SysError::new(
             Errno::EINVAL,
             "fchmod",
-            "the owner and mode of pipes and pidfds are not modelled",
+            "the owner and mode of pipes, pidfds and open terminals are not modelled",
         )),
     }
 }

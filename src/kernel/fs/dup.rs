@@ -127,8 +127,14 @@ pub fn do_fcntl(
 
 /// What F_GETFL reports: files opened by path carry O_LARGEFILE.
 fn getfl(sys: &System, file: super::FileId) -> u32 {
+    use super::FileKind;
     sys.kernel.filps.get(file).map_or(0, |f| {
-        let large = if matches!(f.kind, super::FileKind::Inode(_)) { O_LARGEFILE } else { 0 };
+        let by_path = match f.kind {
+            FileKind::Inode(_) | FileKind::Proc(..) | FileKind::Cgroup(..) => true,
+            FileKind::Tty(_) | FileKind::HungUpTty(_) => true,
+            FileKind::PipeRead(_) | FileKind::PipeWrite(_) | FileKind::Pidfd(_) => false,
+        };
+        let large = if by_path { O_LARGEFILE } else { 0 };
         f.f_flags.bits() | large
     })
 }

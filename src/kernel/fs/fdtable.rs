@@ -92,7 +92,7 @@ fn table(sys: &mut System, task: TaskId) -> Result<&mut FilesStruct, SysError> {
 }
 
 /// The error for a descriptor that is not open.
-pub(super) fn bad_fd(source_fn: &'static str, fd: i32) -> SysError {
+pub(crate) fn bad_fd(source_fn: &'static str, fd: i32) -> SysError {
     let why = format!("descriptor {fd} is not open in this task's table");
     SysError::with(Errno::EBADF, source_fn, why)
 }

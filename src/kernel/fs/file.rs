@@ -14,6 +14,7 @@ use crate::kernel::cgroup::{cgroup_get, cgroup_put};
 use crate::kernel::fs::{File, FileId, FileKind};
 use crate::kernel::pid;
 use crate::kernel::system::System;
+use crate::kernel::tty::tty_io::{tty_get, tty_release};
 use std::sync::Arc;
 
 /// The two access mode bits of `f_flags`.
@@ -37,7 +38,8 @@ impl File {
 }
 
 /// A new description with one reference. For an inode it takes a reference of
-/// its own; a pipe end is counted in the pipe's `readers` or `writers`; the
+/// its own; a pipe end is counted in the pipe's `readers` or `writers`, a terminal
+/// in its `count`; the
 /// reference of a pidfd or of a file of /proc on its pid is handed over by the caller.
 pub fn alloc_file(sys: &mut System, kind: FileKind, f_flags: OpenFlags, path: Arc<str>) -> FileId {
     match kind {
@@ -53,6 +55,7 @@ pub fn alloc_file(sys: &mut System, kind: FileKind, f_flags: OpenFlags, path: Ar
             }
         }
         FileKind::Cgroup(_, id) => cgroup_get(sys, id),
+        FileKind::Tty(tty) | FileKind::HungUpTty(tty) => tty_get(sys, tty),
         FileKind::Pidfd(_) | FileKind::Proc(..) => {}
     }
     sys.kernel.filps.insert(File { f_count: 1, f_pos: 0, f_flags, kind, path })
@@ -97,5 +100,6 @@ fn __fput(sys: &mut System, id: FileId) {
         FileKind::Pidfd(pid) | FileKind::Proc(_, Some(pid)) => pid::put_pid(sys, pid),
         FileKind::Proc(_, None) => {}
         FileKind::Cgroup(_, id) => cgroup_put(sys, id),
+        FileKind::Tty(tty) | FileKind::HungUpTty(tty) => tty_release(sys, tty),
     }
 }

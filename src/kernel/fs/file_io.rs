@@ -125,6 +125,10 @@ pub(super) fn inode_write(
     match sys.kernel.inodes[inode].kind {
         InodeKind::Chr(CharDev::Null | CharDev::Zero) => Ok(src.count()),
         InodeKind::Chr(CharDev::Console) => console_write(sys, task, src),
+        // Opening one gives a terminal, not its inode.
+        InodeKind::Chr(CharDev::Tty | CharDev::Ptmx | CharDev::Pts(_)) => {
+            refuse(Errno::EIO, "vfs_write", "the terminal behind this name is not open")
+        }
         InodeKind::Dir(_) | InodeKind::Image(_) => {
             refuse(Errno::EBADF, "vfs_write", "directories and running programs cannot be written")
         }

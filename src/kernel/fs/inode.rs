@@ -27,6 +27,12 @@ pub enum CharDev {
     Zero,
     /// The console: what is written is the machine's output.
     Console,
+    /// /dev/tty: the controlling terminal of whoever opens it.
+    Tty,
+    /// /dev/ptmx: each opening makes a pseudo terminal.
+    Ptmx,
+    /// /dev/pts/N: the slave of one.
+    Pts(u32),
 }
 
 /// What an inode is.
@@ -101,6 +107,13 @@ pub const S_IXGRP: u32 = 0o010;
 pub const S_IALLUGO: u32 = 0o7777;
 /// The largest file (`MAX_LFS_FILESIZE`).
 pub const MAX_LFS_FILESIZE: u64 = i64::MAX as u64;
+
+impl CharDev {
+    /// Whether opening it opens a terminal.
+    pub fn is_tty(self) -> bool {
+        matches!(self, CharDev::Tty | CharDev::Ptmx | CharDev::Pts(_))
+    }
+}
 
 impl Inode {
     /// An inode without references and names.

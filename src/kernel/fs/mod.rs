@@ -37,6 +37,7 @@ use crate::base::Id;
 use crate::kernel::cgroup::CgroupId;
 use crate::kernel::cgroup::files::CgroupFile;
 use crate::kernel::pid::PidId;
+use crate::kernel::tty::TtyId;
 use std::sync::Arc;
 
 /// Names an open file description.
@@ -81,6 +82,10 @@ pub enum FileKind {
     Proc(proc::ProcFile, Option<PidId>),
     /// A file of a control group.
     Cgroup(CgroupFile, CgroupId),
+    /// A terminal.
+    Tty(TtyId),
+    /// A terminal that has hung up since it was opened.
+    HungUpTty(TtyId),
 }
 
 /// `struct file`: an open file description.

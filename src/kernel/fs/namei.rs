@@ -270,7 +270,7 @@ pub(super) fn create_entry(
 }
 
 /// Puts a counted inode into a directory.
-pub(super) fn add_entry(sys: &mut System, dir: InodeId, name: &Arc<str>, inode: InodeId) {
+pub(crate) fn add_entry(sys: &mut System, dir: InodeId, name: &Arc<str>, inode: InodeId) {
     let is_dir = sys.kernel.inodes[inode].is_dir();
     let parent = &mut sys.kernel.inodes[dir];
     if is_dir {
@@ -304,6 +304,9 @@ pub fn do_mkdirat(
     if exists {
         let why = format!("{} already has an entry \"{last}\"", parent.dir.name());
         return Err(SysError::with(Errno::EEXIST, "filename_create", why));
+    }
+    if parent.dir.inode() == sys.kernel.devpts_root {
+        return refuse(Errno::EPERM, "vfs_mkdir", "/dev/pts has terminals in it and nothing else");
     }
     let kind = InodeKind::Dir(IndexMap::new());
     let above = sys.kernel.inodes[parent.dir.inode()].cgroup;
@@ -348,7 +351,8 @@ pub fn do_rmdir(sys: &mut System, task: TaskId, dfd: i32, name: &str) -> Result<
     };
     let (group, above) = (inode.cgroup, sys.kernel.inodes[parent.dir.inode()].cgroup);
     let is_proc = parent.dir.inode() == sys.kernel.root_inode && &**last == "proc";
-    if is_proc || group.is_some() && above.is_none() {
+    let is_devpts = victim == sys.kernel.devpts_root;
+    if is_proc || is_devpts || group.is_some() && above.is_none() {
         return refuse(Errno::EBUSY, F, "a file system is mounted there");
     }
     if !entries.is_empty() {
@@ -410,6 +414,10 @@ pub fn do_unlinkat(sys: &mut System, task: TaskId, dfd: i32, name: &str) -> Resu
     may_delete(sys, task, &parent.dir, victim)?;
     if is_dir {
         return refuse(Errno::EISDIR, "may_delete", "unlink does not remove directories");
+    }
+    if parent.dir.inode() == sys.kernel.devpts_root {
+        let why = "the name of a terminal goes when its master is closed";
+        return refuse(Errno::EPERM, "vfs_unlink", why);
     }
     if let InodeKind::Dir(entries) = &mut sys.kernel.inodes[parent.dir.inode()].kind {
         // shift_remove: the order of the others is what a listing shows.

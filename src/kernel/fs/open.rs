@@ -25,6 +25,7 @@ use crate::kernel::cred::user_ns::make_kuid;
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
+use crate::kernel::tty::tty_io::tty_open;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -117,6 +118,10 @@ pub fn do_filp_open(
         return refuse(Errno::EISDIR, "open_last_lookups", why);
     }
     let exists = lookup_last(sys, &parent)?;
+    if creat && exists.is_none() && parent.dir.inode() == sys.kernel.devpts_root {
+        let why = "names below /dev/pts are made by opening /dev/ptmx";
+        return refuse(Errno::EACCES, "lookup_open", why);
+    }
     if creat && exists.is_none() {
         return create_and_open(sys, task, parent, how);
     }
@@ -139,6 +144,12 @@ pub fn do_filp_open(
         && matches!(sys.kernel.inodes[inode].kind, InodeKind::Reg { .. })
     {
         do_truncate(sys, task, inode, 0)?;
+    }
+    if let InodeKind::Chr(dev) = sys.kernel.inodes[inode].kind
+        && dev.is_tty()
+    {
+        let kept = (how.flags - FORGOTTEN, path.name());
+        return tty_open(sys, task, dev, how.flags, kept);
     }
     Ok(open_inode(sys, inode, how.flags, path.name()))
 }

@@ -150,4 +150,8 @@ pub fn init_rootfs(sys: &mut System) {
     let at = add(sys, at, "fs", dir(), 0o555);
     let at = add(sys, at, "cgroup", dir(), 0o755);
     sys.kernel.inodes[at].cgroup = Some(sys.kernel.cgroup_root);
+
+    add(sys, dev, "tty", InodeKind::Chr(CharDev::Tty), 0o666);
+    add(sys, dev, "ptmx", InodeKind::Chr(CharDev::Ptmx), 0o666);
+    sys.kernel.devpts_root = add(sys, dev, "pts", dir(), 0o755);
 }

@@ -19,6 +19,7 @@ use crate::kernel::error::{SysError, SysResult, refuse};
 use crate::kernel::syscalls::{Call, Out};
 use crate::kernel::system::System;
 use crate::kernel::task::{Resume, TaskId};
+use crate::kernel::tty::n_tty::{n_tty_read, n_tty_write};
 use crate::kernel::wait_queue::Wait;
 
 /// Where a transfer happens: at the description's own offset, which moves, or
@@ -118,8 +119,15 @@ pub(crate) fn fdput(sys: &mut System, task: TaskId) {
 /// # Errors
 /// EBADF: not open for reading. EISDIR. EINVAL: it cannot be read at all.
 /// ESPIPE: pread on what has no offset. EFAULT, when not a byte was stored.
-/// Blocks on an empty pipe.
-pub fn ksys_read(sys: &mut System, task: TaskId, fd: i32, mut dest: Dest, at: At) -> SysResult {
+/// Blocks on an empty pipe and on a terminal; `note` as in [`ksys_write`].
+pub fn ksys_read(
+    sys: &mut System,
+    task: TaskId,
+    fd: i32,
+    mut dest: Dest,
+    at: At,
+    note: &mut u64,
+) -> SysResult {
     at.check()?;
     let id = fdget(sys, task, fd, "ksys_read")?;
     let file = &sys.kernel.filps[id];
@@ -150,6 +158,15 @@ pub fn ksys_read(sys: &mut System, task: TaskId, fd: i32, mut dest: Dest, at: At
             let text = cgroup::files::show(sys, task, id, file)?;
             proc::give(sys, task, text.as_bytes(), pos, &mut dest)?
         }
+        FileKind::Tty(tty) => {
+            dest.access_ok()?;
+            n_tty_read(sys, task, id, tty, &mut dest, (note, false))?
+        }
+        FileKind::HungUpTty(tty) => match *note {
+            0 => 0,
+            // It slept when that happened.
+            _ => n_tty_read(sys, task, id, tty, &mut dest, (note, true))?,
+        },
         FileKind::PipeRead(pipe) => {
             dest.access_ok()?;
             pipe_read(sys, task, id, pipe, &mut dest)?
@@ -221,6 +238,14 @@ pub fn ksys_write(
             }
             Ok(n as i64)
         }
+        FileKind::Tty(tty) => {
+            src.access_ok()?;
+            n_tty_write(sys, task, id, tty, src, (note, false))
+        }
+        FileKind::HungUpTty(tty) => match *note {
+            0 => Ok(refuse(Errno::EIO, "hung_up_tty_write", "the terminal has hung up")?),
+            _ => n_tty_write(sys, task, id, tty, src, (note, true)),
+        },
         FileKind::PipeWrite(pipe) => {
             src.access_ok()?;
             pipe_write(sys, task, id, pipe, src, note)

@@ -27,6 +27,7 @@ use crate::kernel::itimer::RealTimer;
 use crate::kernel::pid::PidId;
 use crate::kernel::system::System;
 use crate::kernel::task::{ListHead, TaskId, TaskList};
+use crate::kernel::tty::TtyId;
 use crate::kernel::wait_queue::WaitQueueHead;
 use smallvec::SmallVec;
 
@@ -229,6 +230,11 @@ pub struct SignalStruct {
     pub pids: [Option<PidId>; 4],
     /// Whether it leads its session.
     pub leader: bool,
+    /// The controlling terminal; holds a reference.
+    pub tty: Option<TtyId>,
+    /// Of a session leader whose terminal hung up: the group that was in
+    /// front. It is told when the leader ends.
+    pub tty_old_pgrp: Option<PidId>,
     /// Limits by `RLIMIT_*`.
     pub rlim: [Rlimit; 16],
     /// Usage of threads already released.

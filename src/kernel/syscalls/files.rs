@@ -17,6 +17,7 @@ use crate::kernel::fs::{attr, dup, exec, fdtable, fs_struct, open, pidfd, pipe, 
 use crate::kernel::mm::uaccess::{copy_to_user, get_user_u64, strncpy_from_user};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
+use crate::kernel::tty::{ioctl, tty_io};
 
 /// Argument `i` as a path: the payload, else user memory.
 pub(super) fn path_arg(
@@ -75,7 +76,9 @@ fn may_sleep(
 }
 
 fn read_at(sys: &mut System, task: TaskId, call: &Call, at: At) -> SysResult {
-    may_sleep(sys, task, call, |sys, _| rw::ksys_read(sys, task, fd(call.args[0]), dest(call), at))
+    may_sleep(sys, task, call, |sys, note| {
+        rw::ksys_read(sys, task, fd(call.args[0]), dest(call), at, note)
+    })
 }
 
 fn write_at(sys: &mut System, task: TaskId, call: &Call, at: At) -> SysResult {
@@ -345,11 +348,20 @@ fn sys_umask(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     Ok(i64::from(fs_struct::sys_umask(sys, task, call.args[0] as u32)?))
 }
 
+fn sys_ioctl(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    ioctl::sys_ioctl(sys, task, call)
+}
+
+fn sys_vhangup(sys: &mut System, task: TaskId, _: &Call) -> SysResult {
+    done(tty_io::sys_vhangup(sys, task))
+}
+
 const OPEN_NOTE: &str = "O_PATH, O_TMPFILE, O_DIRECT, O_ASYNC, O_NOATIME, O_SYNC and O_DSYNC are \
                          refused; programs cannot be written (ETXTBSY)";
 const FCNTL_NOTE: &str =
     "F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL and F_SETFL; others are refused";
 const EXECVE_NOTE: &str = "ELF files of x86_64, #! scripts and programs given as data; other formats are refused (ENOEXEC); p_align above a page is not kept";
+const IOCTL_NOTE: &str = "FIONREAD, FIONBIO, FIOCLEX, FIONCLEX; of pseudo terminals TCGETS, TCSETS, TCSETSW, TCSETSF, TIOCSCTTY, TIOCNOTTY, TIOCGPGRP, TIOCSPGRP, TIOCGSID, TIOCGPTN, TIOCSPTLCK, TIOCGPTLCK; others are refused";
 const READ_NOTE: &str = "console input is always at its end; without a user buffer at most 16 MiB";
 
 /// Rows of the table.
@@ -360,6 +372,7 @@ pub const CALLS: &[Syscall] = &[
     row(3, "close", &["fd"], sys_close),
     row(8, "lseek", &["fd", "offset", "whence"], sys_lseek)
         .partly("SEEK_DATA and SEEK_HOLE are refused"),
+    row(16, "ioctl", &["fd", "cmd", "arg"], sys_ioctl).partly(IOCTL_NOTE),
     row(17, "pread64", &["fd", "buf", "count", "pos"], sys_pread64).partly(READ_NOTE),
     row(18, "pwrite64", &["fd", "buf", "count", "pos"], sys_pwrite64),
     row(21, "access", &["filename", "mode"], sys_access),
@@ -378,10 +391,12 @@ pub const CALLS: &[Syscall] = &[
     row(85, "creat", &["pathname", "mode"], sys_creat).partly(OPEN_NOTE),
     row(87, "unlink", &["pathname"], sys_unlink),
     row(90, "chmod", &["filename", "mode"], sys_chmod),
-    row(91, "fchmod", &["fd", "mode"], sys_fchmod).partly("not on pipes and pidfds"),
+    row(91, "fchmod", &["fd", "mode"], sys_fchmod).partly("not on pipes, pidfds and terminals"),
     row(92, "chown", &["filename", "user", "group"], sys_chown),
-    row(93, "fchown", &["fd", "user", "group"], sys_fchown).partly("not on pipes and pidfds"),
+    row(93, "fchown", &["fd", "user", "group"], sys_fchown)
+        .partly("not on pipes, pidfds and terminals"),
     row(95, "umask", &["mask"], sys_umask),
+    row(153, "vhangup", &[], sys_vhangup),
     row(161, "chroot", &["filename"], sys_chroot),
     row(257, "openat", &["dfd", "filename", "flags", "mode"], sys_openat).partly(OPEN_NOTE),
     row(258, "mkdirat", &["dfd", "pathname", "mode"], sys_mkdirat),

@@ -56,6 +56,8 @@ pub enum Feature {
     Scheduling,
     /// ptrace(2).
     Ptrace,
+    /// Pseudo terminals.
+    Terminals,
 }
 
 /// Each feature and a program's body that has it.
@@ -97,6 +99,10 @@ pub const PROBES: &[(Feature, &str)] = &[
     (Feature::CloseRange, "try_close_range(50, 60, 0)"),
     (Feature::Unshare, "try_unshare(CLONE_FILES | CLONE_FS)"),
     (Feature::Ptrace, "try_ptrace(PTRACE_CONT, getpid())"),
+    (
+        Feature::Terminals,
+        "unlockpt(open(\"/dev/ptmx\", O_RDWR)); close(open(\"/dev/pts/0\", O_RDWR | O_NOCTTY))",
+    ),
     (Feature::TimerSlack, "try_prctl(PR_GET_TIMERSLACK, 0)"),
     (
         Feature::Scheduling,

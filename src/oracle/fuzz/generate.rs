@@ -23,6 +23,12 @@ pub fn generate(seed: u64, features: Features) -> Program {
     for _ in 0..1 + rng.below(3) {
         themes.push(THEMES[rng.below(THEMES.len() as u64) as usize]);
     }
+    if !features.has(Feature::Terminals) {
+        themes.retain(|theme| *theme != Theme::Terminals);
+        if themes.is_empty() {
+            themes.push(Theme::Processes);
+        }
+    }
     let wild = rng.below(12) == 0;
     let mut maker = Maker { rng, features, themes, wild, children: 0 };
     let mut process = Process {
@@ -33,7 +39,11 @@ pub fn generate(seed: u64, features: Features) -> Program {
         inside: false,
         traced: false,
     };
-    let mut steps = maker.steps(&mut process);
+    let mut steps = match maker.themes.contains(&Theme::Terminals) {
+        true => calls::terminals::begin(&mut maker.around(&process)),
+        false => Vec::new(),
+    };
+    steps.extend(maker.steps(&mut process));
     if maker.rng.below(10) == 0 {
         let code = maker.rng.below(256).to_string();
         steps.push(Step::Call(Call { form: Form::Silent, name: "_exit", args: vec![code] }));
@@ -84,6 +94,15 @@ impl Maker {
         self.themes[self.rng.below(self.themes.len() as u64) as usize]
     }
 
+    fn around(&mut self, process: &Process) -> Around<'_> {
+        Around {
+            rng: &mut self.rng,
+            features: self.features,
+            pages: process.pages,
+            may_die: process.depth > 0,
+        }
+    }
+
     fn steps(&mut self, process: &mut Process) -> Vec<Step> {
         let most = if self.wild { 5 } else { 9 };
         let n = 1 + self.below(most);
@@ -107,12 +126,7 @@ impl Maker {
             if theme == Theme::Memory && process.vfork {
                 continue;
             }
-            let mut around = Around {
-                rng: &mut self.rng,
-                features: self.features,
-                pages: process.pages,
-                may_die: process.depth > 0,
-            };
+            let mut around = self.around(process);
             let call = calls::on(theme, &mut around);
             process.pages = around.pages;
             return call;
@@ -131,6 +145,8 @@ impl Maker {
             _ if self.traces(process, &make, vfork) => self.trace(),
             _ if self.wild && self.below(2) == 0 => Wait::No,
             0 | 1 if !vfork => Wait::Stopped,
+            // A terminal may stop it.
+            _ if !vfork && self.themes.contains(&Theme::Terminals) => Wait::Stopped,
             _ => Wait::Dead,
         };
         let mut inner = Process {

@@ -147,6 +147,13 @@ const PRELUDE: &[(&str, &str)] = &[
         "seen",
         "fn seen(w) { if type_of(w) != \"Waited\" { return w; } `${w.pid} ${w.status} ${w.si_code} ${w.si_status} ${w.uid}` }",
     ),
+    (
+        "modes",
+        "fn modes(change) { #{c_iflag: ICRNL | IXON, c_oflag: OPOST | ONLCR, c_cflag: 0o277, c_line: 0, \
+         c_lflag: (ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN) ^ change, \
+         c_cc: #{VINTR: 3, VQUIT: 28, VERASE: 127, VKILL: 21, VEOF: 4, VMIN: 1, VSTART: 17, VSTOP: 19, \
+         VSUSP: 26, VREPRINT: 18, VDISCARD: 15, VWERASE: 23, VLNEXT: 22}} }",
+    ),
     ("alt", "fn alt(a) { if type_of(a) == \"map\" { `${a.flags} ${a.size}` } else { a } }"),
     (
         "watch",
@@ -254,7 +261,7 @@ fn count(steps: &[Step]) -> usize {
 }
 
 /// Variables of a program, and what they begin with: addresses of mappings,
-/// descriptors, pipes, a pidfd.
+/// descriptors, pipes, a pidfd, a terminal's two sides.
 pub const VARIABLES: &[(&str, &str)] = &[
     ("m0", "0"),
     ("m1", "0"),
@@ -263,6 +270,8 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("f1", "-1"),
     ("p0", "[-1, -1]"),
     ("pf0", "-1"),
+    ("y0", "-1"),
+    ("y1", "-1"),
 ];
 
 fn write(text: &mut String, names: &mut Vec<&'static str>, steps: &[Step], depth: usize) {

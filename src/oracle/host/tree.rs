@@ -6,7 +6,7 @@
 //! /bin /sbin /usr/bin      can be executed, and not be written to
 //! ```
 //!
-//! Left out: /proc and /sys.
+//! Left out: /proc and /sys. /dev/pts has a name more than the model's: ptmx.
 
 use std::collections::BTreeSet;
 
@@ -73,6 +73,7 @@ impl Sandbox {
             self.file(&at(device), b"", 0o644)?;
             self.mount(from, &at(device), "", libc::MS_BIND, "")?;
         }
+        self.terminals(NEW)?;
         self.file(&at("/etc/passwd"), rootfs::PASSWD.as_bytes(), 0o644)?;
         // Programs have a file system of their own, which can only be read.
         self.mount("programs", &at("/old"), "tmpfs", libc::MS_NODEV, "size=16m,mode=755")?;
@@ -98,6 +99,19 @@ impl Sandbox {
         must("rmdir", libc::SYS_rmdir, &[Z("/old")])?;
         self.installed.clear();
         Ok(())
+    }
+
+    /// Pseudo terminals of the sandbox's own: the host's are not to be seen.
+    fn terminals(&self, root: &str) -> Result<(), Refused> {
+        let at = |path: &str| format!("{root}{path}");
+        self.file(&at("/dev/tty"), b"", 0o644)?;
+        self.mount("/dev/tty", &at("/dev/tty"), "", libc::MS_BIND, "")?;
+        self.must("mkdir", WARDEN, libc::SYS_mkdir, &[Z(&at("/dev/pts")), N(0o755)])?;
+        let flags = libc::MS_NOSUID | libc::MS_NOEXEC;
+        let mode = "newinstance,ptmxmode=0666,mode=0620";
+        self.mount("terminals", &at("/dev/pts"), "devpts", flags, mode)?;
+        self.file(&at("/dev/ptmx"), b"", 0o644)?;
+        self.mount(&at("/dev/pts/ptmx"), &at("/dev/ptmx"), "", libc::MS_BIND, "")
     }
 
     fn read_only(&self, place: &str, yes: bool) -> Result<(), Refused> {

@@ -53,6 +53,11 @@ const KINDS: &[&FlagKind] = &[
     &kinds::CLOCK,
     &kinds::ITIMER,
     &kinds::TIMER,
+    &kinds::IOCTL,
+    &kinds::C_IFLAG,
+    &kinds::C_OFLAG,
+    &kinds::C_LFLAG,
+    &kinds::TCSA,
 ];
 
 /// Second names, and names for combinations.

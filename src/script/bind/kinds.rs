@@ -9,6 +9,7 @@ use crate::abi::cap::Cap;
 use crate::abi::flags::SaFlags;
 use crate::abi::ptrace::{PtraceFlags, PtraceOptions, request};
 use crate::abi::signal::{SIGNAL_NAMES, SIGRTMIN, si_code};
+use crate::abi::tty;
 use crate::abi::{CloneFlags, MapFlags, OpenFlags, ProtFlags, Signal, WaitOptions, numbers};
 use crate::kernel::mm::VmFlags;
 use crate::kernel::signal::SignalFlags;
@@ -307,8 +308,20 @@ pub(super) static ITIMER: FlagKind = kind(
 pub(super) static TIMER: FlagKind =
     kind("flags of clock_nanosleep", &[("TIMER_ABSTIME", 1)], Style::Bits);
 
+/// Requests of ioctl(2).
+pub(super) static IOCTL: FlagKind = kind("ioctl requests", tty::REQUESTS, Style::Value);
+/// Input modes of terminals.
+pub(super) static C_IFLAG: FlagKind = kind("input modes", bits_of!(tty::InputModes), Style::Bits);
+/// Output modes of terminals.
+pub(super) static C_OFLAG: FlagKind = kind("output modes", bits_of!(tty::OutputModes), Style::Bits);
+/// Local modes of terminals.
+pub(super) static C_LFLAG: FlagKind = kind("local modes", bits_of!(tty::LocalModes), Style::Bits);
+/// When tcsetattr(3) takes effect.
+pub(super) static TCSA: FlagKind =
+    kind("times of tcsetattr", &[("TCSANOW", 0), ("TCSADRAIN", 1), ("TCSAFLUSH", 2)], Style::Value);
+
 /// All of them.
-static KINDS: [&FlagKind; 32] = [
+static KINDS: [&FlagKind; 37] = [
     &SIGNAL,
     &CLONE,
     &WAIT,
@@ -341,6 +354,11 @@ static KINDS: [&FlagKind; 32] = [
     &CLOCK,
     &ITIMER,
     &TIMER,
+    &IOCTL,
+    &C_IFLAG,
+    &C_OFLAG,
+    &C_LFLAG,
+    &TCSA,
 ];
 
 /// The family with a name.

@@ -41,6 +41,7 @@ mod task;
 mod task_fields;
 mod time;
 mod trouble;
+mod tty;
 mod user_mode;
 mod vars;
 mod views;
@@ -82,6 +83,7 @@ impl World {
         signals::register(book);
         ptrace::register(book);
         files::register(book);
+        tty::register(book);
         user_mode::register(book);
         vars::register(book);
         views::register(book, self.main());

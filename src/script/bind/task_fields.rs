@@ -7,7 +7,7 @@ use rhai::{Array, Dynamic};
 
 use super::kinds;
 use super::objects::{
-    Cred, Files, Fs, Mm, Ns, PidHandle, SchedEntity, Sighand, SignalHandle, Stack,
+    Cred, Files, Fs, Mm, Ns, PidHandle, SchedEntity, Sighand, SignalHandle, Stack, Tty,
 };
 use super::registry::{Book, Raised, getters};
 use super::task::Task;
@@ -174,6 +174,11 @@ fn resources(book: &mut Book) {
         "fs: Fs" => |t: &mut Task| t.field(|_, s| Fs::optional(t, s.fs));
         /// What its thread group shares.
         "signal: SignalStruct" => |t: &mut Task| t.field(|_, s| SignalHandle::optional(t, s.signal));
+        /// The controlling terminal of its process, or ().
+        "tty: Tty" => |t: &mut Task| t.field(|sys, s| {
+            let tty = s.signal.and_then(|s| sys.kernel.signals.get(s)?.tty);
+            Tty::optional(t, tty)
+        });
         /// Signal dispositions; () once it exited.
         "sighand: Sighand" => |t: &mut Task| t.field(|_, s| Sighand::optional(t, s.sighand));
         /// Namespaces; () once it exited.

@@ -7,6 +7,7 @@ mod processes;
 
 use super::invariants;
 use crate::abi::Signal;
+use crate::abi::tty::TIOCSPTLCK;
 use crate::base::Id;
 use crate::kernel::entry::Entered;
 use crate::kernel::fs::{FileId, FileKind};
@@ -17,6 +18,7 @@ use crate::kernel::syscalls::{Out, Payload};
 use crate::kernel::system::System;
 use crate::kernel::task::{TaskId, TaskStruct};
 use crate::kernel::testing::{World, world};
+use crate::kernel::tty::TtyStruct;
 
 /// A system in which everything that is checked exists.
 #[derive(Clone)]
@@ -38,6 +40,8 @@ struct Scene {
     nested: TaskId,
     /// An ordinary user.
     user: TaskId,
+    /// Leads a session that has a terminal.
+    leader: TaskId,
     /// Four private pages: written, written, read, untouched.
     private: u64,
     /// A shared page, written.
@@ -70,6 +74,11 @@ impl Scene {
         }
     }
 
+    fn tty(&mut self) -> &mut TtyStruct {
+        let tty = self.sys.signal(self.leader).tty.expect("it has one");
+        &mut self.sys.kernel.ttys[tty]
+    }
+
     fn pid(&self, t: TaskId) -> PidId {
         self.sys.task(t).thread_pid.expect("it is hashed")
     }
@@ -89,6 +98,21 @@ fn pipe(w: &mut World, t: TaskId) -> (i32, i32) {
         Ok((_, Out::Fds(r, w))) => (r, w),
         other => panic!("{other:?}"),
     }
+}
+
+/// A session of its own, and a terminal for it.
+fn terminal(w: &mut World, t: TaskId) {
+    w.call(t, "setsid", &[]);
+    let open = |w: &mut World, path: &str| {
+        let (fd, _) =
+            w.try_with(t, "open", &[0, 2, 0], Payload::Text(path.into())).expect("it opens");
+        fd as u64
+    };
+    let master = open(w, "/dev/ptmx");
+    let unlock = [master, TIOCSPTLCK.into(), 0];
+    w.try_with(t, "ioctl", &unlock, Payload::Bytes([0; 4].into())).expect("a master can");
+    open(w, "/dev/pts/0");
+    w.try_with(t, "write", &[master, 0, 3], Payload::Bytes((*b"a\nb").into())).expect("room");
 }
 
 fn scene() -> Scene {
@@ -127,6 +151,8 @@ fn scene() -> Scene {
     w.call(user, "setuid", &[1000]);
     let pid = w.pid(child);
     assert_eq!(w.call(parent, "pidfd_open", &[pid, 0]), 7);
+    let leader = w.fork(parent);
+    terminal(&mut w, leader);
     let mut set = crate::abi::SigSet::EMPTY;
     set.add(Signal::SIGUSR1);
     w.try_with(parent, "rt_sigprocmask", &[0, 0, 0, 8], Payload::SigSet(set)).expect("a mask");
@@ -144,6 +170,7 @@ fn scene() -> Scene {
         vforked,
         nested,
         user,
+        leader,
         private,
         shared,
     }

@@ -164,3 +164,19 @@ fn pipes_and_inodes() {
         ("i_nlink is 77", |s| root(s).i_nlink = 77),
     ]);
 }
+
+#[test]
+fn terminals() {
+    each(&[
+        ("count is 77", |s| s.tty().count = 77),
+        ("kref is 77", |s| s.tty().kref = 77),
+        ("canon is 3", |s| s.tty().disc_data.canon = 3),
+        ("4096 received and 8192 waiting at most", |s| {
+            s.tty().disc_data.flip.extend([0; 9000]);
+        }),
+        ("session of its terminal", |s| s.tty().session = Some(s.pid(s.child))),
+        ("session, pgrp names", |s| s.tty().pgrp = Some(gone())),
+        ("tty names", |s| s.sys.signal_mut(s.leader).tty = Some(gone())),
+        ("tty_old_pgrp names", |s| s.sys.signal_mut(s.leader).tty_old_pgrp = Some(gone())),
+    ]);
+}

@@ -253,7 +253,7 @@ fn pids() {
             let id = s.pid(s.child);
             s.sys.kernel.pids[id].tasks[PidType::Tgid as usize] = Default::default();
         }),
-        ("counted are 2 (being hashed, and pidfds)", |s| {
+        ("counted are 2 (being hashed, pidfds, terminals)", |s| {
             let id = s.pid(s.child);
             s.sys.kernel.pids[id].count = 7;
         }),

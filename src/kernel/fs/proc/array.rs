@@ -2,7 +2,7 @@
 //!
 //! Linux: fs/proc/array.c (do_task_stat, proc_pid_statm, children_seq_show,
 //! proc_task_name).
-//! Left out: terminals, children's faults of the processor's caches, guest time.
+//! Left out: children's faults of the processor's caches, guest time.
 
 use std::fmt::Write;
 
@@ -14,7 +14,7 @@ use crate::kernel::list;
 use crate::kernel::mm::pgtable::{lookup, pte_present};
 use crate::kernel::mm::view::rss;
 use crate::kernel::mm::{MmCounter, MmId};
-use crate::kernel::pid::{PidType, task_pid_nr_ns};
+use crate::kernel::pid::{PidType, pid_nr_ns, task_pid_nr_ns};
 use crate::kernel::signal::notify::NSEC_PER_CLOCK_TICK;
 use crate::kernel::signal::{SighandStruct, threads};
 use crate::kernel::system::System;
@@ -83,9 +83,16 @@ pub fn do_task_stat(sys: &System, task: TaskId, whole: bool, permitted: bool) ->
     put(task_ppid(sys, t).into());
     put(gpid.into());
     put(sid.into());
-    // No terminal, no foreground group of one.
-    put(0);
-    put(-1);
+    match signal.and_then(|s| sys.kernel.ttys.get(s.tty?)) {
+        Some(tty) => {
+            put(tty.dev().into());
+            put(tty.pgrp.map_or(0, |p| pid_nr_ns(sys, p, sys.kernel.init_pid_ns)).into());
+        }
+        None => {
+            put(0);
+            put(-1);
+        }
+    }
     put(t.flags.bits().into());
     for n in [used.ru_minflt, children.ru_minflt, used.ru_majflt, children.ru_majflt] {
         put(n.into());

@@ -57,7 +57,7 @@ fn w(sys: &mut System, t: TaskId, fd: i32, bytes: &[u8]) -> SysResult {
 }
 
 fn r(sys: &mut System, t: TaskId, fd: i32, n: u64) -> Result<Vec<u8>, Stop> {
-    ksys_read(sys, t, fd, Dest::Out(Vec::new(), n), At::Pos)?;
+    ksys_read(sys, t, fd, Dest::Out(Vec::new(), n), At::Pos, &mut 0)?;
     match std::mem::take(&mut sys.kernel.out) {
         Out::Bytes(b) => Ok(b),
         other => panic!("{other:?}"),

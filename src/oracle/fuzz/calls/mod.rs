@@ -9,6 +9,7 @@ mod memory;
 mod processes;
 mod scheduling;
 mod signals;
+pub(super) mod terminals;
 mod tracing;
 
 use super::features::{Feature, Features};
@@ -38,10 +39,12 @@ pub enum Theme {
     Scheduling,
     /// ptrace(2).
     Tracing,
+    /// Terminals and job control.
+    Terminals,
 }
 
 /// All of them.
-pub const THEMES: [Theme; 10] = [
+pub const THEMES: [Theme; 11] = [
     Theme::Processes,
     Theme::Waits,
     Theme::Signals,
@@ -52,6 +55,7 @@ pub const THEMES: [Theme; 10] = [
     Theme::Files,
     Theme::Scheduling,
     Theme::Tracing,
+    Theme::Terminals,
 ];
 
 /// What a call may depend on.
@@ -136,5 +140,6 @@ pub fn on(theme: Theme, around: &mut Around) -> Call {
         Theme::Files => files::file(around),
         Theme::Scheduling => scheduling::scheduling(around),
         Theme::Tracing => tracing::tracing(around),
+        Theme::Terminals => terminals::terminal(around),
     }
 }

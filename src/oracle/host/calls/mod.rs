@@ -13,6 +13,7 @@ mod memory;
 mod results;
 mod rows;
 mod signals;
+mod terminals;
 mod timing;
 mod tracing;
 
@@ -25,6 +26,7 @@ use crate::session::program::Child;
 
 pub(super) use results::{Kind, answer, exec_name};
 pub(super) use signals::default_action;
+pub(super) use terminals::requests;
 
 /// Why a call is not made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -255,6 +257,7 @@ fn prepare(draft: &mut Draft) -> Result<bool, No> {
         || rows::identity(draft)?
         || signals::prepare(draft)?
         || memory::prepare(draft)?
+        || terminals::prepare(draft)?
         || timing::prepare(draft)?
         || tracing::prepare(draft)?
         || creating::prepare(draft)?)

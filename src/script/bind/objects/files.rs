@@ -130,7 +130,7 @@ pub(super) fn register(book: &mut Book) {
         });
         /// How it was named when opened.
         "path: string" => |f: &mut File| f.field(|_, f| f.path.to_string());
-        /// What it is: "file", "pipe read end", "pipe write end", "pidfd".
+        /// What it is: "file", "pipe read end", "pipe write end", "pidfd", "terminal".
         "kind: string" => |f: &mut File| f.field(|_, f| match f.kind {
             FileKind::Inode(_) => "file",
             FileKind::PipeRead(_) => "pipe read end",
@@ -138,6 +138,8 @@ pub(super) fn register(book: &mut Book) {
             FileKind::Pidfd(_) => "pidfd",
             FileKind::Proc(..) => "file of /proc",
             FileKind::Cgroup(..) => "file of a cgroup",
+            FileKind::Tty(_) => "terminal",
+            FileKind::HungUpTty(_) => "terminal that has hung up",
         });
     }
     object!(book, Fs);

@@ -9,6 +9,7 @@ mod files;
 mod mm;
 mod sched;
 mod signal;
+mod tty;
 
 use std::fmt;
 
@@ -65,6 +66,8 @@ pub(super) type SignalHandle = Handle<SignalStruct>;
 pub(super) type Sighand = Handle<SighandStruct>;
 /// Namespaces.
 pub(super) type Ns = Handle<Nsproxy>;
+/// A terminal.
+pub(super) type Tty = Handle<crate::kernel::tty::TtyStruct>;
 /// A process id as an object.
 pub(super) type PidHandle = Handle<Pid>;
 
@@ -150,4 +153,5 @@ pub(super) fn register(book: &mut Book) {
     files::register(book);
     signal::register(book);
     sched::register(book);
+    tty::register(book);
 }

@@ -163,6 +163,15 @@ pub(super) fn register(book: &mut Book) {
         "has_child_subreaper: bool" => |s: &mut SignalHandle| s.field(|_, s| s.has_child_subreaper);
         /// Whether it leads its session.
         "leader: bool" => |s: &mut SignalHandle| s.field(|_, s| s.leader);
+        /// The controlling terminal, or ().
+        "tty: Tty" => |s: &mut SignalHandle| {
+            let tty = s.field(|_, s| s.tty)?;
+            Ok::<_, Box<rhai::EvalAltResult>>(tty.map_or(Dynamic::UNIT, |id| Dynamic::from(s.beside(id))))
+        };
+        /// Of a leader whose terminal hung up: the group that was in front, or ().
+        "tty_old_pgrp: int" => |s: &mut SignalHandle| {
+            s.field(|sys, s| super::tty::id(sys, s.tty_old_pgrp))
+        };
         /// OOM score adjustment.
         "oom_score_adj: int" => |s: &mut SignalHandle| s.int(|s| s.oom_score_adj.into());
     }

@@ -12,7 +12,7 @@
 use rhai::{Array, Dynamic, NativeCallContext};
 
 use super::{NotRefused, origin};
-use super::{files, more, plain, policy, resources, signals, time, tracing};
+use super::{files, more, plain, policy, resources, signals, time, tracing, tty};
 use crate::abi::flags::SaFlags;
 use crate::abi::{Errno, SigSet};
 use crate::kernel::signal::SigAction;
@@ -518,6 +518,8 @@ pub(super) fn register(book: &mut Book, control: &Control) {
         time::ROWS,
         more::OTHERS,
         tracing::ROWS,
+        tty::NUMBERS,
+        tty::OTHERS,
     ];
     for row in areas.into_iter().flatten() {
         add(book, control, row, row.signature, row.docs);

@@ -35,6 +35,7 @@ mod stepping;
 mod sync;
 mod time;
 mod tracing;
+mod tty;
 
 use rhai::{Array, Dynamic, EvalAltResult, NativeCallContext};
 

@@ -3,7 +3,7 @@
 //!
 //! Left out: fields of tasks; those are the handle's.
 
-use rhai::{Array, INT, ImmutableString};
+use rhai::{Array, Dynamic, INT, ImmutableString};
 
 use super::{array, of_task};
 use crate::report::cred::CredView;
@@ -86,6 +86,8 @@ fn rows(book: &mut Book) {
         "uid: int" => |r: &mut PsRow| INT::from(r.uid);
         /// The kernel function it sleeps in.
         "wchan: string" => |r: &mut PsRow| r.wchan;
+        /// Its controlling terminal below /dev, or ().
+        "tty: string" => |r: &mut PsRow| r.tty.clone().map_or(Dynamic::UNIT, Dynamic::from);
         /// Name.
         "command: string" => |r: &mut PsRow| r.command.clone();
     }
