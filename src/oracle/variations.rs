@@ -102,6 +102,11 @@ pub const VARIATIONS: &[Variation] = &[
         parts: &[],
     },
     Variation {
+        what: "signals that a thread group ignores and one of its threads has a tracer",
+        reason: "between two calls the host's tasks block all signals, and a blocked signal is not dropped; the tracer sees it",
+        parts: &[],
+    },
+    Variation {
         what: "descriptors 0 to 2",
         reason: "they are the console in the model, /dev/null and a pipe on the host",
         parts: &[],

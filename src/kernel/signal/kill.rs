@@ -12,9 +12,9 @@ use crate::abi::{Cap, Errno, Signal};
 use crate::kernel::capability::ns_capable;
 use crate::kernel::cred::user_ns::{OVERFLOWUID, from_kuid_munged, make_kuid};
 use crate::kernel::error::{SysError, refuse};
-use crate::kernel::pid::{PidId, PidType};
 use crate::kernel::pid::{
-    find_pid_ns, find_task_by_vpid, pid_task, task_active_pid_ns, task_pid_nr_ns,
+    PidId, PidType, find_pid_ns, find_task_by_vpid, pid_task, task_active_pid_ns, task_pid_nr_ns,
+    task_tgid_vnr,
 };
 use crate::kernel::system::System;
 use crate::kernel::task::{PF, TaskId, TaskList};
@@ -109,7 +109,9 @@ pub fn do_send_sig_info(
         KillInfo::Sender(code) => {
             let (ns, uid) = (sys.cred(from).user_ns, sys.cred(from).uid);
             let si_uid = from_kuid_munged(sys, ns, uid);
-            SigInfo { si_pid: seen_as, si_uid, ..SigInfo::new(sig, code) }
+            // By its name in its own pid namespace (prepare_kill_siginfo).
+            let si_pid = task_tgid_vnr(sys, from);
+            SigInfo { si_pid, si_uid, ..SigInfo::new(sig, code) }
         }
         KillInfo::Given(i) => i,
     };
