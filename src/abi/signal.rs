@@ -135,6 +135,8 @@ pub struct SigSet(pub u64);
 impl SigSet {
     /// No signal.
     pub const EMPTY: SigSet = SigSet(0);
+    /// Every signal.
+    pub const ALL: SigSet = SigSet(u64::MAX);
     /// SEGV, BUS, ILL, TRAP, FPE, SYS.
     pub const SYNCHRONOUS: SigSet = SigSet(1 << 10 | 1 << 6 | 1 << 3 | 1 << 4 | 1 << 7 | 1 << 30);
     /// STOP, TSTP, TTIN, TTOU (`SIG_KERNEL_STOP_MASK`).

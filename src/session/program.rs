@@ -17,6 +17,7 @@
 //! Linux: none; this is user mode. Left out: choosing who goes on (`explore`
 //! does), languages (`script` has one).
 
+mod between;
 mod follow;
 pub mod identity;
 mod interpreter;
@@ -33,7 +34,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::director::{Done, Trouble};
-use crate::abi::{Errno, Signal};
+use crate::abi::{Errno, SigSet, Signal};
 use crate::base::VirtAddr;
 use crate::kernel::entry::{self, UserFault};
 use crate::kernel::error::{Oops, SysError};
@@ -98,6 +99,8 @@ pub struct Body {
     frames: Vec<Frame>,
     /// Whether it began with a function that is not its process's main one.
     thread: bool,
+    /// Its mask, while all is blocked between two calls.
+    mask: Option<SigSet>,
 }
 
 impl Body {
@@ -172,9 +175,8 @@ pub struct Programs {
     pub system: System,
     bodies: BTreeMap<TaskId, Body>,
     started: u32,
-    /// Each looks for signals of its process between two calls, as if it had
-    /// changed its mask there. The host's side of a comparison does that.
-    pub looks_between_calls: bool,
+    /// Each task blocks all signals between two calls; see `between`.
+    pub masks_between_calls: bool,
     /// Those that init has waited for, in order.
     pub ended: Vec<Ended>,
     /// Errors that nobody caught, in order.
@@ -186,6 +188,14 @@ pub struct Programs {
 impl fmt::Display for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.pid, self.top().start.function)
+    }
+}
+
+impl System {
+    /// Whether a task of a program is neither asleep nor stopped nor has to finish
+    /// a call or take a signal first.
+    pub fn is_in_user_mode(&self, task: TaskId) -> bool {
+        self.task(task).__state == TaskState::RUNNING && !self.kernel.todo.contains(&task)
     }
 }
 
@@ -201,7 +211,7 @@ impl Programs {
             system,
             bodies: BTreeMap::new(),
             started: 0,
-            looks_between_calls: false,
+            masks_between_calls: false,
             ended: Vec::new(),
             crashes: Vec::new(),
             faults: Vec::new(),
@@ -237,7 +247,7 @@ impl Programs {
         self.started += 1;
         self.system.task_mut(task).stepped = true;
         let pid = self.system.task(task).pid;
-        self.bodies.insert(task, Body { number: self.started, pid, frames, thread });
+        self.bodies.insert(task, Body { number: self.started, pid, frames, thread, mask: None });
     }
 
     /// The programs that are alive, by task.
@@ -259,13 +269,7 @@ impl Programs {
 
     /// Whether a task was woken or signalled and is not in user mode yet.
     pub fn is_on_its_way(&self, task: TaskId) -> bool {
-        self.system.kernel.todo.contains(&task)
-    }
-
-    /// Whether a task with a program is neither asleep nor stopped nor has to
-    /// take a signal first.
-    pub fn is_in_user_mode(&self, task: TaskId) -> bool {
-        self.system.task(task).__state == TaskState::RUNNING && !self.is_on_its_way(task)
+        self.system.kernel.todo.contains(&task) || self.has_masked_signal(task)
     }
 
     /// What a task that can go on does next, and from which line.
@@ -298,6 +302,7 @@ impl Programs {
         choice: u32,
     ) -> Result<(), ProgramError> {
         let question = question(&want);
+        self.unmask(task);
         match want {
             Want::Sys(call, child) => self.sys(interpreter, task, call, child, question)?,
             Want::Op(op) => {

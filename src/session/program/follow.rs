@@ -8,11 +8,8 @@ use super::{
     Answer, Child, Ended, Frame, Interpreter, NR_WAIT4, ProgramError, Programs, TEXT, TEXT_STEP,
     Value, WNOHANG, is_over,
 };
-use crate::kernel::entry;
-use crate::kernel::signal::pending::recalc_sigpending;
 use crate::kernel::syscalls::{Call, Out};
-use crate::kernel::system::System;
-use crate::kernel::task::{TaskId, TaskState, TaskStruct};
+use crate::kernel::task::{TaskId, TaskStruct};
 use crate::kernel::timer;
 use crate::session::director::{Done, Trouble};
 
@@ -92,28 +89,8 @@ impl Programs {
                 break;
             }
         }
-        if self.looks_between_calls {
-            self.look_for_signals();
-        }
+        self.mask_between_calls();
         Ok(())
-    }
-
-    /// rt_sigprocmask(2) between two calls finds signals of the process that
-    /// another thread was chosen for and has not taken yet.
-    fn look_for_signals(&mut self) {
-        let in_user_mode = |sys: &System, task| {
-            let t = sys.task(task);
-            t.__state == TaskState::RUNNING && !t.sigpending && t.resume.is_none()
-        };
-        for (task, body) in &self.bodies {
-            let sys = &mut self.system;
-            if body.top().waits.is_none() && in_user_mode(sys, *task) {
-                recalc_sigpending(sys, *task);
-                if sys.task(*task).sigpending {
-                    entry::kick(sys, *task);
-                }
-            }
-        }
     }
 
     fn follow_once(&mut self, interpreter: &impl Interpreter) -> Result<(), ProgramError> {

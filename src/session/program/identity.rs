@@ -90,9 +90,9 @@ impl Body {
 
     /// The same with another digest of the top frame's tape.
     pub fn digest_with(&self, top: u64) -> u64 {
-        let Body { number, pid, frames, thread } = self;
+        let Body { number, pid, frames, thread, mask } = self;
         let mut h = Mixer::default();
-        (number, pid, thread, frames.len()).hash(&mut h);
+        (number, pid, thread, mask, frames.len()).hash(&mut h);
         // What a frame has begun with is part of its tape's digest.
         let last = frames.len().wrapping_sub(1);
         for (i, Frame { start: _, tape, handler_sp, waits }) in frames.iter().enumerate() {

@@ -8,7 +8,7 @@ use super::{Answer, Body, Child, Frame, Start};
 impl Body {
     /// A process that begins with a function.
     pub fn new(number: u32, pid: i32, start: Start) -> Body {
-        Body { number, pid, frames: vec![Frame::new(start, None, pid)], thread: false }
+        Body { number, pid, frames: vec![Frame::new(start, None, pid)], thread: false, mask: None }
     }
 
     /// What a task that this one makes begins as. `leads`: it is no thread of

@@ -153,7 +153,7 @@ impl Watcher {
             let number = body.number;
             // One that has stopped on its way out of a handler, or has a signal
             // to take first, has seen nothing yet.
-            let sees = programs.is_in_user_mode(task);
+            let sees = programs.system.is_in_user_mode(task);
             let seen = self.seen.get_mut(&number).expect("it was just put there");
             seen.alive = true;
             let execs = |(_, asked): &(usize, Option<Arc<Asked>>)| {

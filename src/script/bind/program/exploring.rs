@@ -157,7 +157,7 @@ pub fn reach_main(
     language.explores();
     let mut programs = language.programs(machine.read(Clone::clone));
     programs.system.kernel.console.clear();
-    programs.looks_between_calls = true;
+    programs.masks_between_calls = true;
     let started = programs.start(Start::new(MAIN)).map_err(|e| broken(e.into()));
     let reached = started.and_then(|task| {
         let first = programs.system.task(task).pid;
