@@ -177,9 +177,9 @@ pub fn zap_pid_ns_processes(sys: &mut System, init: TaskId, ns: PidNsId) {
             continue;
         };
         if !same_thread_group(sys, p, init) {
-            let info = KillInfo::Given(SigInfo::kernel(Signal::SIGKILL));
+            let mut info = KillInfo::Given(SigInfo::kernel(Signal::SIGKILL));
             // It may be dead already.
-            let _ = do_send_sig_info(sys, init, Signal::SIGKILL, info, p, PidType::Tgid);
+            let _ = do_send_sig_info(sys, init, Signal::SIGKILL, &mut info, p, PidType::Tgid);
             crate::kernel::entry::run_to_death(sys, p);
         }
     }

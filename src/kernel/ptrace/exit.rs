@@ -20,9 +20,9 @@ pub fn exit_ptrace(sys: &mut System, tracer: TaskId, dead: &mut Vec<TaskId>) {
         list::iter(&sys.kernel.tasks, sys.task(tracer).ptraced, TaskList::Ptraced).collect();
     for p in tracees {
         if sys.task(p).ptrace.contains(PtraceFlags::PT_EXITKILL) {
-            let info = KillInfo::Given(SigInfo::kernel(Signal::SIGKILL));
+            let mut info = KillInfo::Given(SigInfo::kernel(Signal::SIGKILL));
             // It may be a zombie already.
-            let _ = do_send_sig_info(sys, tracer, Signal::SIGKILL, info, p, PidType::Pid);
+            let _ = do_send_sig_info(sys, tracer, Signal::SIGKILL, &mut info, p, PidType::Pid);
         }
         if __ptrace_detach(sys, tracer, p) {
             dead.push(p);

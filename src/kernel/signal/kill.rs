@@ -37,6 +37,21 @@ impl KillInfo {
             KillInfo::Given(i) => i.si_code <= 0,
         }
     }
+
+    /// What it is from a sender: the names of pid and uid are those of the
+    /// sender's own namespaces.
+    fn prepare(&mut self, sys: &System, from: TaskId, sig: Signal) -> &mut SigInfo {
+        if let KillInfo::Sender(code) = *self {
+            let cred = sys.cred(from);
+            let si_uid = from_kuid_munged(sys, cred.user_ns, cred.uid);
+            let si_pid = task_tgid_vnr(sys, from);
+            *self = KillInfo::Given(SigInfo { si_pid, si_uid, ..SigInfo::new(sig, code) });
+        }
+        match self {
+            KillInfo::Given(info) => info,
+            KillInfo::Sender(_) => unreachable!("it was just prepared"),
+        }
+    }
 }
 
 /// Whether `current` may send to `target` as far as uids and CAP_KILL tell.
@@ -90,12 +105,16 @@ fn check_kill_permission(
 }
 
 /// Sends without a permission check; `from` decides what pid and uid the
-/// receiver sees. Error: ESRCH when the target is already released.
+/// receiver sees. One siginfo serves all members of a group, and what is
+/// translated for one stays so for the next, as in `send_signal_locked`.
+///
+/// # Errors
+/// ESRCH when the target is already released.
 pub fn do_send_sig_info(
     sys: &mut System,
     from: TaskId,
     sig: Signal,
-    info: KillInfo,
+    info: &mut KillInfo,
     target: TaskId,
     ty: PidType,
 ) -> Result<(), SysError> {
@@ -105,16 +124,7 @@ pub fn do_send_sig_info(
     let ns = task_active_pid_ns(sys, target);
     let seen_as = task_pid_nr_ns(sys, from, PidType::Tgid, Some(ns));
     let mut force = false;
-    let mut info = match info {
-        KillInfo::Sender(code) => {
-            let (ns, uid) = (sys.cred(from).user_ns, sys.cred(from).uid);
-            let si_uid = from_kuid_munged(sys, ns, uid);
-            // By its name in its own pid namespace (prepare_kill_siginfo).
-            let si_pid = task_tgid_vnr(sys, from);
-            SigInfo { si_pid, si_uid, ..SigInfo::new(sig, code) }
-        }
-        KillInfo::Given(i) => i,
-    };
+    let info = info.prepare(sys, from, sig);
     if info.si_code <= 0 {
         let (ours, theirs) = (sys.cred(from).user_ns, sys.cred(target).user_ns);
         if ours != theirs {
@@ -131,6 +141,7 @@ pub fn do_send_sig_info(
     } else {
         force = info.si_code == si_code::SI_KERNEL;
     }
+    let info = *info;
     __send_signal_locked(sys, info, target, ty, force)
 }
 
@@ -139,11 +150,11 @@ fn send_checked(
     sys: &mut System,
     current: TaskId,
     sig: i32,
-    info: KillInfo,
+    info: &mut KillInfo,
     target: TaskId,
     ty: PidType,
 ) -> Result<(), SysError> {
-    check_kill_permission(sys, current, sig, &info, target)?;
+    check_kill_permission(sys, current, sig, info, target)?;
     match Signal::new(sig) {
         Some(s) => do_send_sig_info(sys, current, s, info, target, ty),
         None => Ok(()),
@@ -159,7 +170,7 @@ pub fn group_send_sig_info(
     target: TaskId,
     ty: PidType,
 ) -> Result<(), SysError> {
-    send_checked(sys, from, info.si_signo.number(), KillInfo::Given(info), target, ty)
+    send_checked(sys, from, info.si_signo.number(), &mut KillInfo::Given(info), target, ty)
 }
 
 /// Sends a plain signal in the name of `from` if it may.
@@ -170,13 +181,14 @@ pub fn group_send_sig(
     target: TaskId,
     ty: PidType,
 ) -> Result<(), SysError> {
-    send_checked(sys, from, sig.number(), KillInfo::Sender(si_code::SI_USER), target, ty)
+    let mut info = KillInfo::Sender(si_code::SI_USER);
+    send_checked(sys, from, sig.number(), &mut info, target, ty)
 }
 
 /// A signal that the kernel sends to the thread that caused it (`send_sig`).
 pub fn send_sig(sys: &mut System, task: TaskId, sig: Signal) {
-    let info = KillInfo::Sender(si_code::SI_USER);
-    if let Err(e) = do_send_sig_info(sys, task, sig, info, task, PidType::Pid) {
+    let mut info = KillInfo::Sender(si_code::SI_USER);
+    if let Err(e) = do_send_sig_info(sys, task, sig, &mut info, task, PidType::Pid) {
         sys.oops("send_sig", format!("{sig} did not reach the caller itself: {e}"));
     }
 }
@@ -203,7 +215,7 @@ pub fn kill_pgrp_type(
     sys: &mut System,
     current: TaskId,
     sig: i32,
-    info: KillInfo,
+    mut info: KillInfo,
     pgrp: Option<PidId>,
 ) -> Result<(), SysError> {
     let empty =
@@ -212,7 +224,7 @@ pub fn kill_pgrp_type(
     let mut result = Err(empty);
     for p in members {
         // One success is enough; otherwise the last refusal is told.
-        let sent = send_checked(sys, current, sig, info, p, PidType::Pgid);
+        let sent = send_checked(sys, current, sig, &mut info, p, PidType::Pgid);
         if result.is_err() {
             result = sent;
         }
@@ -237,7 +249,7 @@ pub fn kill_pid_info(
     sys: &mut System,
     current: TaskId,
     sig: i32,
-    info: KillInfo,
+    mut info: KillInfo,
     pid: Option<PidId>,
     ty: PidType,
 ) -> Result<(), SysError> {
@@ -249,7 +261,7 @@ pub fn kill_pid_info(
              signal number)",
         );
     };
-    send_checked(sys, current, sig, info, target, ty)
+    send_checked(sys, current, sig, &mut info, target, ty)
 }
 
 /// kill(2) and rt_sigqueueinfo(2): pid > 0 is a process, 0 the caller's
@@ -260,7 +272,7 @@ pub fn kill_something(
     current: TaskId,
     pid: i32,
     sig: i32,
-    info: KillInfo,
+    mut info: KillInfo,
 ) -> Result<(), SysError> {
     const F: &str = "kill_something_info";
     let ns = task_active_pid_ns(sys, current);
@@ -289,7 +301,7 @@ pub fn kill_something(
         }
         tried = true;
         // Those it may not signal are passed over in silence.
-        match send_checked(sys, current, sig, info, p, PidType::Sid) {
+        match send_checked(sys, current, sig, &mut info, p, PidType::Sid) {
             Err(e) if e.errno == Errno::EPERM => {}
             other => result = other,
         }
@@ -331,7 +343,7 @@ pub fn do_send_specific(
     tgid: i32,
     pid: i32,
     sig: i32,
-    info: KillInfo,
+    mut info: KillInfo,
 ) -> Result<(), SysError> {
     const F: &str = "do_send_specific";
     let Some(target) = find_task_by_vpid(sys, current, pid) else {
@@ -341,7 +353,7 @@ pub fn do_send_specific(
     if tgid > 0 && task_pid_nr_ns(sys, target, PidType::Tgid, Some(ns)) != tgid {
         return refuse(Errno::ESRCH, F, "the thread is not of the process that was named");
     }
-    match send_checked(sys, current, sig, info, target, PidType::Pid) {
+    match send_checked(sys, current, sig, &mut info, target, PidType::Pid) {
         // It was found alive; dying meanwhile is not the sender's concern.
         Err(e) if e.errno == Errno::ESRCH => Ok(()),
         other => other,
