@@ -156,8 +156,13 @@ pub fn setup_rt_frame(
         // cr2
         put(&mut frame, OFFSET_CONTEXT + 176, info.si_addr);
     }
+    // Without the flag the place of the siginfo is left as it was.
+    let written = match action.flags.contains(SaFlags::SA_SIGINFO) {
+        true => FRAME_SIZE,
+        false => OFFSET_INFO,
+    };
     frame[OFFSET_INFO..].copy_from_slice(&siginfo_bytes(info));
-    copy_to_user(sys, task, sp, &frame)?;
+    copy_to_user(sys, task, sp, &frame[..written])?;
 
     let r = &mut sys.task_mut(task).regs;
     r.di = info.si_signo.number() as u64;

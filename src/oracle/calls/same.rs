@@ -131,7 +131,13 @@ pub(super) fn told(
 ) -> bool {
     let both = Both(linux_names, model_names);
     match (linux, model) {
-        (Told::Handler(a), Told::Handler(b)) => a == b,
+        (Told::Handler(a, there), Told::Handler(b, here)) => {
+            let alike = match (there, here) {
+                (Some(there), Some(here)) => siginfo(there, here, both),
+                (there, here) => there.is_none() && here.is_none(),
+            };
+            a == b && alike
+        }
         (Told::Program, Told::Program) => true,
         (Told::Answer(linux), Told::Answer(model)) => {
             asked.is_none_or(|asked| answer(&asked.want, linux, model, both))

@@ -134,6 +134,11 @@ const PRELUDE: &[(&str, &str)] = &[
         "on_raise",
         "fn on_raise(sig) { print(`in ${sig}`); try_kill(getpid(), SIGUSR2); print(`out ${sig}`); }",
     ),
+    ("on_info", "fn on_info(sig, i) { print(`handler ${sig} with ${info(i)}`); }"),
+    (
+        "on_infos",
+        "fn on_infos(sig, i) { print(`in ${info(i)}`); try_sigqueue(getpid(), 35, 7); print(`out ${info(i)}`); }",
+    ),
     ("on_child", "fn on_child(sig) { print(`handler ${sig} ${try_waitpid(-1, WNOHANG)}`); }"),
     ("on_exit", "fn on_exit(sig) { print(`handler ${sig} exits`); _exit(7); }"),
     ("say", "fn say(x) { if type_of(x) == \"Addr\" { \"address\" } else { x } }"),

@@ -252,7 +252,11 @@ impl<'a> Brain<'a> {
                 match self.language.function_at(function) {
                     Some(mut start) => {
                         start.args.push(Value::Int(i64::from(sig)));
-                        recorded::handler(&mut self.run.record, task, sig);
+                        let takes = self.language.takes_siginfo(&start.function);
+                        let info = takes.then(|| self.sandbox.control.data(slot, calls::SIGINFO));
+                        let info = info.and_then(|bytes| calls::siginfo(&bytes));
+                        start.args.extend(info.map(Value::siginfo));
+                        recorded::handler(&mut self.run.record, task, sig, info);
                         task.body.begin_handler(start, sp);
                         self.go_on(slot)
                     }

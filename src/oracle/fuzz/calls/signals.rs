@@ -27,6 +27,9 @@ const FLAGS: &[&str] = &[
     "SA_NOCLDSTOP",
     "SA_NOCLDSTOP | SA_NOCLDWAIT",
     "SA_SIGINFO",
+    "SA_SIGINFO",
+    "SA_SIGINFO | SA_RESTART",
+    "SA_SIGINFO | SA_RESETHAND",
     "SA_RESTART | SA_NOCLDSTOP",
     "SA_ONSTACK",
 ];
@@ -39,7 +42,11 @@ pub(super) fn signal(a: &mut Around) -> Call {
             tried("sigaction", [sig, action])
         }
         3..=5 => {
-            let (sig, action, flags) = (a.pick(SIGNALS), a.pick(ACTIONS), a.pick(FLAGS));
+            let (sig, mut action, flags) = (a.pick(SIGNALS), a.pick(ACTIONS), a.pick(FLAGS));
+            if flags.contains("SA_SIGINFO") && a.rarely(2) {
+                let queues = a.has(Feature::SigQueue) && a.rarely(4);
+                action = if queues { "on_infos" } else { "on_info" };
+            }
             let mask = a.set();
             let map = format!("#{{handler: {action}, flags: {flags}, mask: {mask}}}");
             tried("sigaction_with", [sig, &map])

@@ -23,8 +23,8 @@ use crate::abi::Errno;
 use crate::kernel::syscalls::{Call, Payload};
 use crate::session::program::Child;
 
-pub(super) use results::{Kind, answer, exec_name};
-pub(super) use signals::default_action;
+pub(super) use results::{Kind, answer, exec_name, siginfo};
+pub(super) use signals::{SIGINFO, default_action};
 
 /// Why a call is not made.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -142,7 +142,7 @@ fn out(kind: &Kind, ret: i64, b: Bytes) -> Out {
         Kind::Time => Out::Number(b.u64(0).wrapping_mul(1_000_000_000).wrapping_add(b.u64(8))),
         Kind::SigSet => Out::SigSet(SigSet(b.u64(0))),
         Kind::SigAction => Out::SigAction(action(b)),
-        Kind::SigInfo => match siginfo(b) {
+        Kind::SigInfo => match siginfo(b.0) {
             Some(info) => Out::SigInfo(Box::new(info)),
             None => Out::None,
         },
@@ -173,11 +173,12 @@ fn action(b: Bytes) -> SigAction {
     }
 }
 
-fn siginfo(b: Bytes) -> Option<SigInfo> {
+/// A siginfo, if it is one of a signal that there is.
+pub(in crate::oracle::host) fn siginfo(b: &[u8]) -> Option<SigInfo> {
     let mut bytes = [0; SIGINFO_SIZE];
-    let len = b.0.len().min(SIGINFO_SIZE);
-    bytes[..len].copy_from_slice(&b.0[..len]);
-    Some(siginfo_from_bytes(Signal::new(b.i32(0))?, &bytes))
+    let len = b.len().min(SIGINFO_SIZE);
+    bytes[..len].copy_from_slice(&b[..len]);
+    Some(siginfo_from_bytes(Signal::new(Bytes(b).i32(0))?, &bytes))
 }
 
 fn waited(pid: i32, status: i32, si_code: i32, si_status: i32, uid: u32, rusage: Rusage) -> Out {
