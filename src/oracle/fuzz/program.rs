@@ -141,6 +141,7 @@ const PRELUDE: &[(&str, &str)] = &[
     ),
     ("on_child", "fn on_child(sig) { print(`handler ${sig} ${try_waitpid(-1, WNOHANG)}`); }"),
     ("on_exit", "fn on_exit(sig) { print(`handler ${sig} exits`); _exit(7); }"),
+    ("many", "fn many(b) { if type_of(b) == \"blob\" { b.len() } else { b } }"),
     ("say", "fn say(x) { if type_of(x) == \"Addr\" { \"address\" } else { x } }"),
     ("two", "fn two(p) { if type_of(p) == \"array\" { p } else { [p, p] } }"),
     (

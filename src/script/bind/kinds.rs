@@ -210,6 +210,9 @@ pub(super) static SCHED_FLAG: FlagKind =
 /// PRIO_*.
 pub(super) static PRIO: FlagKind =
     kind("whose nice value", words_of!(numbers::PRIO_NAMES), Style::Value);
+/// GRND_*.
+pub(super) static GRND: FlagKind =
+    kind("flags of getrandom", words_of!(numbers::GRND_NAMES), Style::Bits);
 /// RLIMIT_*.
 pub(super) static RLIMIT: FlagKind =
     kind("resources", words_of!(numbers::RLIMIT_NAMES), Style::Value);
@@ -308,7 +311,7 @@ pub(super) static TIMER: FlagKind =
     kind("flags of clock_nanosleep", &[("TIMER_ABSTIME", 1)], Style::Bits);
 
 /// All of them.
-static KINDS: [&FlagKind; 32] = [
+static KINDS: [&FlagKind; 33] = [
     &SIGNAL,
     &CLONE,
     &WAIT,
@@ -328,6 +331,7 @@ static KINDS: [&FlagKind; 32] = [
     &PRCTL,
     &SCHED,
     &RLIMIT,
+    &GRND,
     &FILE,
     &ACCESS,
     &SIGNAL_NUMBER,

@@ -48,6 +48,10 @@ pub(super) struct Row {
 pub(super) const NUMBER: Give = |ret, _| ret.into();
 pub(super) const NOTHING: Give = |_, _| Dynamic::UNIT;
 pub(super) const ADDR: Give = |ret, _| Dynamic::from(Addr(ret as u64));
+pub(super) const BLOB: Give = |ret, out| match out {
+    Out::Bytes(bytes) => Dynamic::from_blob(bytes),
+    _ => ret.into(),
+};
 pub(super) const DATA: Give = |ret, out| match out {
     Out::Bytes(bytes) => match String::from_utf8(bytes) {
         Ok(text) => text.into(),
