@@ -522,7 +522,6 @@ const REFUSED: &[(&str, &str)] = &[
     ("schedules", "only a program"),
     ("sleep_sort", "nanosleep for 30.0 s"),
     // A real alarm would look as if everyone slept for ever.
-    ("alarm", "alarm is not made there"),
     ("wait_has_no_timeout", "nanosleep for 10.0 s"),
     // The stub that a task runs makes calls of its own.
     ("mini_strace", "PTRACE_SYSCALL"),

@@ -125,6 +125,11 @@ pub const VARIATIONS: &[Variation] = &[
         ],
     },
     Variation {
+        what: "what is left of an interval timer (getitimer, setitimer); whether something is, counts",
+        reason: "the model's time is virtual",
+        parts: &[],
+    },
+    Variation {
         what: "the bytes of getrandom; only how many there are is compared",
         reason: "the model's follow from its seed, the host's from nothing",
         parts: &[(Part::Stored, &["getrandom"])],

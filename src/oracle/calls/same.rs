@@ -205,6 +205,10 @@ fn out(want: &Want, linux: &Out, model: &Out, both: Both) -> bool {
         (Out::AltStack(_, flags, size), Out::AltStack(_, f, s)) => {
             (flags, size) == (f, s) && varies(name, Part::Address)
         }
+        // What is left depends on the clock: whether something is, does not.
+        (Out::Itimer(a), Out::Itimer(b)) => {
+            (a.value == 0, a.interval) == (b.value == 0, b.interval)
+        }
         // The restorer is the C library's.
         (Out::SigAction(a), Out::SigAction(b)) => {
             (a.handler, a.mask, a.flags) == (b.handler, b.mask, b.flags)

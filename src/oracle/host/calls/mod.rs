@@ -16,6 +16,8 @@ mod signals;
 mod timing;
 mod tracing;
 
+use std::time::Duration;
+
 use libc::c_long;
 
 use super::stub::{self, SLOT_BYTES};
@@ -69,6 +71,16 @@ pub(super) struct Order {
     pub(super) creates: Option<Creates>,
     /// It ends by itself, sooner or later.
     pub(super) timed: bool,
+    /// How it sets the process's interval timer, when it succeeds.
+    pub(super) arms: Option<Arms>,
+}
+
+/// An interval timer that is set: after how long it fires, and how often then.
+/// Zero is not at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Arms {
+    pub(super) value: Duration,
+    pub(super) interval: Duration,
 }
 
 /// What a call that makes a task wants.
@@ -136,6 +148,7 @@ impl<'c> Draft<'c> {
             kind: Kind::Number,
             creates: None,
             timed: false,
+            arms: None,
         };
         Draft { call, asker, order }
     }

@@ -8,6 +8,7 @@ use crate::abi::structs::{Rusage, SigInfo, WaitStatus};
 use crate::abi::{CapSet, SigSet, Signal};
 use crate::base::arena::Id;
 use crate::kernel::error::SysError;
+use crate::kernel::itimer::Itimerval;
 use crate::kernel::signal::frame::{SIGINFO_SIZE, siginfo_from_bytes};
 use crate::kernel::signal::{Rlimit, SigAction};
 use crate::kernel::syscalls::{Out, WaitInfo};
@@ -47,6 +48,8 @@ pub(in crate::oracle::host) enum Kind {
     Word(usize),
     /// A timespec.
     Time,
+    /// `struct itimerval`.
+    Itimer,
     /// A signal set.
     SigSet,
     /// `struct sigaction`.
@@ -140,6 +143,13 @@ fn out(kind: &Kind, ret: i64, b: Bytes) -> Out {
         Kind::IdList => b.ids(ret as usize),
         Kind::Word(len) => Out::Number(b.number(0, *len)),
         Kind::Time => Out::Number(b.u64(0).wrapping_mul(1_000_000_000).wrapping_add(b.u64(8))),
+        Kind::Itimer => {
+            let ns = |at: usize| {
+                let us = b.u64(at).wrapping_mul(1_000_000).wrapping_add(b.u64(at + 8));
+                us.wrapping_mul(1000)
+            };
+            Out::Itimer(Itimerval { value: ns(16), interval: ns(0) })
+        }
         Kind::SigSet => Out::SigSet(SigSet(b.u64(0))),
         Kind::SigAction => Out::SigAction(action(b)),
         Kind::SigInfo => match siginfo(b.0) {
