@@ -89,7 +89,7 @@ fn explore(
     let mut programs = language.programs(machine.read(Clone::clone));
     programs.system.kernel.console.clear();
     let mut options = how.options.clone();
-    options.bounds.tasks = control.limits().tasks;
+    options.bounds.tasks = options.bounds.tasks.min(control.limits().tasks);
     let started = programs.start(start).map_err(|e| broken(e.into()))?;
     let first = programs.system.task(started).pid;
     let subject = Subject { programs, first };
