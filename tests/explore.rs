@@ -218,3 +218,77 @@ fn the_recipes_of_the_book_work() {
     assert!(results[0].starts_with("6 outcomes"), "{}", results[0]);
     assert!(!results[0].contains("not complete"), "{}", results[0]);
 }
+
+const REAPS: &str = "\
+fn main() {
+    if fork() == 0 { exit(0) }
+    wait();
+}
+fn zombie(m) {
+    m.init.children.len() == 1 && m.init.children[0].children.some(|c| c.exit_state == EXIT_ZOMBIE)
+}
+fn few(m) { m.nr_threads <= 4 }
+fn two(a, b) { true }
+fn number(m) { 3 }
+";
+
+/// What is claimed of functions of the script, and the exit code.
+#[test]
+fn claims_are_looked_at_in_every_state() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("reaps.rhai"), REAPS).unwrap();
+    let ran = |args: &[&str]| {
+        let Output { status, stdout, stderr } =
+            output(folder.path(), &[&["reaps.rhai"], args].concat());
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (status.code().unwrap(), text(stdout), text(stderr))
+    };
+    let good = ["--always", "few", "--exists", "zombie", "--exists", "few"];
+    let (code, text, stderr) = ran(&good);
+    assert_eq!((code, &*stderr), (0, ""), "{text}");
+    assert!(text.contains("claim always(few): holds\nclaim exists(zombie): holds, schedule "));
+    let (code, json, _) =
+        ran(&["--never", "zombie", "--never", "few", "--always", "few", "--format", "json"]);
+    assert_eq!(code, 1);
+    let found: Value = serde_json::from_str(&json).unwrap();
+    let claims = found["claims"].as_array().unwrap();
+    let holds: Vec<_> = claims.iter().map(|c| (c["claim"].clone(), c["holds"].clone())).collect();
+    let expected = [("always", true), ("never", false), ("never", false)];
+    assert_eq!(holds, expected.map(|(claim, holds)| (claim.into(), holds.into())));
+    // The schedule leads to a state that shows it: the child is dead, and
+    // nobody has waited for it.
+    let schedule = claims[1]["schedule"].as_str().unwrap();
+    let look = format!(
+        "let p = start(main); {} assert(init.children[0].children[0].exit_state == EXIT_ZOMBIE);",
+        steps(schedule)
+    );
+    fs::write(folder.path().join("look.rhai"), format!("{REAPS}{look}")).unwrap();
+    let mut run = Command::cargo_bin("forkyard").unwrap();
+    let run = run.args(["run", "look.rhai"]).current_dir(folder.path()).output().unwrap();
+    assert!(run.status.success(), "{schedule}: {run:?}");
+    // What is bounded says so.
+    let (code, text, _) = ran(&["--states", "3", "--always", "few", "--exists", "zombie"]);
+    assert_eq!(code, 1);
+    assert!(text.contains("claim exists(zombie): does not hold in the states looked at"), "{text}");
+    // Errors are no verdicts.
+    for (args, code, words) in [
+        (&["--always", "zombi"][..], 2, "did you mean `zombie`?"),
+        (&["--never", "two"], 2, "takes 2 parameters"),
+        (&["--always", "few", "--samples", "3"], 2, "cannot be used with"),
+        (&["--always", "number"], 1, "must say true or false, not a number"),
+    ] {
+        let (was, text, stderr) = ran(args);
+        assert_eq!(was, code, "{args:?}: {text}");
+        assert!(stderr.contains(words) && !text.contains("claim"), "{args:?}: {stderr}");
+    }
+}
+
+/// A schedule as calls of `p.step`.
+fn steps(schedule: &str) -> String {
+    let mut text = String::new();
+    for choice in schedule.split(' ') {
+        let (process, times) = choice.split_once('x').unwrap_or((choice, "1"));
+        text += &format!("for i in 0..{times} {{ p.step({process}); }} ");
+    }
+    text
+}

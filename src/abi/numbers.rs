@@ -1,7 +1,7 @@
 //! Plain numbers of the interface that are no flag words: `MADV_*`, `PR_*`,
 //! `P_*`, `SCHED_*`, `RLIMIT_*` and so on.
 //!
-//! Linux: include/uapi/linux/{prctl,wait,sched,resource}.h, asm-generic/mman-common.h.
+//! Linux: include/uapi/linux/{prctl,wait,sched,resource,random}.h, asm-generic/mman-common.h.
 //! Left out: numbers of subsystems that are not modelled.
 
 macro_rules! numbers {
@@ -91,6 +91,10 @@ numbers! {
         SECBIT_NO_SETUID_FIXUP_LOCKED = 8; SECBIT_KEEP_CAPS = 16; SECBIT_KEEP_CAPS_LOCKED = 32;
         SECBIT_NO_CAP_AMBIENT_RAISE = 64; SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED = 128;
     }
+}
+numbers! {
+    /// Flags of getrandom(2).
+    GRND_NAMES: u32 { GRND_NONBLOCK = 1; GRND_RANDOM = 2; GRND_INSECURE = 4; }
 }
 numbers! {
     /// Whose resources getrusage(2) reports.

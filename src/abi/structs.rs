@@ -37,7 +37,7 @@ pub const CLONE_ARGS_SIZE_VER0: u64 = 64;
 pub const CLONE_ARGS_SIZE_VER2: u64 = 88;
 
 /// What a signal carries (`kernel_siginfo`), in the fields that are modelled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SigInfo {
     /// The signal.
     pub si_signo: Signal,

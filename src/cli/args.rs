@@ -53,6 +53,8 @@ Examples:
   forkyard explore --format dot race.rhai | dot -Tsvg > race.svg
   forkyard explore --samples 1000 large.rhai    some runs by chance
   forkyard explore --samples 1000 --pct 3 large.rhai
+  forkyard explore --never deadlock x.rhai      a function of the script that is
+                                                given the machine in each state
   forkyard explore --shard 1/8 large.rhai > 1.jsonl
   forkyard explore --merge *.jsonl
 
@@ -243,6 +245,9 @@ pub struct Explore {
     /// How far to look.
     #[command(flatten)]
     pub bounds: ExploreBounds,
+    /// What is claimed.
+    #[command(flatten)]
+    pub claims: ExploreClaims,
     /// Sharing the work.
     #[command(flatten)]
     pub sharing: ExploreSharing,
@@ -269,6 +274,25 @@ pub struct ExploreBounds {
     #[arg(long, value_name = "D", requires = "samples")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub pct: Option<u32>,
+}
+
+/// What is claimed of the states.
+#[derive(Debug, Default, clap::Args)]
+#[command(
+    next_help_heading = "Claims (several of each; the exit code is 1 when one does not hold)"
+)]
+#[group(multiple = true, conflicts_with_all = ["samples", "shard", "merge", "jobs"])]
+pub struct ExploreClaims {
+    /// A function of the script that is given the machine and says true in each
+    /// state.
+    #[arg(long, value_name = "FUNCTION")]
+    pub always: Vec<String>,
+    /// One that says true in no state.
+    #[arg(long, value_name = "FUNCTION")]
+    pub never: Vec<String>,
+    /// One that says true in some state.
+    #[arg(long, value_name = "FUNCTION")]
+    pub exists: Vec<String>,
 }
 
 /// Sharing the work among machines.

@@ -16,6 +16,7 @@ use super::machine::Machine;
 use super::trace::{Traced, Tracer};
 use super::{FAILED, INTERRUPTED, OK, USAGE};
 use crate::explore::Schedule;
+use crate::explore::claim::Verdict;
 use crate::explore::search::Bound;
 use crate::script::bind::{World, program};
 use crate::script::control::{Output, Stop};
@@ -132,13 +133,21 @@ impl Plan {
         session.main = Some(Box::new(move |engine, control, ast| {
             if let Some((how, shown)) = &explore {
                 was_explored.set(true);
-                let found = program::explore_main(engine, control, ast, programs.main(), how)?;
+                if let Err(wrong) = program::check_claims(ast, how) {
+                    return Ok((USAGE.into(), vec![*wrong]));
+                }
+                let (found, claims) =
+                    program::explore_main(engine, control, ast, programs.main(), how)?;
                 let stopped = control.is_interrupted() && found.hit.contains(&Bound::Stopped);
                 if stopped {
                     control.forget_interruption();
                 }
-                control.write(&shown.text(&found));
-                let code = if stopped { INTERRUPTED } else { OK };
+                control.write(&shown.text(&found, &claims));
+                let code = match claims.iter().all(Verdict::holds) {
+                    _ if stopped => INTERRUPTED,
+                    true => OK,
+                    false => FAILED,
+                };
                 return Ok((code.into(), Vec::new()));
             }
             let ran = program::run_main(engine, control, ast, programs.main(), options.clone())?;

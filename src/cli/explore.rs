@@ -6,11 +6,12 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 
-use super::args::{ErrorFormat, Explore, ExploreFormat};
+use super::args::{ErrorFormat, Explore, ExploreClaims, ExploreFormat};
 use super::console::Console;
 use super::execute::Plan;
 use super::progress::Progress;
 use super::{OK, USAGE, files, interrupt};
+use crate::explore::claim::{self, Kind, Verdict};
 use crate::explore::sample::Samples;
 use crate::explore::shard::Shard;
 use crate::explore::{Exploration, graph, lines, show};
@@ -32,11 +33,23 @@ pub enum Shown {
 
 impl Shown {
     /// The text.
-    pub fn text(&self, found: &Exploration) -> String {
+    pub fn text(&self, found: &Exploration, claims: &[Verdict]) -> String {
         match self {
-            Shown::As(ExploreFormat::Text) => show::text(found),
-            Shown::As(ExploreFormat::Json) => format!("{}\n", show::json(found)),
-            Shown::As(ExploreFormat::Dot) => graph::dot(found),
+            Shown::As(ExploreFormat::Text) => {
+                let lines = claim::lines(found, claims, "");
+                let between = if lines.is_empty() { "" } else { "\n" };
+                format!("{}{between}{lines}", show::text(found))
+            }
+            Shown::As(ExploreFormat::Json) => {
+                let mut json = show::json(found);
+                if !claims.is_empty() {
+                    json["claims"] = claim::json(found, claims);
+                }
+                format!("{json}\n")
+            }
+            Shown::As(ExploreFormat::Dot) => {
+                format!("{}{}", graph::dot(found), claim::lines(found, claims, "// "))
+            }
             Shown::Lines(shard, program) => lines::lines(found, *shard, program),
         }
     }
@@ -89,6 +102,10 @@ fn how(args: &Explore) -> Exploring {
     let processors = || std::thread::available_parallelism().map_or(1, usize::from).min(JOBS);
     how.options.jobs = args.jobs.map_or_else(processors, |n| n as usize);
     how.options.memory = args.memory;
+    let ExploreClaims { always, never, exists } = &args.claims;
+    for (kind, names) in [(Kind::Always, always), (Kind::Never, never), (Kind::Exists, exists)] {
+        how.claims.extend(names.iter().map(|name| (kind, name.clone())));
+    }
     let bounds = &mut how.options.bounds;
     bounds.states = args.bounds.states.unwrap_or(bounds.states);
     bounds.depth = args.bounds.depth.unwrap_or(bounds.depth);
@@ -127,7 +144,7 @@ fn merge(args: &Explore, console: &Console) -> u8 {
     match lines::merge(&texts) {
         Err(e) => wrong(Report::error("forkyard::input", e.to_string())),
         Ok(found) => {
-            console.print(&Shown::As(args.format).text(&found));
+            console.print(&Shown::As(args.format).text(&found, &[]));
             OK
         }
     }

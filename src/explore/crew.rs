@@ -281,6 +281,13 @@ impl<'s> Shared<'s> {
         });
     }
 
+    /// It is enough: a bound is hit behind which there is no end.
+    pub(super) fn enough(&self, bound: Bound) {
+        self.end(|pool| {
+            pool.hit.insert(bound);
+        });
+    }
+
     /// It does not go on. The first reason stays.
     pub(super) fn fail(&self, error: ExploreError) {
         self.end(|pool| {

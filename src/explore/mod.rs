@@ -10,7 +10,8 @@
 //! nobody can tell apart, `crew` shares the work among threads and `shard`
 //! among machines, and `sample` makes some runs by chance where all are too
 //! many; `guided` looks for one outcome. `ground` is where a search begins,
-//! `graph` keeps what was found, `found` says what came of it.
+//! `graph` keeps what was found, `found` says what came of it, `claim` what was
+//! claimed of the states.
 //!
 //! `stuck` says why nobody goes on.
 //!
@@ -18,6 +19,7 @@
 //! processor to processor.
 
 mod ahead;
+pub mod claim;
 pub mod crew;
 pub mod found;
 pub mod graph;

@@ -54,13 +54,13 @@ pub struct Bounds {
     pub depth: usize,
     /// Most times that a process has to stop although it could go on.
     pub preemptions: Option<u32>,
-    /// Most tasks at once.
+    /// Most tasks at once: a state with more ends the search.
     pub tasks: usize,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Bounds { states: 1_000_000, depth: 10_000, preemptions: None, tasks: 1_000 }
+        Bounds { states: 1_000_000, depth: 10_000, preemptions: None, tasks: 128 }
     }
 }
 
@@ -162,6 +162,37 @@ pub(super) fn known(options: &Options, key: Key, last: u32, preempted: u32) -> K
 /// A state, the digests of its bodies, and its sums.
 type Was<'s> = (Arc<Programs>, Digests, &'s Sums);
 
+/// Where steps begin.
+struct From {
+    node: u32,
+    /// Who made the step that has led here.
+    last: u32,
+    /// How often somebody had to stop until here.
+    preempted: u32,
+    depth: u32,
+    /// Whether that one could go on.
+    goes_on: bool,
+}
+
+impl From {
+    /// How often somebody had to stop when this one goes on.
+    fn preempts(&self, r: &Ready) -> u32 {
+        self.preempted + u32::from(self.goes_on && r.number != self.last)
+    }
+
+    /// The state behind a step.
+    fn next(&self, r: &Ready, ahead: Ahead, sums: Option<Sums>) -> Open {
+        Open {
+            node: 0,
+            ahead,
+            last: r.number,
+            preempted: self.preempts(r),
+            depth: self.depth + 1,
+            sums,
+        }
+    }
+}
+
 /// One thread's part of a search.
 pub(super) struct Worker<'w, 's, I> {
     shared: &'w Shared<'s>,
@@ -248,87 +279,110 @@ impl<'w, 's, I: Interpreter> Worker<'w, 's, I> {
         self.shared.meter.looked();
         self.part.look(node);
         if ahead.base.system.kernel.tasks.len() > bounds.tasks {
-            self.hit.insert(Bound::Tasks);
+            // More of them only make more of them: there are too many orders.
+            self.shared.enough(Bound::Tasks);
             return Ok(());
         }
         let goes_on = ready.iter().any(|r| r.number == last);
+        let from = From { node, last, preempted, depth, goes_on };
+        self.leave_out(&from, &ahead, &mut ready);
+        let look = options.memory && options.merge;
+        let sums = sums.or_else(|| look.then(|| Sums::of(&ahead.base)));
+        self.successors(&from, ahead, sums, &ready)
+    }
+
+    /// Leaves those who need not, or may not, make the next step: the others can
+    /// wait for one whose step nobody minds, and so many may be stopped.
+    fn leave_out(&mut self, from: &From, ahead: &Ahead, ready: &mut Vec<Ready>) {
+        let options = self.shared.options;
+        let most = options.bounds.preemptions;
         if options.reduce {
             let wants: Vec<(TaskId, &Want)> = ready.iter().map(|r| (r.task, r.want())).collect();
             let task =
                 reduce::nobody_minds(&ahead.base, &wants, options.memory, &self.shared.repertoire);
             // Under a bound on preemptions only the one that runs can go on
             // before all others, for then nobody has to stop.
-            let runs = |task: TaskId| ready.iter().any(|r| r.task == task && r.number == last);
-            let task = task.filter(|task| bounds.preemptions.is_none() || runs(*task));
-            if let Some(task) = task {
+            let runs = |task: TaskId| ready.iter().any(|r| r.task == task && r.number == from.last);
+            if let Some(task) = task.filter(|task| most.is_none() || runs(*task)) {
                 ready.retain(|r| r.task == task);
             }
         }
-        let most = bounds.preemptions;
-        let preempts = |r: &Ready| preempted + u32::from(goes_on && r.number != last);
         let before = ready.len();
-        ready.retain(|r| most.is_none_or(|most| preempts(r) <= most));
+        ready.retain(|r| most.is_none_or(|most| from.preempts(r) <= most));
         if ready.len() < before {
             self.hit.insert(Bound::Preemptions);
         }
+    }
+
+    /// Lets each make its step, each way that it can go.
+    fn successors(
+        &mut self,
+        from: &From,
+        ahead: Ahead,
+        sums: Option<Sums>,
+        ready: &[Ready],
+    ) -> Result<(), ExploreError> {
         let first = self.open.len();
-        let look = options.memory && options.merge;
-        let sums = sums.or_else(|| look.then(|| Sums::of(&ahead.base)));
         let mut ahead = Some(ahead);
         for (i, r) in ready.iter().enumerate() {
             for way in 0..r.ways() {
-                let at = ahead.as_mut().expect("only the last takes it");
-                let foretold = match &sums {
-                    Some(sums) => self.stepper.foretell(at, sums, r).map(|f| (f, f.sums(sums))),
-                    None => None,
-                };
-                let next = |ahead: Ahead, sums: Option<Sums>| Open {
-                    node: 0,
-                    ahead,
-                    last: r.number,
-                    preempted: preempts(r),
-                    depth: depth + 1,
-                    sums,
-                };
-                if let Some((foretold, sums)) = foretold
-                    && !self.shared.looks
-                {
-                    // Often enough among so many.
-                    if cfg!(test) && node % 3 == 0 {
-                        self.check(at, r, &sums)?;
-                    }
-                    let edge = Edge::new(r.number, None, foretold.times);
-                    self.stepper.steps += u64::from(foretold.times);
-                    let known = known(options, foretold.key, r.number, preempts(r));
-                    self.meet(edge, Some(known), || next(at.after(&foretold.change), Some(sums)));
-                    continue;
-                }
-                let before = sums.as_ref().map(|sums| (at.digests(), sums));
-                let recalled = before
-                    .as_ref()
-                    .and_then(|(before, sums)| self.stepper.calls.recall(before, sums, r));
-                if let Some(after) = &recalled
-                    && !cfg!(test)
-                    && let Some(node) =
-                        self.shared.find(known(options, after.key(), r.number, preempts(r)))
-                {
-                    self.stepper.steps += 1;
-                    self.part.edge(Edge::new(r.number, None, 1), node);
-                    continue;
-                }
-                self.stepper.make(at)?;
-                let was = before.filter(|_| recalled.is_none());
-                let was = was.map(|(before, sums)| (Arc::clone(&at.base), before, sums));
                 // The last one needs no copy.
                 let is_last = i + 1 == ready.len() && way + 1 == r.ways();
-                let given = if is_last { ahead.take() } else { ahead.clone() };
-                let mut programs = given.expect("only the last takes it").into_base();
-                let edge = self.stepper.step(&mut programs, r, way)?;
-                self.reach(edge, programs, r, (recalled, was), next);
+                self.successor(from, &mut ahead, is_last, sums.as_ref(), (r, way))?;
             }
         }
         // The first is to be looked at first.
         self.open[first..].reverse();
+        Ok(())
+    }
+
+    /// Makes one step, or finds out where it leads without. The last one takes
+    /// the state.
+    fn successor(
+        &mut self,
+        from: &From,
+        ahead: &mut Option<Ahead>,
+        is_last: bool,
+        sums: Option<&Sums>,
+        (r, way): (&Ready, u32),
+    ) -> Result<(), ExploreError> {
+        let options = self.shared.options;
+        let at = ahead.as_mut().expect("only the last takes it");
+        let foretold =
+            sums.and_then(|sums| self.stepper.foretell(at, sums, r).map(|f| (f, f.sums(sums))));
+        let next = |ahead: Ahead, sums: Option<Sums>| from.next(r, ahead, sums);
+        if let Some((foretold, sums)) = foretold
+            && !self.shared.looks
+        {
+            // Often enough among so many.
+            if cfg!(test) && from.node.is_multiple_of(3) {
+                self.check(at, r, &sums)?;
+            }
+            let edge = Edge::new(r.number, None, foretold.times);
+            self.stepper.steps += u64::from(foretold.times);
+            let known = known(options, foretold.key, r.number, from.preempts(r));
+            self.meet(edge, Some(known), || next(at.after(&foretold.change), Some(sums)));
+            return Ok(());
+        }
+        let before = sums.map(|sums| (at.digests(), sums));
+        let recalled =
+            before.as_ref().and_then(|(before, sums)| self.stepper.calls.recall(before, sums, r));
+        if let Some(after) = &recalled
+            && !cfg!(test)
+            && let Some(node) =
+                self.shared.find(known(options, after.key(), r.number, from.preempts(r)))
+        {
+            self.stepper.steps += 1;
+            self.part.edge(Edge::new(r.number, None, 1), node);
+            return Ok(());
+        }
+        self.stepper.make(at)?;
+        let was = before.filter(|_| recalled.is_none());
+        let was = was.map(|(before, sums)| (Arc::clone(&at.base), before, sums));
+        let given = if is_last { ahead.take() } else { ahead.clone() };
+        let mut programs = given.expect("only the last takes it").into_base();
+        let edge = self.stepper.step(&mut programs, r, way)?;
+        self.reach(edge, programs, r, (recalled, was), next);
         Ok(())
     }
 

@@ -40,6 +40,7 @@ pub mod pid;
 pub mod pid_namespace;
 pub mod prctl;
 pub mod ptrace;
+pub mod random;
 pub mod rlimit;
 pub mod sched;
 pub mod setns;

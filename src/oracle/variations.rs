@@ -140,6 +140,16 @@ pub const VARIATIONS: &[Variation] = &[
         ],
     },
     Variation {
+        what: "what is left of an interval timer (getitimer, setitimer); whether something is, counts",
+        reason: "the model's time is virtual",
+        parts: &[],
+    },
+    Variation {
+        what: "the bytes of getrandom; only how many there are is compared",
+        reason: "the model's follow from its seed, the host's from nothing",
+        parts: &[(Part::Stored, &["getrandom"])],
+    },
+    Variation {
         what: "the status of process 1 of a pid namespace that an uncaught error ends",
         reason: "it cannot abort: on the host it exits with 134, in the model SIGABRT is forced on it",
         parts: &[],

@@ -118,9 +118,9 @@ struct Inner {
     failed: RefCell<Vec<Report>>,
     names: RefCell<HashMap<String, Provided>>,
     tape: Reader,
-    /// Names of the script's functions, sorted: their numbers are the
-    /// addresses of signal handlers.
-    functions: RefCell<Vec<String>>,
+    /// The script's functions with their numbers of parameters, sorted by name:
+    /// the places are the addresses of signal handlers.
+    functions: RefCell<Vec<(String, usize)>>,
     /// Pid of the process whose function runs, for messages.
     program_pid: Cell<i32>,
     /// The script that runs, its text, and whether it has started a program
@@ -166,21 +166,28 @@ impl Control {
     }
 
     /// Names the functions of the script that runs.
-    pub(super) fn set_functions(&self, mut names: Vec<String>) {
-        names.sort_unstable();
-        names.dedup();
-        *self.0.functions.borrow_mut() = names;
+    pub(super) fn set_functions(&self, mut functions: Vec<(String, usize)>) {
+        // Of several with the same name the first one is called.
+        functions.sort_by(|a, b| a.0.cmp(&b.0));
+        functions.dedup_by(|a, b| a.0 == b.0);
+        *self.0.functions.borrow_mut() = functions;
     }
 
     /// The number of a function of the script.
     pub(super) fn function_index(&self, name: &str) -> Option<u32> {
         let functions = self.0.functions.borrow();
-        functions.binary_search_by(|f| f.as_str().cmp(name)).ok().map(|i| i as u32)
+        functions.binary_search_by(|(f, _)| f.as_str().cmp(name)).ok().map(|i| i as u32)
+    }
+
+    /// How many parameters a function of the script has.
+    pub(super) fn function_params(&self, name: &str) -> Option<usize> {
+        let index = self.function_index(name)?;
+        self.0.functions.borrow().get(index as usize).map(|(_, params)| *params)
     }
 
     /// The function with a number.
     pub(super) fn function_named(&self, index: u32) -> Option<String> {
-        self.0.functions.borrow().get(index as usize).cloned()
+        self.0.functions.borrow().get(index as usize).map(|(name, _)| name.clone())
     }
 
     /// Sets the script that runs. Its functions are values by their names, to

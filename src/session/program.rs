@@ -183,6 +183,8 @@ pub struct Programs {
     pub crashes: Vec<Crash>,
     /// Instructions that killed their processes, in order.
     pub faults: Vec<Fault>,
+    /// How many tasks were not made because there may be no more (EAGAIN).
+    pub unborn: usize,
 }
 
 impl fmt::Display for Body {
@@ -215,6 +217,7 @@ impl Programs {
             ended: Vec::new(),
             crashes: Vec::new(),
             faults: Vec::new(),
+            unborn: 0,
         }
     }
 
@@ -355,7 +358,7 @@ impl Programs {
         child: Child,
         question: u64,
     ) -> Result<(), ProgramError> {
-        let execs = call.nr == NR_EXECVE;
+        let (nr, execs) = (call.nr, call.nr == NR_EXECVE);
         let done = self.system.call(task, call);
         self.adopt(task, question, &child);
         match done {
@@ -369,7 +372,10 @@ impl Programs {
                 let frame = self.top_mut(task);
                 frame.waits = Some(Waits { serial, question, child, execs });
             }
-            Err(Trouble::Refused(e)) => self.answer(task, question, Answer::Refused(e)),
+            Err(Trouble::Refused(e)) => {
+                self.unborn += usize::from(e.errno == Errno::EAGAIN && MAKE_TASKS.contains(&nr));
+                self.answer(task, question, Answer::Refused(e));
+            }
             Err(e) => return Err(self.trouble(task, e)),
         }
         Ok(())
@@ -508,6 +514,8 @@ impl Programs {
 
 const NR_GETPID: u32 = 39;
 const NR_FORK: u32 = 57;
+/// clone, fork, vfork, clone3.
+const MAKE_TASKS: [u32; 4] = [56, 57, 58, 435];
 const NR_EXECVE: u32 = 59;
 const NR_EXIT: u32 = 60;
 const NR_WAIT4: u32 = 61;

@@ -17,8 +17,11 @@ use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 use crate::machine::{PfError, PteFlags};
 
-/// Whether a range lies in user space (`access_ok`), as a refusal.
-fn access_ok(sys: &System, addr: u64, len: u64, f: &'static str) -> Result<(), SysError> {
+/// Whether a range lies in user space (`access_ok`).
+///
+/// # Errors
+/// EFAULT, of the function `f`.
+pub fn access_ok(sys: &System, addr: u64, len: u64, f: &'static str) -> Result<(), SysError> {
     let size = task_size(sys);
     if len <= size && addr <= size - len {
         return Ok(());

@@ -21,6 +21,7 @@ use super::altstack::{__on_sig_stack, do_sigaltstack, sas_ss_flags};
 use super::pending::set_current_blocked;
 use crate::abi::errno::Errno;
 use crate::abi::flags::SaFlags;
+use crate::abi::signal::si_code;
 use crate::abi::structs::SigInfo;
 use crate::abi::{SigSet, Signal};
 use crate::kernel::error::{SysError, refuse};
@@ -156,8 +157,13 @@ pub fn setup_rt_frame(
         // cr2
         put(&mut frame, OFFSET_CONTEXT + 176, info.si_addr);
     }
+    // Without the flag the place of the siginfo is left as it was.
+    let written = match action.flags.contains(SaFlags::SA_SIGINFO) {
+        true => FRAME_SIZE,
+        false => OFFSET_INFO,
+    };
     frame[OFFSET_INFO..].copy_from_slice(&siginfo_bytes(info));
-    copy_to_user(sys, task, sp, &frame)?;
+    copy_to_user(sys, task, sp, &frame[..written])?;
 
     let r = &mut sys.task_mut(task).regs;
     r.di = info.si_signo.number() as u64;
@@ -236,7 +242,7 @@ pub fn siginfo_bytes(info: &SigInfo) -> [u8; SIGINFO_SIZE] {
     }
     b[16..20].copy_from_slice(&info.si_pid.to_le_bytes());
     b[20..24].copy_from_slice(&info.si_uid.to_le_bytes());
-    if info.si_signo == Signal::SIGCHLD && info.si_code > 0 {
+    if is_about_a_child(info) {
         b[24..28].copy_from_slice(&info.si_status.to_le_bytes());
         put(&mut b, 32, info.si_utime);
         put(&mut b, 40, info.si_stime);
@@ -257,7 +263,7 @@ pub fn siginfo_from_bytes(sig: Signal, b: &[u8; SIGINFO_SIZE]) -> SigInfo {
     }
     info.si_pid = int(16) as i32;
     info.si_uid = int(20);
-    if sig == Signal::SIGCHLD && info.si_code > 0 {
+    if is_about_a_child(&info) {
         info.si_status = int(24) as i32;
         info.si_utime = get(b, 32);
         info.si_stime = get(b, 40);
@@ -265,6 +271,12 @@ pub fn siginfo_from_bytes(sig: Signal, b: &[u8; SIGINFO_SIZE]) -> SigInfo {
         info.si_value = get(b, 24);
     }
     info
+}
+
+/// Whether it is what a parent is told of a child. The signal need not be
+/// SIGCHLD: clone(2) chooses it, and the bytes are the same.
+fn is_about_a_child(info: &SigInfo) -> bool {
+    !is_fault(info) && (si_code::CLD_EXITED..=si_code::CLD_CONTINUED).contains(&info.si_code)
 }
 
 /// Whether it describes a fault with an address (`SIL_FAULT`).

@@ -1,6 +1,6 @@
-//! System calls that belong nowhere else: architecture.
+//! System calls that belong nowhere else: architecture, random bytes.
 //!
-//! Linux: kernel/sys.c, arch/x86/kernel/process_64.c.
+//! Linux: kernel/sys.c, arch/x86/kernel/process_64.c, drivers/char/random.c.
 //! Left out: see the notes of the rows.
 
 use super::table::{Syscall, row};
@@ -9,12 +9,17 @@ use crate::abi::Errno;
 use crate::abi::structs::Rusage;
 use crate::kernel::error::{SysError, SysResult, refuse};
 use crate::kernel::mm::{layout, uaccess};
+use crate::kernel::random::{self, To};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 
 /// Rows of the table.
-pub const CALLS: &[Syscall] = &[row(158, "arch_prctl", &["code", "addr"], sys_arch_prctl)
-    .partly("ARCH_SET_FS, ARCH_GET_FS, ARCH_SET_GS, ARCH_GET_GS")];
+pub const CALLS: &[Syscall] = &[
+    row(158, "arch_prctl", &["code", "addr"], sys_arch_prctl)
+        .partly("ARCH_SET_FS, ARCH_GET_FS, ARCH_SET_GS, ARCH_GET_GS"),
+    row(318, "getrandom", &["buf", "buflen", "flags"], sys_getrandom)
+        .noting("the bytes follow from the machine's seed"),
+];
 
 /// Stores a `struct rusage`: two timevals, then 14 longs of which Linux fills
 /// maxrss (0), minflt (4), majflt (5), nvcsw (12), nivcsw (13).
@@ -28,6 +33,14 @@ pub fn put_rusage(sys: &mut System, task: TaskId, addr: u64, u: &Rusage) -> Resu
     (words[16], words[17]) = (u.ru_nvcsw, u.ru_nivcsw);
     let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
     uaccess::copy_to_user(sys, task, addr, &bytes)
+}
+
+fn sys_getrandom(sys: &mut System, current: TaskId, call: &Call) -> SysResult {
+    let [buf, len, flags, ..] = call.args;
+    let to = if call.wants_out(0) { To::Value } else { To::User(buf) };
+    let (n, bytes) = random::getrandom(sys, current, to, len, flags as u32)?;
+    sys.kernel.out = Out::Bytes(bytes);
+    Ok(n)
 }
 
 fn sys_arch_prctl(sys: &mut System, current: TaskId, call: &Call) -> SysResult {

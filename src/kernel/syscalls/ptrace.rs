@@ -50,15 +50,6 @@ fn sys_ptrace(sys: &mut System, current: TaskId, call: &Call) -> SysResult {
     Ok(0)
 }
 
-/// A siginfo as user mode reads it: what a child's exit signal other than
-/// SIGCHLD says of its status lies where other signals have their value.
-fn in_user_mode(info: SigInfo) -> SigInfo {
-    if info.si_signo == Signal::SIGCHLD || info.si_status == 0 {
-        return info;
-    }
-    SigInfo { si_status: 0, si_value: info.si_status as u32 as u64, ..info }
-}
-
 /// Stores a result through `data`, or leaves it as [`Out`].
 fn give(
     sys: &mut System,
@@ -113,7 +104,7 @@ fn arch_ptrace(
             return give(sys, current, call, &message.to_le_bytes(), Out::Number(message));
         }
         PTRACE_GETSIGINFO => {
-            let info = in_user_mode(request::ptrace_getsiginfo(sys, child)?);
+            let info = request::ptrace_getsiginfo(sys, child)?;
             let out = Out::SigInfo(Box::new(info));
             return give(sys, current, call, &siginfo_bytes(&info), out);
         }

@@ -266,7 +266,7 @@ impl<'r> Linux<'r> {
             for (from, to) in level.ways_on(*place) {
                 let Some(there) = level.told.get(from) else { continue };
                 let alike = match (told, there.asked, asked) {
-                    (Told::Handler(_), ..) => {
+                    (Told::Handler(..), ..) => {
                         there.before.zip(before).is_none_or(|(a, b)| a.abs_diff(b) <= 1)
                     }
                     (_, Some(theirs), Some(ours)) => same::asks(&theirs.want, &ours.want),

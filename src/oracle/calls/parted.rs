@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rhai::Position;
 
 use crate::abi::nr::syscall_name;
-use crate::abi::structs::WaitStatus;
+use crate::abi::structs::{SigInfo, WaitStatus};
 use crate::abi::{Errno, Signal};
 use crate::kernel::syscalls::Out;
 use crate::machine::UserOp;
@@ -52,10 +52,11 @@ impl Gave {
     pub fn text(&self) -> String {
         let name = |asked: &Option<Arc<Asked>>| asked.as_ref().map(|a| name(&a.want));
         match self {
-            Gave::Told(_, Told::Handler(sig)) => match Signal::new(*sig) {
-                Some(sig) => format!("began the handler of {sig}"),
-                None => format!("began the handler of signal {sig}"),
-            },
+            Gave::Told(_, Told::Handler(sig, info)) => {
+                let sig = Signal::new(*sig).map_or(format!("signal {sig}"), |sig| sig.to_string());
+                let info = info.as_ref().map(|info| format!(" with {}", siginfo(info)));
+                format!("began the handler of {sig}{}", info.unwrap_or_default())
+            }
             Gave::Told(_, Told::Program) => "ran the new program".into(),
             Gave::Told(asked, Told::Answer(answer)) => {
                 let call = name(asked).map_or(String::new(), |name| format!("{name} "));
@@ -161,11 +162,7 @@ fn stored(out: &Out) -> String {
             let (pid, code, status, uid) = (w.pid, w.si_code, w.si_status, w.uid);
             format!("pid {pid}, {how}, si_code {code}, si_status {status}, uid {uid}")
         }
-        Out::SigInfo(i) => {
-            let (signo, code, pid, uid) = (i.si_signo, i.si_code, i.si_pid, i.si_uid);
-            let (status, value) = (i.si_status, i.si_value);
-            format!("{signo} code {code} from pid {pid}, uid {uid}, status {status}, value {value}")
-        }
+        Out::SigInfo(info) => siginfo(info),
         Out::Bytes(bytes) => format!("{:?}", String::from_utf8_lossy(bytes)),
         Out::Text(text) => format!("{text:?}"),
         Out::Number(n) => format!("{n}"),
@@ -175,4 +172,11 @@ fn stored(out: &Out) -> String {
         Out::Rlimit(r) => format!("{} of {}", r.cur, r.max),
         other => format!("{other:?}"),
     }
+}
+
+fn siginfo(i: &SigInfo) -> String {
+    let (signo, code, pid, uid) = (i.si_signo, i.si_code, i.si_pid, i.si_uid);
+    let (status, value, addr) = (i.si_status, i.si_value, i.si_addr);
+    let at = if addr == 0 { String::new() } else { format!(", address {addr:#x}") };
+    format!("{signo} code {code} from pid {pid}, uid {uid}, status {status}, value {value}{at}")
 }

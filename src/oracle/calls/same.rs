@@ -131,7 +131,13 @@ pub(super) fn told(
 ) -> bool {
     let both = Both(linux_names, model_names);
     match (linux, model) {
-        (Told::Handler(a), Told::Handler(b)) => a == b,
+        (Told::Handler(a, there), Told::Handler(b, here)) => {
+            let alike = match (there, here) {
+                (Some(there), Some(here)) => siginfo(there, here, both),
+                (there, here) => there.is_none() && here.is_none(),
+            };
+            a == b && alike
+        }
         (Told::Program, Told::Program) => true,
         (Told::Answer(linux), Told::Answer(model)) => {
             asked.is_none_or(|asked| answer(&asked.want, linux, model, both))
@@ -198,6 +204,10 @@ fn out(want: &Want, linux: &Out, model: &Out, both: Both) -> bool {
         (Out::Rlimit(_), Out::Rlimit(_)) => varies(limit(want), Part::Stored),
         (Out::AltStack(_, flags, size), Out::AltStack(_, f, s)) => {
             (flags, size) == (f, s) && varies(name, Part::Address)
+        }
+        // What is left depends on the clock: whether something is, does not.
+        (Out::Itimer(a), Out::Itimer(b)) => {
+            (a.value == 0, a.interval) == (b.value == 0, b.interval)
         }
         // The restorer is the C library's.
         (Out::SigAction(a), Out::SigAction(b)) => {

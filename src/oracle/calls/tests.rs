@@ -276,7 +276,7 @@ fn handlers_are_compared() {
     // The second one would have begun two calls earlier.
     let wrong = |_: &Case, record: &mut Record| {
         let handlers = record.events.iter();
-        let handler = |e: &Event| matches!(e, Event::Told { told: Told::Handler(_), .. });
+        let handler = |e: &Event| matches!(e, Event::Told { told: Told::Handler(..), .. });
         let at = handlers.enumerate().filter(|(_, e)| handler(e)).nth(1).unwrap().0;
         let begins = record.events.remove(at);
         record.events.insert(at - 4, begins);
@@ -284,4 +284,28 @@ fn handlers_are_compared() {
     let (decision, _, report) = judge(HANDLER, Policy::Fifo, wrong);
     assert_eq!(decision, Decision::Different);
     assert!(report.contains("began the handler of SIGUSR1"), "{report}");
+}
+
+#[test]
+fn what_handlers_are_given_is_compared() {
+    const HANDLER: &str = "
+        fn on_usr1(sig, info) { getppid(); }
+        fn main() {
+            sigaction(SIGUSR1, on_usr1, SA_SIGINFO);
+            sigqueue(getpid(), SIGUSR1, 5);
+        }";
+    assert_eq!(judge(HANDLER, Policy::Fifo, same).0, Decision::Equal);
+    let wrong = |_: &Case, record: &mut Record| {
+        for event in &mut record.events {
+            if let Event::Told { told: Told::Handler(_, info), .. } = event {
+                let info = info.as_mut().expect("it takes one");
+                assert_eq!(info.si_value, 5);
+                info.si_value = 6;
+            }
+        }
+    };
+    let (decision, _, report) = judge(HANDLER, Policy::Fifo, wrong);
+    assert_eq!(decision, Decision::Different);
+    assert!(report.contains("began the handler of SIGUSR1 with SIGUSR1"), "{report}");
+    assert!(report.contains("value 6") && report.contains("value 5"), "{report}");
 }

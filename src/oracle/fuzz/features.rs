@@ -22,6 +22,8 @@ pub enum Feature {
     Exec,
     /// Sleeping for a time.
     Sleep,
+    /// alarm(2), setitimer(2).
+    Alarm,
     /// sigtimedwait(2) and sigwaitinfo(2).
     SigWait,
     /// rt_sigqueueinfo(2).
@@ -75,6 +77,7 @@ pub const PROBES: &[(Feature, &str)] = &[
     (Feature::VforkMapped, "mmap(4096); if vfork() == 0 { _exit(0); }"),
     (Feature::Exec, "try_execve(\"/bin/leave\", [\"leave\"])"),
     (Feature::Sleep, "try_nanosleep(1)"),
+    (Feature::Alarm, "alarm(0); setitimer(ITIMER_REAL, 0, 0); getitimer(ITIMER_REAL)"),
     (Feature::SigWait, "try_sigtimedwait([SIGUSR1], 0)"),
     (Feature::SigQueue, "try_sigqueue(getpid(), SIGURG, 1)"),
     (Feature::AltStack, "try_sigaltstack()"),

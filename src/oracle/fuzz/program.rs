@@ -134,8 +134,35 @@ const PRELUDE: &[(&str, &str)] = &[
         "on_raise",
         "fn on_raise(sig) { print(`in ${sig}`); try_kill(getpid(), SIGUSR2); print(`out ${sig}`); }",
     ),
+    ("on_info", "fn on_info(sig, i) { print(`handler ${sig} with ${info(i)}`); }"),
+    (
+        "on_infos",
+        "fn on_infos(sig, i) { print(`in ${info(i)}`); try_sigqueue(getpid(), 35, 7); print(`out ${info(i)}`); }",
+    ),
     ("on_child", "fn on_child(sig) { print(`handler ${sig} ${try_waitpid(-1, WNOHANG)}`); }"),
     ("on_exit", "fn on_exit(sig) { print(`handler ${sig} exits`); _exit(7); }"),
+    // Without a race: the signal is blocked until somebody waits for it.
+    (
+        "ring",
+        "fn ring(was) {\n    \
+         if type_of(was) != \"map\" { return was; }\n    \
+         let left = getitimer(ITIMER_REAL);\n    \
+         sigprocmask(SIG_BLOCK, [SIGALRM]);\n    \
+         let got = info(try_sigtimedwait([SIGALRM], 500_000_000));\n    \
+         `${was.value > 0} ${was.interval} ${left.interval} ${got} ${getitimer(ITIMER_REAL).value > 0}`\n}",
+    ),
+    (
+        "rings",
+        "fn rings(was) {\n    \
+         if type_of(was) != \"map\" { return was; }\n    \
+         sigprocmask(SIG_BLOCK, [SIGALRM]);\n    \
+         `${was.value > 0} ${try_sigsuspend([])} ${getitimer(ITIMER_REAL).value > 0}`\n}",
+    ),
+    (
+        "left",
+        "fn left(t) { if type_of(t) == \"map\" { `${t.value > 0} ${t.interval}` } else { t } }",
+    ),
+    ("many", "fn many(b) { if type_of(b) == \"blob\" { b.len() } else { b } }"),
     ("say", "fn say(x) { if type_of(x) == \"Addr\" { \"address\" } else { x } }"),
     ("two", "fn two(p) { if type_of(p) == \"array\" { p } else { [p, p] } }"),
     (

@@ -12,6 +12,7 @@
 //!
 //! Left out: what is not said by a report; see `watch`.
 
+mod alarms;
 mod recorded;
 mod stuck;
 mod tell;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use alarms::Alarms;
 use stuck::Watch;
 
 use super::calls::{self, Kind};
@@ -75,6 +77,7 @@ pub(super) struct Brain<'a> {
     nested: bool,
     random: RandomState,
     asked: u64,
+    alarms: Alarms,
 }
 
 /// Runs a program that the sandbox has begun: what came of it so far, and
@@ -97,6 +100,7 @@ impl<'a> Brain<'a> {
             names: Rc::new(RefCell::new(Names::new())),
             flights: Vec::new(),
             number: 1,
+            process: 1,
             asked: Vec::new(),
         };
         let mut places: Vec<Place> = (0..SLOTS).map(|_| Place::Free).collect();
@@ -121,6 +125,7 @@ impl<'a> Brain<'a> {
             nested: false,
             random: RandomState::new(),
             asked: 0,
+            alarms: Alarms::default(),
         }
     }
 
@@ -244,6 +249,7 @@ impl<'a> Brain<'a> {
             self.places[slot] = Place::Task(Box::new(unborn.born(number, tid)));
         }
         let Place::Task(task) = &mut self.places[slot] else { return Ok(()) };
+        self.alarms.heard(task.process, &report);
         match report {
             Report::Born => self.done(slot, 0),
             Report::Done(ret) => self.done(slot, ret),
@@ -252,7 +258,11 @@ impl<'a> Brain<'a> {
                 match self.language.function_at(function) {
                     Some(mut start) => {
                         start.args.push(Value::Int(i64::from(sig)));
-                        recorded::handler(&mut self.run.record, task, sig);
+                        let takes = self.language.takes_siginfo(&start.function);
+                        let info = takes.then(|| self.sandbox.control.data(slot, calls::SIGINFO));
+                        let info = info.and_then(|bytes| calls::siginfo(&bytes));
+                        start.args.extend(info.map(Value::siginfo));
+                        recorded::handler(&mut self.run.record, task, sig, info);
                         task.body.begin_handler(start, sp);
                         self.go_on(slot)
                     }
@@ -317,6 +327,9 @@ impl<'a> Brain<'a> {
                 Some(calls::answer(kind, ret, &data))
             }
         };
+        if let (Some(arms), Some(Answer::Returned(..))) = (flight.arms, &answer) {
+            self.alarms.set(task.process, arms);
+        }
         if let Some(answer) = answer {
             recorded::answer(&mut self.run.record, task, &answer);
             task.body.answer(flight.question, answer);

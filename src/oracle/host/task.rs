@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::calls::{Creates, Kind};
+use super::calls::{Arms, Creates, Kind};
 use super::names::Names;
 use crate::session::program::record::Asked;
 use crate::session::program::{Body, Child};
@@ -28,6 +28,8 @@ pub(super) struct Flight {
     pub(super) child: Option<usize>,
     /// It ends by itself.
     pub(super) timed: bool,
+    /// How it sets the process's interval timer.
+    pub(super) arms: Option<Arms>,
 }
 
 /// A task.
@@ -42,6 +44,8 @@ pub(super) struct Task {
     pub(super) flights: Vec<Flight>,
     /// Its number in the record.
     pub(super) number: u32,
+    /// The number of the task that its process began with.
+    pub(super) process: u32,
     /// What it has asked without an answer yet, the innermost last.
     pub(super) asked: Vec<Arc<Asked>>,
 }
@@ -66,6 +70,8 @@ pub(super) struct Unborn {
     pub(super) question: u64,
     /// Its creator's number in the record.
     pub(super) maker: u32,
+    /// Its creator's process.
+    pub(super) process: u32,
     /// Its own, if it has one already.
     pub(super) number: Option<u32>,
     /// What its creator has asked.
@@ -104,8 +110,10 @@ impl Unborn {
             used: 0,
             child: None,
             timed: false,
+            arms: None,
         });
         let body = creator.child(number, tid, &child, creates.leads);
-        Task { body, tid, names, flights, number, asked }
+        let process = if creates.leads { number } else { self.process };
+        Task { body, tid, names, flights, number, process, asked }
     }
 }

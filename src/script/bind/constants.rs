@@ -40,6 +40,7 @@ const KINDS: &[&FlagKind] = &[
     &kinds::SCHED_FLAG,
     &kinds::PRIO,
     &kinds::RLIMIT,
+    &kinds::GRND,
     &kinds::FILE,
     &kinds::ACCESS,
     &kinds::SIGNAL_NUMBER,

@@ -211,6 +211,9 @@ pub(super) static SCHED_FLAG: FlagKind =
 /// PRIO_*.
 pub(super) static PRIO: FlagKind =
     kind("whose nice value", words_of!(numbers::PRIO_NAMES), Style::Value);
+/// GRND_*.
+pub(super) static GRND: FlagKind =
+    kind("flags of getrandom", words_of!(numbers::GRND_NAMES), Style::Bits);
 /// RLIMIT_*.
 pub(super) static RLIMIT: FlagKind =
     kind("resources", words_of!(numbers::RLIMIT_NAMES), Style::Value);
@@ -321,7 +324,7 @@ pub(super) static TCSA: FlagKind =
     kind("times of tcsetattr", &[("TCSANOW", 0), ("TCSADRAIN", 1), ("TCSAFLUSH", 2)], Style::Value);
 
 /// All of them.
-static KINDS: [&FlagKind; 37] = [
+static KINDS: [&FlagKind; 38] = [
     &SIGNAL,
     &CLONE,
     &WAIT,
@@ -341,6 +344,7 @@ static KINDS: [&FlagKind; 37] = [
     &PRCTL,
     &SCHED,
     &RLIMIT,
+    &GRND,
     &FILE,
     &ACCESS,
     &SIGNAL_NUMBER,

@@ -8,6 +8,7 @@ use super::objects::Limit;
 use super::registry::{Book, Raised, functions};
 use super::task::Task;
 use super::waited::Usage;
+use crate::kernel::random::MOST_AS_VALUE;
 use crate::kernel::signal::Rlimit;
 use crate::kernel::syscalls::{Call, Out, Payload};
 use crate::script::errors::ScriptError;
@@ -23,6 +24,11 @@ pub(super) fn register(book: &mut Book) {
 /// A limit that a call stored.
 const LIMIT: Convert = |_, ret, out| match out {
     Out::Rlimit(limit) => Dynamic::from(Limit(limit)),
+    _ => ret.into(),
+};
+
+const BLOB: Convert = |_, ret, out| match out {
+    Out::Bytes(bytes) => Dynamic::from_blob(bytes),
     _ => ret.into(),
 };
 
@@ -73,6 +79,18 @@ fn prlimit(ctx: Ctx, t: &mut Task, who: Dynamic, res: Dynamic, value: Dynamic) -
     door::call(&ctx, t, &[&who, &res, &value], call, LIMIT)
 }
 
+/// getrandom(2) as a value.
+pub(super) fn random(len: &Dynamic, flags: &Dynamic) -> Result<Call, ScriptError> {
+    let len = args::word("getrandom: len", len)?;
+    if len > MOST_AS_VALUE {
+        return Err(ScriptError::Usage {
+            message: format!("getrandom gives at most {MOST_AS_VALUE} bytes as a value, not {len}"),
+            help: Some("`syscall` with an address fills memory".into()),
+        });
+    }
+    Ok(Call::new(nr("getrandom"), &[0, len, args::word("getrandom: flags", flags)?]))
+}
+
 /// A mask of processors: a number, or an array of processor numbers.
 pub(super) fn cpu_mask(what: &str, value: &Dynamic) -> Result<u64, ScriptError> {
     let Some(array) = value.read_lock::<Array>() else { return args::word(what, value) };
@@ -104,6 +122,16 @@ fn limits(book: &mut Book) {
                 _ => ret.into(),
             })
         };
+        /// Random bytes (getrandom(2)), at most 65,536: they follow from the
+        /// machine's seed.
+        "getrandom(t: Task, len: int) -> blob" => |ctx: Ctx, t: &mut Task, len: Dynamic| {
+            door::call(&ctx, t, &[&len], random(&len, &0_i64.into())?, BLOB)
+        };
+        /// The same with flags GRND_*.
+        "getrandom(t: Task, len: int, flags: Flags) -> blob" =>
+            |ctx: Ctx, t: &mut Task, len: Dynamic, flags: Dynamic| {
+                door::call(&ctx, t, &[&len, &flags], random(&len, &flags)?, BLOB)
+            };
         /// Clock ticks of 10 ms since power-on (times(2)).
         "times(t: Task) -> int" => |ctx: Ctx, t: &mut Task| {
             door::numbers(&ctx, t, nr("times"), &[], NUMBER)

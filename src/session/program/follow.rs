@@ -8,6 +8,9 @@ use super::{
     Answer, Child, Ended, Frame, Interpreter, NR_WAIT4, ProgramError, Programs, TEXT, TEXT_STEP,
     Value, WNOHANG, is_over,
 };
+use crate::abi::Signal;
+use crate::kernel::mm::uaccess::copy_from_user;
+use crate::kernel::signal::frame::{SIGINFO_SIZE, siginfo_from_bytes};
 use crate::kernel::syscalls::{Call, Out};
 use crate::kernel::task::{TaskId, TaskStruct};
 use crate::kernel::timer;
@@ -111,12 +114,25 @@ impl Programs {
             if let Some(mut start) = start {
                 let signo = self.system.task(task).regs.di as i64;
                 start.args.push(Value::Int(signo));
+                if interpreter.takes_siginfo(&start.function) {
+                    start.args.extend(self.siginfo_of_handler(task));
+                }
                 let pid = self.system.task(task).pid;
                 let frame = Frame::new(start, Some(sp), pid);
                 self.bodies.get_mut(&task).expect("it is alive").frames.push(frame);
             }
         }
         self.reap()
+    }
+
+    /// The siginfo of a handler that is about to begin, read as the handler
+    /// would: through its second argument, from the frame in its memory.
+    fn siginfo_of_handler(&mut self, task: TaskId) -> Option<Value> {
+        let mut bytes = [0; SIGINFO_SIZE];
+        let at = self.system.task(task).regs.si;
+        copy_from_user(&mut self.system, task, at, &mut bytes).ok()?;
+        let signo = bytes[..4].try_into().map(i32::from_le_bytes).ok()?;
+        Some(Value::siginfo(siginfo_from_bytes(Signal::new(signo)?, &bytes)))
     }
 
     /// Results of calls that had slept.

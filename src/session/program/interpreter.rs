@@ -26,6 +26,12 @@ pub trait Interpreter {
 
     /// The function with an address in a program's text; see [`super::text_address`].
     fn function_at(&self, index: u32) -> Option<Start>;
+
+    /// Whether a function takes a siginfo when it is called as a handler
+    /// (SA_SIGINFO). Without one it gets the signal's number only.
+    fn takes_siginfo(&self, _function: &str) -> bool {
+        false
+    }
 }
 
 impl<I: Interpreter + ?Sized> Interpreter for &I {
@@ -47,6 +53,10 @@ impl<I: Interpreter + ?Sized> Interpreter for &I {
 
     fn function_at(&self, index: u32) -> Option<Start> {
         (**self).function_at(index)
+    }
+
+    fn takes_siginfo(&self, function: &str) -> bool {
+        (**self).takes_siginfo(function)
     }
 }
 

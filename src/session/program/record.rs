@@ -13,7 +13,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Answer, Body, Programs, Value, Want};
+use super::{Answer, Body, Programs, Start, Value, Want};
+use crate::abi::structs::SigInfo;
 use crate::trace::Origin;
 
 /// What a task has asked, and where.
@@ -30,8 +31,8 @@ pub struct Asked {
 pub enum Told {
     /// An answer.
     Answer(Answer),
-    /// A handler of this signal begins.
-    Handler(i32),
+    /// A handler of this signal begins, with a siginfo if it takes one.
+    Handler(i32, Option<Box<SigInfo>>),
     /// Its program was replaced by another one (execve).
     Program,
 }
@@ -186,14 +187,11 @@ impl Watcher {
                 }
             }
             for frame in &body.frames[seen.frames.len()..] {
-                let signal = match frame.start.args.last() {
-                    Some(Value::Int(signal)) => *signal as i32,
-                    _ => 0,
-                };
+                let (signal, info) = frame.start.handled();
                 let asked = seen.frames.last().and_then(|(_, asked)| asked.clone());
                 let depth = seen.frames.len();
                 seen.frames.push((0, None));
-                tell(Event::Told { number, depth, asked, told: Told::Handler(signal) });
+                tell(Event::Told { number, depth, asked, told: Told::Handler(signal, info) });
             }
         }
     }
@@ -247,6 +245,18 @@ impl Recorder {
         let watcher = &self.watcher;
         let killed = watcher.seen.keys().copied().filter(|n| watcher.is_killed(*n));
         Record { events: self.events.clone(), open: watcher.all_open(), killed: killed.collect() }
+    }
+}
+
+impl Start {
+    /// The signal that a handler has begun with, and its siginfo if it takes
+    /// one.
+    fn handled(&self) -> (i32, Option<Box<SigInfo>>) {
+        match &*self.args {
+            [.., Value::Int(signal), Value::Siginfo(info)] => (*signal as i32, Some(info.clone())),
+            [.., Value::Int(signal)] => (*signal as i32, None),
+            _ => (0, None),
+        }
     }
 }
 

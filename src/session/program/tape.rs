@@ -8,6 +8,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use super::identity::extend;
+use crate::abi::structs::SigInfo;
 use crate::base::{Mixer, PVec};
 use crate::kernel::error::SysError;
 use crate::kernel::syscalls::{Call, Out};
@@ -36,6 +37,16 @@ pub enum Value {
     Function(Box<Start>),
     /// The variables of whoever has the value.
     Vars,
+    /// What a signal carried; without CPU times, by which nothing is told
+    /// apart.
+    Siginfo(Box<SigInfo>),
+}
+
+impl Value {
+    /// What a signal carried.
+    pub fn siginfo(info: SigInfo) -> Value {
+        Value::Siginfo(Box::new(SigInfo { si_utime: 0, si_stime: 0, ..info }))
+    }
 }
 
 /// A function and what it is called with.

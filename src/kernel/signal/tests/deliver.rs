@@ -70,6 +70,25 @@ fn a_handler_gets_a_frame_and_sigreturn_takes_it_back() {
     assert_eq!(w.sys.task(t).blocked, set(&[Signal::SIGUSR2]));
 }
 
+/// `x64_setup_rt_frame` copies the siginfo only with SA_SIGINFO.
+#[test]
+fn without_the_flag_no_siginfo_is_written() {
+    let mut w = world();
+    let init = w.init;
+    for (flags, written) in [(SaFlags::empty(), 0xff), (SaFlags::SA_SIGINFO, 10)] {
+        let t = w.fork(init);
+        action(&mut w, t, Signal::SIGUSR1, HANDLER, flags);
+        let sp = w.sys.task(t).regs.sp;
+        crate::kernel::mm::uaccess::copy_to_user(&mut w.sys, t, sp - 1024, &[0xff; 1024]).unwrap();
+        let own = w.pid(t);
+        w.call(t, "kill", &[own, 10]);
+        let mut first = [0];
+        let at = w.sys.task(t).regs.si;
+        copy_from_user(&mut w.sys, t, at, &mut first).unwrap();
+        assert_eq!(first, [written], "{flags:?}");
+    }
+}
+
 #[test]
 fn action_flags() {
     let mut w = world();

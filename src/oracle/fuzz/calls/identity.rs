@@ -28,6 +28,10 @@ fn caps(a: &mut Around) -> String {
 /// Ids and capabilities.
 pub(super) fn credentials(a: &mut Around) -> Call {
     match a.below(20) {
+        0 if a.rarely(3) => {
+            let flags = a.pick(&["0", "0", "1", "2", "4", "5", "6", "8", "-1"]);
+            call(Form::Via("many"), "getrandom", [a.pick(&["0", "1", "7", "256", "5000"]), flags])
+        }
         0 => call(
             Form::Plain,
             a.pick(&["getresuid", "getresgid", "getuid", "geteuid", "getgid", "getegid"]) as _,

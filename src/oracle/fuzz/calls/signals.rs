@@ -27,19 +27,26 @@ const FLAGS: &[&str] = &[
     "SA_NOCLDSTOP",
     "SA_NOCLDSTOP | SA_NOCLDWAIT",
     "SA_SIGINFO",
+    "SA_SIGINFO",
+    "SA_SIGINFO | SA_RESTART",
+    "SA_SIGINFO | SA_RESETHAND",
     "SA_RESTART | SA_NOCLDSTOP",
     "SA_ONSTACK",
 ];
 
 /// Dispositions and masks; signals to itself.
 pub(super) fn signal(a: &mut Around) -> Call {
-    match a.below(20) {
+    match a.below(22) {
         0..=2 => {
             let (sig, action) = (a.pick(SIGNALS), a.pick(ACTIONS));
             tried("sigaction", [sig, action])
         }
         3..=5 => {
-            let (sig, action, flags) = (a.pick(SIGNALS), a.pick(ACTIONS), a.pick(FLAGS));
+            let (sig, mut action, flags) = (a.pick(SIGNALS), a.pick(ACTIONS), a.pick(FLAGS));
+            if flags.contains("SA_SIGINFO") && a.rarely(2) {
+                let queues = a.has(Feature::SigQueue) && a.rarely(4);
+                action = if queues { "on_infos" } else { "on_info" };
+            }
             let mask = a.set();
             let map = format!("#{{handler: {action}, flags: {flags}, mask: {mask}}}");
             tried("sigaction_with", [sig, &map])
@@ -99,12 +106,27 @@ pub(super) fn signal(a: &mut Around) -> Call {
             let size = a.pick(&["8192", "2047", "2048", "1"]);
             call(Form::Via("alt"), "sigaltstack", [&format!("m0 + {at}"), size])
         }
+        20 | 21 if a.has(Feature::Alarm) && a.has(Feature::SigWait) => alarm(a),
         // Sleeps, unless a signal is there already.
         19 if a.rarely(6) => {
             let set = a.set();
             tried("sigsuspend", [&set])
         }
         _ => tried("sigpending", []),
+    }
+}
+
+/// The interval timer. One that fires does so a while later, when somebody waits
+/// for it.
+fn alarm(a: &mut Around) -> Call {
+    let which = a.pick(&["ITIMER_REAL", "ITIMER_REAL", "ITIMER_REAL", "ITIMER_REAL", "7"]);
+    match a.below(8) {
+        0 => tried("alarm", [a.pick(&["0", "0", "1", "2"])]),
+        1 => call(Form::Via("left"), "getitimer", [which]),
+        2 => call(Form::Via("left"), "setitimer", [which, a.pick(&["0", "900_000_000"]), "0"]),
+        3 => call(Form::Via("rings"), "setitimer", [which, "30_000_000", "0"]),
+        4 => call(Form::Via("ring"), "setitimer", [which, "30_000_000", "800_000_000"]),
+        _ => call(Form::Via("ring"), "setitimer", [which, "30_000_000", "0"]),
     }
 }
 

@@ -4,6 +4,7 @@
 
 use super::super::task::{Place, Task, Unborn};
 use super::Brain;
+use crate::abi::structs::SigInfo;
 use crate::oracle::FIRST_PID;
 use crate::session::program::Answer;
 use crate::session::program::record::{Event, Record, Told};
@@ -25,12 +26,12 @@ pub(super) fn answer(record: &mut Record, task: &mut Task, answer: &Answer) {
 }
 
 /// A task is about to begin a handler.
-pub(super) fn handler(record: &mut Record, task: &Task, sig: i32) {
+pub(super) fn handler(record: &mut Record, task: &Task, sig: i32, info: Option<SigInfo>) {
     record.events.push(Event::Told {
         number: task.number,
         depth: task.body.depth() + 1,
         asked: task.asked.last().cloned(),
-        told: Told::Handler(sig),
+        told: Told::Handler(sig, info.map(Box::new)),
     });
 }
 

@@ -62,6 +62,13 @@ impl Brain<'_> {
         Ok(Answer::Returned(i64::from(u32::from(letter)), Out::None))
     }
 
+    /// Whether a signal of an interval timer is still to come to one of these.
+    fn awaits_alarm(&self, seen: &[Seen]) -> bool {
+        let alive = seen.iter().filter(|s| !s.is_init && !s.is_dead());
+        let mut processes = alive.filter_map(|s| self.task_of(s.tid)).map(|task| task.process);
+        processes.any(|process| self.alarms.awaits(process))
+    }
+
     fn words(&self, seen: &Seen) -> String {
         let call = self.task_of(seen.tid).and_then(|task| task.flights.last()?.nr);
         let place = match (call, seen.is_dead()) {
@@ -96,7 +103,8 @@ impl Watch {
     pub(super) fn look(&mut self, brain: &Brain) -> Result<Option<Vec<String>>, Stop> {
         let now = watch::sleepers(brain.sandbox.init());
         let somebody = now.iter().any(|seen| !seen.is_init);
-        if !somebody || !now.iter().all(|seen| brain.sleeps(seen)) {
+        let sleep = now.iter().all(|seen| brain.sleeps(seen));
+        if !somebody || !sleep || brain.awaits_alarm(&now) {
             self.before.clear();
             self.pause = (self.pause * 2).min(RARE);
             return Ok(None);

@@ -99,6 +99,7 @@ impl Brain<'_> {
             kind,
             creates: None,
             timed: false,
+            arms: None,
         }
     }
 
@@ -168,6 +169,7 @@ impl Brain<'_> {
                 names: task.names.clone(),
                 question,
                 maker: task.number,
+                process: task.process,
                 number: None,
                 asked: task.asked.clone(),
             };
@@ -185,6 +187,7 @@ impl Brain<'_> {
             used: order.used(slot),
             child: born,
             timed: order.timed,
+            arms: order.arms,
             kind: order.kind,
         });
         self.sandbox.control.put(slot, &order.input);
@@ -241,6 +244,7 @@ impl Brain<'_> {
             used,
             child: None,
             timed: false,
+            arms: None,
         });
         let op = base + bytes.trailing_zeros();
         let args = [addr, values[0], values[1], 0, 0, 0];

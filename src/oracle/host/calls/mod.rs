@@ -17,6 +17,8 @@ mod terminals;
 mod timing;
 mod tracing;
 
+use std::time::Duration;
+
 use libc::c_long;
 
 use super::stub::{self, SLOT_BYTES};
@@ -24,8 +26,8 @@ use crate::abi::Errno;
 use crate::kernel::syscalls::{Call, Payload};
 use crate::session::program::Child;
 
-pub(super) use results::{Kind, answer, exec_name};
-pub(super) use signals::default_action;
+pub(super) use results::{Kind, answer, exec_name, siginfo};
+pub(super) use signals::{SIGINFO, default_action};
 pub(super) use terminals::requests;
 
 /// Why a call is not made.
@@ -71,6 +73,16 @@ pub(super) struct Order {
     pub(super) creates: Option<Creates>,
     /// It ends by itself, sooner or later.
     pub(super) timed: bool,
+    /// How it sets the process's interval timer, when it succeeds.
+    pub(super) arms: Option<Arms>,
+}
+
+/// An interval timer that is set: after how long it fires, and how often then.
+/// Zero is not at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Arms {
+    pub(super) value: Duration,
+    pub(super) interval: Duration,
 }
 
 /// What a call that makes a task wants.
@@ -138,6 +150,7 @@ impl<'c> Draft<'c> {
             kind: Kind::Number,
             creates: None,
             timed: false,
+            arms: None,
         };
         Draft { call, asker, order }
     }

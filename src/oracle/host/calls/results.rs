@@ -8,6 +8,7 @@ use crate::abi::structs::{Rusage, SigInfo, WaitStatus};
 use crate::abi::{CapSet, SigSet, Signal};
 use crate::base::arena::Id;
 use crate::kernel::error::SysError;
+use crate::kernel::itimer::Itimerval;
 use crate::kernel::signal::frame::{SIGINFO_SIZE, siginfo_from_bytes};
 use crate::kernel::signal::{Rlimit, SigAction};
 use crate::kernel::syscalls::{Out, WaitInfo};
@@ -47,6 +48,8 @@ pub(in crate::oracle::host) enum Kind {
     Word(usize),
     /// A timespec.
     Time,
+    /// `struct itimerval`.
+    Itimer,
     /// A signal set.
     SigSet,
     /// `struct sigaction`.
@@ -140,9 +143,16 @@ fn out(kind: &Kind, ret: i64, b: Bytes) -> Out {
         Kind::IdList => b.ids(ret as usize),
         Kind::Word(len) => Out::Number(b.number(0, *len)),
         Kind::Time => Out::Number(b.u64(0).wrapping_mul(1_000_000_000).wrapping_add(b.u64(8))),
+        Kind::Itimer => {
+            let ns = |at: usize| {
+                let us = b.u64(at).wrapping_mul(1_000_000).wrapping_add(b.u64(at + 8));
+                us.wrapping_mul(1000)
+            };
+            Out::Itimer(Itimerval { value: ns(16), interval: ns(0) })
+        }
         Kind::SigSet => Out::SigSet(SigSet(b.u64(0))),
         Kind::SigAction => Out::SigAction(action(b)),
-        Kind::SigInfo => match siginfo(b) {
+        Kind::SigInfo => match siginfo(b.0) {
             Some(info) => Out::SigInfo(Box::new(info)),
             None => Out::None,
         },
@@ -173,11 +183,12 @@ fn action(b: Bytes) -> SigAction {
     }
 }
 
-fn siginfo(b: Bytes) -> Option<SigInfo> {
+/// A siginfo, if it is one of a signal that there is.
+pub(in crate::oracle::host) fn siginfo(b: &[u8]) -> Option<SigInfo> {
     let mut bytes = [0; SIGINFO_SIZE];
-    let len = b.0.len().min(SIGINFO_SIZE);
-    bytes[..len].copy_from_slice(&b.0[..len]);
-    Some(siginfo_from_bytes(Signal::new(b.i32(0))?, &bytes))
+    let len = b.len().min(SIGINFO_SIZE);
+    bytes[..len].copy_from_slice(&b[..len]);
+    Some(siginfo_from_bytes(Signal::new(Bytes(b).i32(0))?, &bytes))
 }
 
 fn waited(pid: i32, status: i32, si_code: i32, si_status: i32, uid: u32, rusage: Rusage) -> Out {

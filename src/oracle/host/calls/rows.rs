@@ -224,6 +224,7 @@ pub(super) fn file(d: &mut Draft) -> Result<bool, No> {
                 _ => d.theirs(1, args[2])?,
             }
         }
+        libc::SYS_getrandom => d.result(0, args[1], Kind::Bytes)?,
         libc::SYS_getcwd => d.result(0, args[1].min(4096), Kind::Text)?,
         _ => return Ok(false),
     }

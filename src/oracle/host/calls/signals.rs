@@ -17,7 +17,7 @@ use crate::session::program::TEXT;
 /// sizeof(struct sigaction) as the kernel has it.
 pub(super) const ACTION: u64 = 32;
 /// sizeof(siginfo_t).
-pub(super) const SIGINFO: u64 = 128;
+pub(in crate::oracle::host) const SIGINFO: u64 = 128;
 
 /// Makes the calls on signals ready.
 pub(super) fn prepare(d: &mut Draft) -> Result<bool, No> {

@@ -2,8 +2,10 @@
 //!
 //! Left out: sleeping for long; whoever compares kernels does not want to wait.
 
+use std::time::Duration;
+
 use super::results::Kind;
-use super::{Draft, No, no, nr};
+use super::{Arms, Draft, No, no, nr};
 use crate::kernel::syscalls::Payload;
 use crate::oracle::host::sys;
 
@@ -23,6 +25,12 @@ pub(super) fn prepare(d: &mut Draft) -> Result<bool, No> {
             sleep(d, 2, absolute.then_some(args[0]))?;
             d.theirs(3, 16)?;
         }
+        libc::SYS_alarm => {
+            let value = Duration::from_secs(u64::from(args[0] as u32));
+            arms(d, value, Duration::ZERO)?;
+        }
+        libc::SYS_setitimer => setitimer(d)?,
+        libc::SYS_getitimer => d.result(1, 32, Kind::Itimer)?,
         libc::SYS_clock_gettime => d.result(1, 16, Kind::Time)?,
         libc::SYS_rt_sigtimedwait => {
             match &d.call.payload {
@@ -66,6 +74,38 @@ fn sleep(d: &mut Draft, i: usize, clock: Option<u64>) -> Result<(), No> {
     d.input(i, &[sec, nsec].map(i64::to_le_bytes).concat());
     d.order.timed = true;
     Ok(())
+}
+
+/// The process's timer is set.
+fn arms(d: &mut Draft, value: Duration, interval: Duration) -> Result<(), No> {
+    let longest = value.max(interval);
+    if longest.as_nanos() as i128 > LONGEST {
+        return no(format!(
+            "{} for {:.1} s: time is real there, and 2 s are the most",
+            super::name(d.call.nr),
+            longest.as_secs_f64()
+        ));
+    }
+    d.order.arms = Some(Arms { value, interval });
+    Ok(())
+}
+
+fn setitimer(d: &mut Draft) -> Result<(), No> {
+    let Payload::Itimer([value, value_us, interval, interval_us]) = d.call.payload else {
+        return no("setitimer with times as an address");
+    };
+    if matches!(d.call.args[0] as i32, libc::ITIMER_VIRTUAL | libc::ITIMER_PROF) {
+        return no("the interval timers of processor time");
+    }
+    // What is no time is for the kernel to refuse.
+    let time = |seconds: i64, us: i64| {
+        let seconds = u64::try_from(seconds).unwrap_or(0);
+        Duration::from_secs(seconds) + Duration::from_micros(u64::try_from(us).unwrap_or(0))
+    };
+    arms(d, time(value, value_us), time(interval, interval_us))?;
+    // The interval comes first.
+    d.input(1, &[interval, interval_us, value, value_us].map(i64::to_le_bytes).concat());
+    d.result(2, 32, Kind::Itimer)
 }
 
 fn futex(d: &mut Draft) -> Result<(), No> {

@@ -265,11 +265,13 @@ global_asm!(
     "forkyard_do \"mov rax, r8\", \"lock cmpxchg [rdi], r9w\", \"movzx eax, ax\"",
     "forkyard_do \"mov eax, r8d\", \"lock cmpxchg [rdi], r9d\"",
     "forkyard_do \"mov rax, r8\", \"lock cmpxchg [rdi], r9\"",
-    // A handler: its function in EAX, the signal in EDI, the interrupted
-    // registers behind RDX.
+    // A handler: its function in EAX, the signal in EDI, the siginfo behind RSI,
+    // the interrupted registers behind RDX. What of the siginfo the kernel has
+    // written (SA_SIGINFO) is told; nothing else is in the slot's data now.
     "forkyard_stub_handler:",
     "mov r12d, eax",
     "mov r13d, edi",
+    "mov rbx, rsi",
     "mov r15, gs:[0]",
     // Has it interrupted a new task before that had found its slot? Other
     // handlers that have hardly begun may lie between.
@@ -310,6 +312,10 @@ global_asm!(
     "mov [r15 + 0x88], r13d",
     "mov [r15 + 0x8c], r12d",
     "mov [r15 + 0x90], rsp",
+    "mov rsi, rbx",
+    "lea rdi, [r15 + 0x1000]",
+    "mov ecx, 128",
+    "rep movsb",
     "mov dword ptr [r15 + 0x10], 2",
     "jmp 30b",
     ".p2align 3",

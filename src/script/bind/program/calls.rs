@@ -48,6 +48,10 @@ pub(super) struct Row {
 pub(super) const NUMBER: Give = |ret, _| ret.into();
 pub(super) const NOTHING: Give = |_, _| Dynamic::UNIT;
 pub(super) const ADDR: Give = |ret, _| Dynamic::from(Addr(ret as u64));
+pub(super) const BLOB: Give = |ret, out| match out {
+    Out::Bytes(bytes) => Dynamic::from_blob(bytes),
+    _ => ret.into(),
+};
 pub(super) const DATA: Give = |ret, out| match out {
     Out::Bytes(bytes) => match String::from_utf8(bytes) {
         Ok(text) => text.into(),
@@ -312,6 +316,12 @@ const OTHERS: &[Row] = rows! {
     /// gets the signal's number, SIG_DFL or SIG_IGN.
     "sigaction(sig: Signal, action: function)" => NOTHING,
         |c, name, a| sigaction(c, name, &a[0], &a[1], SaFlags::empty(), SigSet::EMPTY);
+    /// The same with SA_* flags. With SA_SIGINFO a function of two parameters
+    /// gets the siginfo too.
+    "sigaction(sig: Signal, action: function, flags: Flags)" => NOTHING, |c, name, a| {
+        let flags = SaFlags::from_bits_truncate(args::word(&format!("{name}: flags"), &a[2])?);
+        sigaction(c, name, &a[0], &a[1], flags, SigSet::EMPTY)
+    };
     /// The same with a map: #{handler, flags, mask}.
     "sigaction_with(sig: Signal, action: map)" => NOTHING, |c, name, a| {
         let map = a[1].read_lock::<rhai::Map>();
@@ -418,7 +428,7 @@ pub(super) fn sigaction(
     let number = args::signal_number(&format!("{name}: signal"), sig)?;
     let handler = match args::plain_word(action) {
         Some(word) => word,
-        None => handler(control, &plain::start(&format!("{name}: action"), action)?)?,
+        None => handler(control, &plain::start(&format!("{name}: action"), action)?, flags)?,
     };
     let action =
         SigAction { handler, flags: flags | SaFlags::SA_RESTORER, restorer: text_address(0), mask };
@@ -428,7 +438,7 @@ pub(super) fn sigaction(
 }
 
 /// The address that stands for a handler.
-fn handler(control: &Control, start: &Start) -> Result<u64, ScriptError> {
+fn handler(control: &Control, start: &Start, flags: SaFlags) -> Result<u64, ScriptError> {
     if !start.args.iter().all(|v| *v == Value::Unit) || start.function.starts_with("anon$") {
         return Err(ScriptError::Usage {
             message: "a signal handler is a function with a name: it is an address, and captures \
@@ -440,7 +450,26 @@ fn handler(control: &Control, start: &Start) -> Result<u64, ScriptError> {
     let index = control
         .function_index(&start.function)
         .ok_or_else(|| ScriptError::usage(format!("there is no function `{}`", start.function)))?;
-    Ok(text_address(index))
+    let function = &start.function;
+    match control.function_params(function).unwrap_or(0) {
+        0 | 1 => Ok(text_address(index)),
+        2 if flags.contains(SaFlags::SA_SIGINFO) => Ok(text_address(index)),
+        2 => Err(ScriptError::Usage {
+            message: format!(
+                "`{function}` takes two parameters, and a handler gets a siginfo as its second \
+                 argument only with SA_SIGINFO"
+            ),
+            help: Some(format!("`sigaction(sig, {function}, SA_SIGINFO)`")),
+        }),
+        n => Err(ScriptError::Usage {
+            message: format!("`{function}` takes {n} parameters, and a handler gets at most two"),
+            help: Some(
+                "the signal, and with SA_SIGINFO what it carried; the third argument in C, the \
+                 interrupted registers, is not there"
+                    .into(),
+            ),
+        }),
+    }
 }
 
 /// Asks, and makes a value of the answer.

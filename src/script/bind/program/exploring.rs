@@ -11,9 +11,10 @@ use std::sync::Arc;
 
 use rhai::{AST, Array, Dynamic, Engine, Map, NativeCallContext};
 
-use super::claims::{self, Checked, Claim, Verdict};
+use super::claims::{self, Caller, Checked, Claim};
 use super::copies::Copies;
 use super::{Language, MAIN, plain};
+use crate::explore::claim::{Kind, Verdict};
 use crate::explore::crew::{Alone, Crew};
 use crate::explore::guided::{self, Goal, Reached};
 use crate::explore::meter::Meter;
@@ -38,6 +39,8 @@ pub struct Exploring {
     pub samples: Option<Samples>,
     /// Only a part of the work.
     pub shard: Option<Shard>,
+    /// What is claimed of functions of the script, by their names.
+    pub claims: Vec<(Kind, String)>,
     /// Counts meanwhile.
     pub meter: Arc<Meter>,
 }
@@ -86,7 +89,7 @@ fn explore(
     let mut programs = language.programs(machine.read(Clone::clone));
     programs.system.kernel.console.clear();
     let mut options = how.options.clone();
-    options.bounds.tasks = control.limits().tasks;
+    options.bounds.tasks = options.bounds.tasks.min(control.limits().tasks);
     let started = programs.start(start).map_err(|e| broken(e.into()))?;
     let first = programs.system.task(started).pid;
     let subject = Subject { programs, first };
@@ -119,6 +122,9 @@ fn broken(e: ExploreError) -> ScriptError {
     }
 }
 
+/// What was found, and what came of the claims.
+pub type Claimed = (Exploration, Vec<Verdict>);
+
 /// Explores `main` of a file that starts nothing itself.
 ///
 /// # Errors
@@ -129,14 +135,70 @@ pub fn explore_main(
     ast: &AST,
     machine: &Machine,
     how: &Exploring,
-) -> Result<Exploration, Box<Report>> {
-    let start = Start::new(MAIN);
-    explore(engine, control, ast, machine, start, how, None).map_err(|e| {
+) -> Result<Claimed, Box<Report>> {
+    let explored = || -> Raised<Claimed> {
+        let claims = how.claims.iter().map(|(kind, name)| claims::by_name(ast, *kind, name));
+        let claims: Vec<Claim> = claims.collect::<Result<_, _>>()?;
+        let mut how = how.clone();
+        for_claims(&mut how, &claims)?;
+        let caller = Caller::File(engine, ast);
+        explore_with(engine, control, ast, machine, (Start::new(MAIN), &how), (caller, claims))
+    };
+    explored().map_err(|error| {
         let context =
             crate::script::diagnose::Context { engine, control, ast: Some(ast), scope: None };
-        let error: Box<rhai::EvalAltResult> = e.into();
         Box::new(crate::script::diagnose::explain(context, &error))
     })
+}
+
+/// Whether the functions are there of which something is claimed.
+///
+/// # Errors
+/// As a report, of the first that is not.
+pub fn check_claims(ast: &AST, how: &Exploring) -> Result<(), Box<Report>> {
+    for (kind, name) in &how.claims {
+        if let Err(ScriptError::Usage { message, help }) = claims::by_name(ast, *kind, name) {
+            let report = Report::error("forkyard::usage", message);
+            return Err(Box::new(match help {
+                Some(help) => report.help(help),
+                None => report,
+            }));
+        }
+    }
+    Ok(())
+}
+
+/// Explores, and looks at claims meanwhile.
+fn explore_with(
+    engine: &Engine,
+    control: &Control,
+    ast: &AST,
+    machine: &Machine,
+    (start, how): (Start, &Exploring),
+    (caller, claims): (Caller<'_>, Vec<Claim>),
+) -> Raised<Claimed> {
+    let mut checked = Checked::new(caller, machine, claims);
+    let claims = checked.any();
+    let look = &mut |programs: &Programs, node| checked.look(programs, node);
+    let look: Option<Watch<'_>> = if claims { Some(look) } else { None };
+    let found = explore(engine, control, ast, machine, start, how, look);
+    let verdicts = checked.finish()?;
+    Ok((found?, verdicts))
+}
+
+/// How states are looked at for claims.
+fn for_claims(how: &mut Exploring, claims: &[Claim]) -> Result<(), ScriptError> {
+    if claims.is_empty() {
+        return Ok(());
+    }
+    if how.samples.is_some() {
+        return Err(ScriptError::usage("explore: claims are about all states, not samples"));
+    }
+    // Orders that outcomes do not show pass through states that claims do.
+    how.options.reduce = false;
+    // They are functions of this engine, which lives on one thread.
+    how.options.jobs = 1;
+    Ok(())
 }
 
 /// Most threads.
@@ -205,22 +267,17 @@ fn how(map: &Map) -> Result<(Exploring, Vec<Claim>), ScriptError> {
     how.options.reduce = yes(&mut named, "reduce", true)?;
     let claims = claims::claims(&mut named)?;
     named.finish()?;
-    if !claims.is_empty() {
-        if how.samples.is_some() {
-            return Err(ScriptError::usage("explore: claims are about all states, not samples"));
-        }
-        // Orders that outcomes do not show pass through states that claims do.
-        how.options.reduce = false;
-        // They are functions of this engine, which lives on one thread.
-        how.options.jobs = 1;
-    }
     Ok((how, claims))
 }
 
 /// Registers `explore` and its result.
 pub(super) fn register(book: &mut Book, control: &Control, machine: &Machine) {
+    claims::register(book);
     let shared = Rc::new(RefCell::new((control.clone(), machine.clone())));
-    let go = move |ctx: &NativeCallContext, what: &Dynamic, map: &Map| -> Raised<Explored> {
+    let go = move |ctx: &NativeCallContext,
+                   what: &Dynamic,
+                   given: Result<(Exploring, Vec<Claim>), ScriptError>|
+          -> Raised<Explored> {
         let (control, machine) = shared.borrow().clone();
         if control.tape().is_active() {
             return Err(ScriptError::usage("a program cannot explore programs").into());
@@ -230,28 +287,37 @@ pub(super) fn register(book: &mut Book, control: &Control, machine: &Machine) {
         };
         control.set_started();
         let start = plain::start("explore: function", what)?;
-        let (how, claims) = how(map)?;
-        let mut checked = Checked::new(ctx, &machine, claims);
-        let claims = checked.any();
-        let look = &mut |programs: &Programs, node| checked.look(programs, node);
-        let look: Option<Watch<'_>> = if claims { Some(look) } else { None };
-        let found = explore(ctx.engine(), &control, &ast, &machine, start, &how, look);
-        let verdicts = checked.finish()?;
-        Ok(Explored(Rc::new(found?), verdicts.into()))
+        let (mut how, claims) = given?;
+        for_claims(&mut how, &claims)?;
+        let claims = (Caller::Script(ctx), claims);
+        let (found, verdicts) =
+            explore_with(ctx.engine(), &control, &ast, &machine, (start, &how), claims)?;
+        Ok(Explored(Rc::new(found), verdicts.into()))
     };
-    let with_map = go.clone();
+    let (with_map, with_claim, with_claims) = (go.clone(), go.clone(), go.clone());
+    let only = |claims: &Dynamic| Ok((Exploring::default(), claims::made(claims)?));
     functions! { book;
         /// Finds all that can come of running a function as a process, with
         /// one schedule for each. The machine stays as it is.
         "explore(function: function|string) -> Explored" =>
-            move |ctx: NativeCallContext, f: Dynamic| go(&ctx, &f, &Map::new());
+            move |ctx: NativeCallContext, f: Dynamic| go(&ctx, &f, how(&Map::new()));
         /// The same with #{memory: each load and store is a step, states,
         /// depth, preemptions: bounds, reduce: leave out orders that nobody
         /// can tell apart, jobs: threads, samples, seed, pct: make some runs by
         /// chance instead, always, never, exists: claims about each state, functions of the
-        /// machine in that state}.
+        /// machine in that state, claims: an array of claims}.
         "explore(function: function|string, options: map) -> Explored" =>
-            move |ctx: NativeCallContext, f: Dynamic, map: Map| with_map(&ctx, &f, &map);
+            move |ctx: NativeCallContext, f: Dynamic, map: Map| with_map(&ctx, &f, how(&map));
+        /// The same with a claim that `always`, `never` or `exists` has made.
+        "explore(function: function|string, claim: Claim) -> Explored" =>
+            move |ctx: NativeCallContext, f: Dynamic, claim: Claim| {
+                with_claim(&ctx, &f, only(&Dynamic::from(claim)))
+            };
+        /// The same with several.
+        "explore(function: function|string, claims: array) -> Explored" =>
+            move |ctx: NativeCallContext, f: Dynamic, claims: Array| {
+                with_claims(&ctx, &f, only(&claims.into()))
+            };
     }
     book.prints::<Explored>("Explored");
     getters! { book, Explored;
@@ -271,10 +337,13 @@ pub(super) fn register(book: &mut Book, control: &Control, machine: &Machine) {
             (0..e.0.outcomes.len()).map(way).collect::<Array>()
         };
         /// What was claimed, in the order always, never, exists: a map each of
-        /// claim, holds, and the schedule to a state that shows it, or ().
+        /// claim, condition (a function's name, or ""), holds, and the schedule to a
+        /// state that shows it, or ().
         "claims: array" => |e: &mut Explored| {
-            e.1.iter().map(|v| Dynamic::from(v.map(&e.0))).collect::<Array>()
+            e.1.iter().map(|v| Dynamic::from(claims::map(v, &e.0))).collect::<Array>()
         };
+        /// Whether all that was claimed holds in the states looked at.
+        "holds: bool" => |e: &mut Explored| e.1.iter().all(Verdict::holds);
         /// All of it as a JSON text.
         "json: string" => |e: &mut Explored| show::json(&e.0).to_string();
         /// The graph of states for Graphviz.

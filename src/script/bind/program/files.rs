@@ -2,9 +2,9 @@
 //!
 //! Left out: what the kernel does not model; `syscall(nr, …)` says so.
 
-use rhai::Dynamic;
-
-use super::calls::{ADDR, DATA, Give, NOTHING, NUMBER, Row, numbers, path_call, plain_call, rows};
+use super::calls::{
+    ADDR, BLOB, DATA, Give, NOTHING, NUMBER, Row, numbers, path_call, plain_call, rows,
+};
 use crate::kernel::syscalls::{Call, Out, Payload};
 use crate::script::bind::args;
 use crate::script::bind::door::nr;
@@ -12,10 +12,6 @@ use crate::session::program::Child;
 
 const TEXT: Give = |ret, out| match out {
     Out::Text(text) => text.into(),
-    _ => ret.into(),
-};
-const BLOB: Give = |ret, out| match out {
-    Out::Bytes(bytes) => Dynamic::from_blob(bytes),
     _ => ret.into(),
 };
 

@@ -40,8 +40,8 @@ pub struct Language<'e> {
 impl<'e> Language<'e> {
     /// The functions of a script.
     pub fn new(engine: &'e Engine, control: &'e Control, ast: &'e AST) -> Language<'e> {
-        let names = ast.iter_functions().map(|f| f.name.to_string());
-        control.set_functions(names.collect());
+        let functions = ast.iter_functions().map(|f| (f.name.to_string(), f.params.len()));
+        control.set_functions(functions.collect());
         Language {
             engine,
             control,
@@ -96,10 +96,11 @@ impl<'e> Language<'e> {
         let Some(function) = function else {
             return Err(ScriptError::usage(format!("there is no function `{}`", start.function)));
         };
-        let mut given: Vec<Dynamic> = match start.args.last() {
-            Some(number) if handler => vec![calls::signal(number)],
-            _ => start.args.iter().map(|v| plain::dynamic(self.ast, v)).collect(),
-        };
+        let mut given: Vec<Dynamic> =
+            start.args.iter().map(|v| plain::dynamic(self.ast, v)).collect();
+        if handler && let (Some(first), Some(number)) = (given.first_mut(), start.args.first()) {
+            *first = calls::signal(number);
+        }
         let params = function.params.len();
         // A function may leave out what it does not look at.
         given.truncate(params);
@@ -371,5 +372,9 @@ impl Interpreter for Language<'_> {
 
     fn function_at(&self, index: u32) -> Option<Start> {
         self.control.function_named(index).map(|name| Start::new(&name))
+    }
+
+    fn takes_siginfo(&self, function: &str) -> bool {
+        self.control.function_params(function).is_some_and(|params| params > 1)
     }
 }

@@ -51,7 +51,7 @@ use crate::script::value::Addr;
 use crate::session::program::{Child, Want};
 use crate::trace::Origin;
 
-pub use exploring::{Exploring, MOST_JOBS, explore_main, reach_main};
+pub use exploring::{Claimed, Exploring, MOST_JOBS, check_claims, explore_main, reach_main};
 pub use language::Language;
 pub(in crate::script) use plain::known as known_value;
 pub use run::{MAIN, Options, Run, run_main, try_main};

@@ -9,6 +9,7 @@ use super::OwnVars;
 use crate::abi::Errno;
 use crate::script::bind::args::type_of;
 use crate::script::bind::kinds;
+use crate::script::bind::signals::Info;
 use crate::script::bind::waited::Waited;
 use crate::script::errors::ScriptError;
 use crate::script::value::{Addr, Flags};
@@ -61,6 +62,9 @@ fn nested(what: &str, v: &Dynamic, depth: usize) -> Result<Value, ScriptError> {
     if v.is::<OwnVars>() {
         return Ok(Value::Vars);
     }
+    if let Some(info) = v.read_lock::<Info>() {
+        return Ok(Value::siginfo(info.0));
+    }
     Err(ScriptError::Usage {
         message: format!("{what}: {} cannot be passed to another program", type_of(v)),
         help: Some(
@@ -94,6 +98,7 @@ pub(super) fn dynamic(ast: &AST, v: &Value) -> Dynamic {
         },
         Value::Function(start) => function(ast, start),
         Value::Vars => Dynamic::from(OwnVars),
+        Value::Siginfo(info) => Dynamic::from(Info(**info)),
     }
 }
 
@@ -120,6 +125,9 @@ pub(in crate::script) fn known(v: &Dynamic) -> Option<String> {
     }
     if let Some(error) = v.read_lock::<ScriptError>() {
         return Some(format!("{error:?}"));
+    }
+    if let Some(info) = v.read_lock::<Info>() {
+        return Some(format!("{:?}", Value::siginfo(info.0)));
     }
     v.is::<OwnVars>().then(String::new)
 }

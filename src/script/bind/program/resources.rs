@@ -6,7 +6,7 @@
 use rhai::{Dynamic, Map};
 
 use super::asking::{Answered, Asking, Fail, Function, library};
-use super::calls::{Give, IDS, NOTHING, NUMBER, Row, numbers, plain_call, rows};
+use super::calls::{BLOB, Give, IDS, NOTHING, NUMBER, Row, numbers, plain_call, rows};
 use super::plain;
 use crate::kernel::signal::Rlimit;
 use crate::kernel::syscalls::{Call, Out, Payload};
@@ -14,7 +14,7 @@ use crate::script::bind::args;
 use crate::script::bind::door::nr;
 use crate::script::bind::objects::Limit;
 use crate::script::bind::process::clone_args;
-use crate::script::bind::resources::limit;
+use crate::script::bind::resources::{limit, random};
 use crate::script::bind::waited::Usage;
 use crate::script::errors::ScriptError;
 use crate::session::program::{Child, Start, Want};
@@ -50,6 +50,13 @@ pub(super) const NUMBERS: &[Row] = numbers! {
 };
 
 pub(super) const OTHERS: &[Row] = rows! {
+    /// Random bytes (getrandom(2)), at most 65,536: they follow from the
+    /// machine's seed.
+    "getrandom(len: int) -> blob" => BLOB,
+        |_, _, a| Ok((random(&a[0], &0_i64.into())?, Child::Returns));
+    /// The same with flags GRND_*.
+    "getrandom(len: int, flags: Flags) -> blob" => BLOB,
+        |_, _, a| Ok((random(&a[0], &a[1])?, Child::Returns));
     /// Makes a task as clone3(2) does, with named arguments: #{flags,
     /// exit_signal, set_tid, stack, stack_size, parent_tid, child_tid, tls,
     /// pidfd}; returns twice, as fork does.

@@ -33,6 +33,9 @@ const STEPS: usize = 100_000;
 /// Most processes that errors may end. Each is told with its place, for which its
 /// tape is read once more.
 const CRASHES: usize = 200;
+/// How often a task may not be made because there may be no more: who goes on
+/// trying then, does so for ever.
+const UNBORN: usize = 400;
 
 /// How programs are run.
 #[derive(Debug, Clone)]
@@ -201,13 +204,14 @@ impl Going {
         mut show: impl FnMut(&str),
     ) -> Result<Ending, ScriptError> {
         let (tasks, ops) = (control.limits().tasks, control.limits().ops);
-        let (mut too_many, mut crashes) = (false, 0);
+        let (mut too_many, mut crashes, mut unborn) = (false, 0, 0);
         let Going { programs, runner, policy, output, .. } = self;
         let ran = runner.run(programs, language, policy, steps, |programs| {
             Going::collect(programs, output, &mut show);
             too_many = programs.system.kernel.tasks.len() > tasks;
-            crashes = programs.crashes.len();
-            let over = too_many || crashes > CRASHES || language.spent() > ops;
+            (crashes, unborn) = (programs.crashes.len(), programs.unborn);
+            let failed = crashes > CRASHES || unborn > UNBORN;
+            let over = too_many || failed || language.spent() > ops;
             match control.stopped().is_some() || over {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
@@ -232,6 +236,14 @@ impl Going {
             return Err(ScriptError::Limit {
                 message: format!("more than {CRASHES} processes ended by errors nobody caught"),
                 help: Some("is this a fork bomb? where nobody may have more, fork throws".into()),
+            });
+        }
+        if unborn > UNBORN {
+            return Err(ScriptError::Limit {
+                message: format!("more than {UNBORN} forks and clones refused with EAGAIN"),
+                help: Some(
+                    "is this a fork bomb? there may be no more tasks, and it goes on trying".into(),
+                ),
             });
         }
         Ok(ending)

@@ -5,7 +5,7 @@
 use rhai::{Dynamic, Map};
 
 use super::asking::{Function, library};
-use super::calls::{Give, NOTHING, NUMBER, Row, SET, SIGSETSIZE, numbers, rows, sigaction};
+use super::calls::{Give, NOTHING, Row, SET, SIGSETSIZE, numbers, rows, sigaction};
 use crate::abi::flags::SaFlags;
 use crate::abi::signal::si_code;
 use crate::abi::structs::SigInfo;
@@ -33,8 +33,6 @@ const STACK: Give = |ret, out| match out {
 };
 
 pub(super) const NUMBERS: &[Row] = numbers! {
-    /// Not modelled: ENOSYS (alarm(2)).
-    "alarm(seconds: int) -> int" => "alarm", NUMBER;
     /// Sends a signal to a thread (tkill(2)).
     "tkill(tid: int, sig: Signal)" => "tkill", NOTHING;
     /// Sends a signal to the process of a pidfd (pidfd_send_signal(2)).
