@@ -18,6 +18,7 @@ pub mod memory;
 pub mod misc;
 pub mod process;
 pub mod ptrace;
+pub mod refused;
 pub mod sched;
 pub mod signals;
 pub mod table;
