@@ -65,6 +65,7 @@ pub(super) fn waits_for(programs: &Programs, task: TaskId, r: &Resume) -> String
             format!("waits for room in a pipe that {ends} could read from")
         }
         WaitOn::PidExit(_) => "waits for the process of a pidfd to end".into(),
+        WaitOn::Poll => "waits for one of its descriptors to be ready".into(),
         WaitOn::Signal => signal(sys, task),
         WaitOn::Timeout => "waits for time to pass".into(),
         WaitOn::Tracer => "waits for its tracer to let it go on".into(),

@@ -292,8 +292,15 @@ fn sleep(sys: &mut System, task: TaskId, call: Call, wait: Wait) {
         // Sleeping on: the line that made the call stays the first one.
         Some(r) => r.wait = wait,
         None => {
-            t.resume =
-                Some(Box::new(Resume { call, wait, origin, note, file: None, leaving: None }))
+            t.resume = Some(Box::new(Resume {
+                call,
+                wait,
+                origin,
+                note,
+                file: None,
+                poll: None,
+                leaving: None,
+            }))
         }
     }
     sched::schedule(sys, cpu);

@@ -172,6 +172,11 @@ pub enum Verb {
         target: u8,
         flags: u64,
     },
+    Poll {
+        fds: [u8; 3],
+        events: u16,
+        msecs: i32,
+    },
     Futex {
         wait: bool,
         at: Place,
@@ -385,6 +390,8 @@ fn verb() -> impl Strategy<Value = Verb> {
             .prop_map(|(fd, len, at)| Verb::Write { fd, len, at }),
         2 => (any::<u8>(), select(vec![0u64, 0o4000, 0o200]))
             .prop_map(|(target, flags)| Verb::PidfdOpen { target, flags }),
+        4 => (any::<[u8; 3]>(), select(vec![1u16, 4, 5, 0, 0xffff]), select(vec![-1i32, -1, 0, 1, 500]))
+            .prop_map(|(fds, events, msecs)| Verb::Poll { fds, events, msecs }),
     ];
     let inject = (any::<u8>(), 0u8..4).prop_map(|(step, skip)| Verb::Inject { step, skip });
     prop_oneof![

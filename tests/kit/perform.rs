@@ -8,11 +8,12 @@ use forkyard::abi::structs::CloneArgs;
 use forkyard::abi::{CapSet, Errno, SigSet, Signal};
 use forkyard::base::VirtAddr;
 use forkyard::kernel::entry::can_act;
+use forkyard::kernel::fs::select::PollFd;
 use forkyard::kernel::fs::{Fd, FileKind};
 use forkyard::kernel::inject::STEPS;
 use forkyard::kernel::list;
 use forkyard::kernel::signal::{Rlimit, SigAction};
-use forkyard::kernel::syscalls::{Call, Payload, table};
+use forkyard::kernel::syscalls::{Call, Payload, PollArgs, table};
 use forkyard::kernel::task::TaskList;
 use forkyard::kernel::{System, TaskId};
 use forkyard::machine::UserOp;
@@ -332,6 +333,11 @@ fn step(w: &mut World, t: TaskId, verb: &Verb) -> Step {
         }
         Verb::PidfdOpen { target, flags } => {
             call("pidfd_open", &[nth(&pids(sys), target).unwrap_or(1) as u64, flags])
+        }
+        Verb::Poll { fds, events, msecs } => {
+            let fds = fds.iter().map(|n| PollFd { fd: fd(sys, t, *n) as i32, events });
+            let args = PollArgs { fds: fds.collect(), timeout: None, mask: None };
+            Step::Call("poll", vec![0, 0, msecs as u64], Payload::Poll(Box::new(args)))
         }
         Verb::Futex { wait, at, val } => {
             // FUTEX_PRIVATE_FLAG at every second value.

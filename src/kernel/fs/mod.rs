@@ -27,6 +27,7 @@ pub mod proc;
 mod random;
 pub mod rootfs;
 pub mod rw;
+pub mod select;
 #[cfg(test)]
 mod tests;
 pub mod truncate;

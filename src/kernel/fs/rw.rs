@@ -98,6 +98,7 @@ pub(crate) fn fdget_sleep(sys: &mut System, task: TaskId, call: &Call, wait: Wai
                 origin,
                 note,
                 file,
+                poll: None,
                 leaving: None,
             }));
         }

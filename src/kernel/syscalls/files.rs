@@ -188,6 +188,11 @@ fn sys_pidfd_open(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     fd_result(pidfd::pidfd_open(sys, task, call.args[0] as i32, call.args[1] as u32))
 }
 
+fn sys_pidfd_getfd(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    let [pidfd, target, flags, ..] = call.args;
+    fd_result(pidfd::pidfd_getfd(sys, task, fd(pidfd), fd(target), flags as u32))
+}
+
 fn sys_mkdir(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     let path = path_arg(sys, task, call, 0)?;
     done(namei::do_mkdirat(sys, task, AT_FDCWD, &path, call.args[1] as u32))
@@ -390,7 +395,7 @@ pub const CALLS: &[Syscall] = &[
     row(269, "faccessat", &["dfd", "filename", "mode"], sys_faccessat),
     row(292, "dup3", &["oldfd", "newfd", "flags"], sys_dup3),
     row(293, "pipe2", &["fildes", "flags"], sys_pipe2).partly("packet mode (O_DIRECT) is refused"),
-    row(434, "pidfd_open", &["pid", "flags"], sys_pidfd_open)
-        .partly("the descriptor cannot be polled"),
+    row(434, "pidfd_open", &["pid", "flags"], sys_pidfd_open),
+    row(438, "pidfd_getfd", &["pidfd", "targetfd", "flags"], sys_pidfd_getfd),
     row(436, "close_range", &["fd", "max_fd", "flags"], sys_close_range),
 ];

@@ -16,6 +16,7 @@ mod futex;
 pub mod identity;
 pub mod memory;
 pub mod misc;
+mod poll;
 pub mod process;
 pub mod ptrace;
 pub mod refused;
@@ -23,6 +24,8 @@ pub mod sched;
 pub mod signals;
 pub mod table;
 pub mod time;
+
+pub use poll::PollArgs;
 
 use crate::abi::ptrace::{SyscallInfo, UserRegs};
 use crate::abi::structs::{CloneArgs, Rusage, SigInfo};
@@ -70,6 +73,8 @@ pub enum Payload {
     AltStack(u64, u32, u64),
     /// ptrace: all registers.
     UserRegs(Box<UserRegs>),
+    /// poll, ppoll.
+    Poll(Box<PollArgs>),
 }
 
 /// One system call.

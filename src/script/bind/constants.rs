@@ -42,6 +42,7 @@ const KINDS: &[&FlagKind] = &[
     &kinds::RLIMIT,
     &kinds::FILE,
     &kinds::ACCESS,
+    &kinds::POLL,
     &kinds::SIGNAL_NUMBER,
     &kinds::HANDLER,
     &kinds::SECBIT,

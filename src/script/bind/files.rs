@@ -170,6 +170,13 @@ fn opening(book: &mut Book) {
                 ];
                 door::call(&ctx, t, &[&who, &flags], Call::new(nr("pidfd_open"), &words), NUMBER)
             };
+        /// A descriptor for what the process of a pidfd has open as `fd`
+        /// (pidfd_getfd(2)); both share the offset.
+        "pidfd_getfd(t: Task, pidfd: int, fd: int, flags: Flags) -> int" =>
+            |ctx: Ctx, t: &mut Task, pidfd: Dynamic, fd: Dynamic, flags: Dynamic| {
+                let named = [("pidfd", &pidfd), ("fd", &fd), ("flags", &flags)];
+                door::numbers(&ctx, t, nr("pidfd_getfd"), &named, NUMBER)
+            };
     }
 }
 

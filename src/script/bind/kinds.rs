@@ -224,6 +224,8 @@ pub(super) static FILE: FlagKind = FlagKind {
 /// What access(2) asks.
 pub(super) static ACCESS: FlagKind =
     kind("access modes", &[("F_OK", 0), ("X_OK", 1), ("W_OK", 2), ("R_OK", 4)], Style::Bits);
+/// What poll(2) asks for and finds.
+pub(super) static POLL: FlagKind = kind("poll events", words_of!(numbers::POLL_NAMES), Style::Bits);
 /// SIG_BLOCK, SIG_DFL and their companions.
 pub(super) static SIGNAL_NUMBER: FlagKind =
     kind("signal constants", words_of!(numbers::SIGNAL_NUMBER_NAMES), Style::Value);
@@ -308,7 +310,7 @@ pub(super) static TIMER: FlagKind =
     kind("flags of clock_nanosleep", &[("TIMER_ABSTIME", 1)], Style::Bits);
 
 /// All of them.
-static KINDS: [&FlagKind; 32] = [
+static KINDS: [&FlagKind; 33] = [
     &SIGNAL,
     &CLONE,
     &WAIT,
@@ -330,6 +332,7 @@ static KINDS: [&FlagKind; 32] = [
     &RLIMIT,
     &FILE,
     &ACCESS,
+    &POLL,
     &SIGNAL_NUMBER,
     &HANDLER,
     &SECBIT,

@@ -29,6 +29,7 @@ mod memory;
 mod objects;
 mod pending;
 mod policy;
+mod poll;
 mod process;
 pub mod program;
 mod ptrace;
@@ -82,6 +83,7 @@ impl World {
         signals::register(book);
         ptrace::register(book);
         files::register(book);
+        poll::register(book);
         user_mode::register(book);
         vars::register(book);
         views::register(book, self.main());

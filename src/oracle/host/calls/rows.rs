@@ -142,7 +142,7 @@ pub(super) fn number(d: &mut Draft) -> Result<bool, No> {
             }
         }
         n if ON_FD.contains(&n) => own_fd(args[0])?,
-        libc::SYS_dup2 | libc::SYS_dup3 => {
+        libc::SYS_dup2 | libc::SYS_dup3 | libc::SYS_pidfd_getfd => {
             own_fd(args[0])?;
             own_fd(args[1])?;
         }

@@ -8,6 +8,7 @@ use super::calls::{ADDR, DATA, Give, NOTHING, NUMBER, Row, numbers, path_call, p
 use crate::kernel::syscalls::{Call, Out, Payload};
 use crate::script::bind::args;
 use crate::script::bind::door::nr;
+use crate::script::bind::poll;
 use crate::session::program::Child;
 
 const TEXT: Give = |ret, out| match out {
@@ -33,6 +34,8 @@ pub(super) const NUMBERS: &[Row] = numbers! {
     "close_range(first: int, last: int, flags: Flags)" => "close_range", NOTHING;
     /// A descriptor of a process (pidfd_open(2)).
     "pidfd_open(pid: int, flags: Flags) -> int" => "pidfd_open", NUMBER;
+    /// A descriptor for what another process has open (pidfd_getfd(2)).
+    "pidfd_getfd(pidfd: int, fd: int, flags: Flags) -> int" => "pidfd_getfd", NUMBER;
     /// Moves the end of the heap (brk(2)); gives where it is then.
     "brk(addr: Addr) -> Addr" => "brk", ADDR;
     /// Keeps pages in memory (mlock(2)).
@@ -92,6 +95,15 @@ pub(super) const OTHERS: &[Row] = rows! {
         let call = Call::with(nr("pwrite64"), &words, Payload::Bytes(bytes.into()));
         Ok((call, Child::Returns))
     };
+    /// Waits until a descriptor is ready, for so many milliseconds, -1 for ever
+    /// (poll(2)). `fds` has descriptors, asked for POLLIN, or
+    /// `[fd, POLLIN | POLLOUT]`; gives what was found, entry by entry.
+    "poll(fds: array, timeout: int) -> array" => poll::revents,
+        |_, _, a| Ok((poll::poll(&a[0], &a[1])?, Child::Returns));
+    /// The same with a time in ns and a set of signals that are blocked while
+    /// it waits; `()` for no end, and for the mask it has (ppoll(2)).
+    "ppoll(fds: array, ns: any, mask: any) -> array" => poll::revents,
+        |_, _, a| Ok((poll::ppoll(&a[0], &a[1], &a[2])?, Child::Returns));
     /// Which pages are in memory, a byte each (mincore(2)).
     "mincore(addr: Addr, len: int) -> blob" => BLOB,
         |_, name, a| plain_call(nr("mincore"), name, a);
