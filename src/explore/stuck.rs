@@ -131,7 +131,8 @@ fn ends(programs: &Programs, pipe: Id<Pipe>, write: bool) -> String {
                 FileKind::Inode(_)
                 | FileKind::Pidfd(_)
                 | FileKind::Proc(..)
-                | FileKind::Cgroup(..) => false,
+                | FileKind::Cgroup(..)
+                | FileKind::Ns(_) => false,
             });
             if holds {
                 holders.push((body.number, format!("process {} (fd {fd})", body.number)));

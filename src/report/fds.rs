@@ -120,6 +120,7 @@ fn target(sys: &System, file: &File) -> String {
             Some(upid) => format!("pidfd of {}", upid.nr),
             None => "pidfd".to_string(),
         },
+        FileKind::Ns(_) => "a namespace".to_string(),
         FileKind::Proc(..) | FileKind::Cgroup(..) => "made when it is read".to_string(),
     }
 }

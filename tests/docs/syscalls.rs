@@ -8,13 +8,14 @@ use forkyard::kernel::syscalls::table::{AREAS, Support, Syscall, is_modelled};
 use crate::generated::NOTE;
 
 /// Headings of the areas, in the order of the table.
-const HEADINGS: [&str; 11] = [
+const HEADINGS: [&str; 12] = [
     "Processes",
     "Futexes",
     "Memory",
     "Identity and limits",
     "Signals",
     "Files",
+    "Looking at files",
     "Waiting for descriptors",
     "Everything else",
     "Scheduling",

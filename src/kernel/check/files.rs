@@ -68,7 +68,9 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
             FileKind::Inode(i) => inodes.add(&k.inodes, i),
             FileKind::PipeRead(p) => readers.add(&k.pipes, p),
             FileKind::PipeWrite(p) => writers.add(&k.pipes, p),
-            FileKind::Pidfd(_) | FileKind::Proc(..) | FileKind::Cgroup(..) => true,
+            FileKind::Pidfd(_) | FileKind::Proc(..) | FileKind::Cgroup(..) | FileKind::Ns(_) => {
+                true
+            }
         };
         f.exists(known, me, "kind", format_args!("{:?}", file.kind));
     }

@@ -18,6 +18,7 @@ pub mod fs_struct;
 pub mod image;
 pub mod inode;
 pub mod namei;
+pub mod nsfs;
 pub mod open;
 pub mod perm;
 pub mod pidfd;
@@ -25,9 +26,11 @@ pub mod pipe;
 pub mod proc;
 #[cfg(test)]
 mod random;
+pub mod readdir;
 pub mod rootfs;
 pub mod rw;
 pub mod select;
+pub mod stat;
 #[cfg(test)]
 mod tests;
 pub mod truncate;
@@ -82,6 +85,8 @@ pub enum FileKind {
     Proc(proc::ProcFile, Option<PidId>),
     /// A file of a control group.
     Cgroup(CgroupFile, CgroupId),
+    /// A namespace.
+    Ns(nsfs::NsRef),
 }
 
 /// `struct file`: an open file description.

@@ -7,6 +7,7 @@
 
 use super::fdtable::{fd_install, fget, get_unused_fd};
 use super::file::{alloc_file, fput, get_file};
+use super::proc::{ProcDir, ProcFile};
 use super::{FileId, FileKind};
 use crate::abi::{Errno, OpenFlags};
 use crate::kernel::error::{SysError, refuse};
@@ -124,6 +125,18 @@ pub fn pidfd_getfd(
             fput(sys, file);
             Err(e)
         }
+    }
+}
+
+/// The pid that a call means which takes the directory /proc/PID for a pidfd too
+/// (`pidfd_to_pid`, `tgid_pidfd_to_pid`).
+///
+/// # Errors
+/// EBADF.
+pub fn pidfd_to_pid(sys: &System, task: TaskId, fd: i32) -> Result<(PidId, OpenFlags), SysError> {
+    match sys.kernel.filps[fget(sys, task, fd)?].kind {
+        FileKind::Proc(ProcFile::Dir(ProcDir::Process), Some(pid)) => Ok((pid, OpenFlags::empty())),
+        _ => pidfd_get_pid(sys, task, fd),
     }
 }
 

@@ -141,6 +141,10 @@ pub fn ksys_read(sys: &mut System, task: TaskId, fd: i32, mut dest: Dest, at: At
         FileKind::Pidfd(_) => {
             return Err(SysError::new(Errno::EINVAL, "vfs_read", "a pidfd cannot be read").into());
         }
+        FileKind::Ns(_) => {
+            let why = "a namespace cannot be read";
+            return Err(SysError::new(Errno::EINVAL, "vfs_read", why).into());
+        }
         FileKind::PipeWrite(_) => return Err(bad_fd("vfs_read", fd).into()),
         FileKind::Proc(file, pid) => {
             dest.access_ok()?;
@@ -211,7 +215,7 @@ pub fn ksys_write(
         FileKind::Pidfd(_) => {
             Err(SysError::new(Errno::EINVAL, "vfs_write", "a pidfd cannot be written").into())
         }
-        FileKind::PipeRead(_) => Err(bad_fd("vfs_write", fd).into()),
+        FileKind::Ns(_) | FileKind::PipeRead(_) => Err(bad_fd("vfs_write", fd).into()),
         FileKind::Proc(..) | FileKind::Cgroup(..) => {
             src.access_ok()?;
             let n = proc::write(sys, task, id, &src)?;

@@ -101,7 +101,7 @@ fn vfs_poll(sys: &System, file: FileId) -> Result<(u16, Option<WaitOn>), SysErro
             };
             (mask, Some(WaitOn::PidExit(pid)))
         }
-        FileKind::Inode(_) | FileKind::Proc(..) => (DEFAULT_POLLMASK, None),
+        FileKind::Inode(_) | FileKind::Proc(..) | FileKind::Ns(_) => (DEFAULT_POLLMASK, None),
         FileKind::Cgroup(..) => {
             let why = "files of a control group tell of their changes, which is not modelled";
             return refuse(Errno::ENOSYS, "kernfs_fop_poll", why);

@@ -259,12 +259,12 @@ fn sys_fchown(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
 
 fn sys_access(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     let path = path_arg(sys, task, call, 0)?;
-    done(open::do_faccessat(sys, task, AT_FDCWD, &path, call.args[1] as u32))
+    done(open::do_faccessat(sys, task, AT_FDCWD, &path, call.args[1] as u32, 0))
 }
 
 fn sys_faccessat(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     let path = path_arg(sys, task, call, 1)?;
-    done(open::do_faccessat(sys, task, fd(call.args[0]), &path, call.args[2] as u32))
+    done(open::do_faccessat(sys, task, fd(call.args[0]), &path, call.args[2] as u32, 0))
 }
 
 fn sys_chdir(sys: &mut System, task: TaskId, call: &Call) -> SysResult {

@@ -14,6 +14,7 @@
 pub mod files;
 mod futex;
 pub mod identity;
+mod lookup;
 pub mod memory;
 pub mod misc;
 mod poll;
@@ -31,6 +32,8 @@ use crate::abi::ptrace::{SyscallInfo, UserRegs};
 use crate::abi::structs::{CloneArgs, Rusage, SigInfo};
 use crate::abi::{CapSet, Errno, SigSet};
 use crate::kernel::error::SysError;
+use crate::kernel::fs::readdir::Dirent;
+use crate::kernel::fs::stat::Kstat;
 use crate::kernel::itimer::Itimerval;
 use crate::kernel::signal::{Rlimit, SigAction};
 use crate::kernel::task::TaskId;
@@ -179,6 +182,10 @@ pub enum Out {
     Itimer(Itimerval),
     /// ptrace: all registers.
     UserRegs(Box<UserRegs>),
+    /// stat and its kin.
+    Stat(Box<Kstat>),
+    /// getdents64, without "." and "..".
+    Dirents(Vec<Dirent>),
     /// ptrace: a system call.
     SyscallInfo(Box<SyscallInfo>),
 }

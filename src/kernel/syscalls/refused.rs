@@ -314,21 +314,7 @@ pub const GROUPS: &[Group] = &[
     group(
         "Looking and asking",
         "directories and inodes are not read by processes yet; there is no wait for descriptors yet",
-        &[
-            (4, "stat"),
-            (5, "fstat"),
-            (6, "lstat"),
-            (23, "select"),
-            (25, "mremap"),
-            (78, "getdents"),
-            (89, "readlink"),
-            (217, "getdents64"),
-            (262, "newfstatat"),
-            (267, "readlinkat"),
-            (270, "pselect6"),
-            (322, "execveat"),
-            (439, "faccessat2"),
-        ],
+        &[(23, "select"), (25, "mremap"), (78, "getdents"), (270, "pselect6"), (322, "execveat")],
     ),
     group(
         "Watching files",

@@ -10,7 +10,7 @@ use crate::abi::signal::si_code;
 use crate::abi::structs::SigInfo;
 use crate::abi::{Errno, SigSet, Signal};
 use crate::kernel::error::{SysError, SysResult, refuse};
-use crate::kernel::fs::pidfd::pidfd_get_pid;
+use crate::kernel::fs::pidfd::pidfd_to_pid;
 use crate::kernel::mm::uaccess::{copy_from_user, copy_to_user};
 use crate::kernel::pid::PidType;
 use crate::kernel::pid::{task_active_pid_ns, task_pid_nr_ns};
@@ -165,7 +165,7 @@ fn sys_pidfd_send_signal(sys: &mut System, t: TaskId, call: &Call) -> SysResult 
     } else if fd == PIDFD_SELF[1] {
         sys.task(sys.task(t).group_leader).thread_pid
     } else {
-        let (pid, thread) = pidfd_get_pid(sys, t, fd)?;
+        let (pid, thread) = pidfd_to_pid(sys, t, fd)?;
         let thread = thread.contains(crate::abi::OpenFlags::O_EXCL);
         if flags == 0 && thread {
             ty = PidType::Pid;

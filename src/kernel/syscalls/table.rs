@@ -74,6 +74,7 @@ pub const AREAS: &[&[Syscall]] = &[
     super::identity::CALLS,
     super::signals::CALLS,
     super::files::CALLS,
+    super::lookup::CALLS,
     super::poll::CALLS,
     super::misc::CALLS,
     super::sched::CALLS,

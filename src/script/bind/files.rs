@@ -2,7 +2,8 @@
 //! modes. Files live in the machine's memory; nothing reaches the host, and
 //! what a task writes to its console is printed.
 //!
-//! Left out: stat and directories' contents, which the kernel does not model.
+//! Left out: looking at files without opening them (`lookup`), waiting for them
+//! (`poll`).
 
 use rhai::{Array, Dynamic, NativeCallContext};
 

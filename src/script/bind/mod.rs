@@ -24,6 +24,7 @@ mod files;
 mod identity;
 mod kinds;
 mod kthread;
+mod lookup;
 mod machine;
 mod memory;
 mod objects;
@@ -83,6 +84,7 @@ impl World {
         signals::register(book);
         ptrace::register(book);
         files::register(book);
+        lookup::register(book);
         poll::register(book);
         user_mode::register(book);
         vars::register(book);

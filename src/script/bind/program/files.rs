@@ -8,7 +8,7 @@ use super::calls::{ADDR, DATA, Give, NOTHING, NUMBER, Row, numbers, path_call, p
 use crate::kernel::syscalls::{Call, Out, Payload};
 use crate::script::bind::args;
 use crate::script::bind::door::nr;
-use crate::script::bind::poll;
+use crate::script::bind::{lookup, poll};
 use crate::session::program::Child;
 
 const TEXT: Give = |ret, out| match out {
@@ -104,6 +104,22 @@ pub(super) const OTHERS: &[Row] = rows! {
     /// it waits; `()` for no end, and for the mask it has (ppoll(2)).
     "ppoll(fds: array, ns: any, mask: any) -> array" => poll::revents,
         |_, _, a| Ok((poll::ppoll(&a[0], &a[1], &a[2])?, Child::Returns));
+    /// What a file is: #{ino, mode, nlink, uid, gid, size} (stat(2)).
+    "stat(path: string) -> map" => lookup::stat_map,
+        |_, name, a| Ok((lookup::on_path(name, nr("stat"), &a[0])?, Child::Returns));
+    /// The same of a link itself (lstat(2)).
+    "lstat(path: string) -> map" => lookup::stat_map,
+        |_, name, a| Ok((lookup::on_path(name, nr("lstat"), &a[0])?, Child::Returns));
+    /// The same of an open file (fstat(2)).
+    "fstat(fd: int) -> map" => lookup::stat_map,
+        |_, _, a| Ok((lookup::fstat(&a[0])?, Child::Returns));
+    /// What a link says: /proc/PID/exe, fd/N, ns/pid… (readlink(2)).
+    "readlink(path: string) -> string" => lookup::text,
+        |_, _, a| Ok((lookup::readlink(&a[0])?, Child::Returns));
+    /// The next names in an open directory, without "." and "..", as many as
+    /// fit 32 KiB; empty at the end (getdents64(2)).
+    "readdir(fd: int) -> array" => lookup::names,
+        |_, _, a| Ok((lookup::readdir(&a[0])?, Child::Returns));
     /// Which pages are in memory, a byte each (mincore(2)).
     "mincore(addr: Addr, len: int) -> blob" => BLOB,
         |_, name, a| plain_call(nr("mincore"), name, a);
