@@ -312,9 +312,9 @@ pub const GROUPS: &[Group] = &[
         &[(94, "lchown"), (260, "fchownat"), (332, "statx"), (437, "openat2"), (452, "fchmodat2")],
     ),
     group(
-        "Looking and asking",
-        "directories and inodes are not read by processes yet; there is no wait for descriptors yet",
-        &[(23, "select"), (25, "mremap"), (78, "getdents"), (270, "pselect6"), (322, "execveat")],
+        "Other forms of waiting and listing",
+        "poll(2), ppoll(2) and getdents64(2) do the same",
+        &[(23, "select"), (78, "getdents"), (270, "pselect6")],
     ),
     group(
         "Watching files",

@@ -40,6 +40,8 @@ pub enum Feature {
     Lock,
     /// msync(2).
     Msync,
+    /// mremap(2).
+    Mremap,
     /// Fixed addresses and files in mmap(2).
     MapFiles,
     /// Directories and modes.
@@ -84,6 +86,7 @@ pub const PROBES: &[(Feature, &str)] = &[
         "try_pidfd_send_signal(try_pidfd_open(getpid(), 0), 0); try_pidfd_getfd(-1, 0, 0)",
     ),
     (Feature::Lock, "try_mlock(mmap(4096), 4096); try_munlockall(); try_mlockall(2)"),
+    (Feature::Mremap, "let m = mmap(8192); try_mremap(m, 8192, 4096, 0)"),
     (Feature::Msync, "try_msync(mmap(4096), 4096, 4)"),
     (
         Feature::MapFiles,

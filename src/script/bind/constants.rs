@@ -43,6 +43,7 @@ const KINDS: &[&FlagKind] = &[
     &kinds::FILE,
     &kinds::ACCESS,
     &kinds::POLL,
+    &kinds::MREMAP,
     &kinds::SIGNAL_NUMBER,
     &kinds::HANDLER,
     &kinds::SECBIT,

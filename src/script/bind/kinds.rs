@@ -224,6 +224,9 @@ pub(super) static FILE: FlagKind = FlagKind {
 /// What access(2) asks.
 pub(super) static ACCESS: FlagKind =
     kind("access modes", &[("F_OK", 0), ("X_OK", 1), ("W_OK", 2), ("R_OK", 4)], Style::Bits);
+/// MREMAP_*.
+pub(super) static MREMAP: FlagKind =
+    kind("mremap flags", words_of!(numbers::MREMAP_NAMES), Style::Bits);
 /// What poll(2) asks for and finds.
 pub(super) static POLL: FlagKind = kind("poll events", words_of!(numbers::POLL_NAMES), Style::Bits);
 /// SIG_BLOCK, SIG_DFL and their companions.
@@ -310,7 +313,7 @@ pub(super) static TIMER: FlagKind =
     kind("flags of clock_nanosleep", &[("TIMER_ABSTIME", 1)], Style::Bits);
 
 /// All of them.
-static KINDS: [&FlagKind; 33] = [
+static KINDS: [&FlagKind; 34] = [
     &SIGNAL,
     &CLONE,
     &WAIT,
@@ -333,6 +336,7 @@ static KINDS: [&FlagKind; 33] = [
     &FILE,
     &ACCESS,
     &POLL,
+    &MREMAP,
     &SIGNAL_NUMBER,
     &HANDLER,
     &SECBIT,

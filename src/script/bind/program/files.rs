@@ -36,6 +36,12 @@ pub(super) const NUMBERS: &[Row] = numbers! {
     "pidfd_open(pid: int, flags: Flags) -> int" => "pidfd_open", NUMBER;
     /// A descriptor for what another process has open (pidfd_getfd(2)).
     "pidfd_getfd(pidfd: int, fd: int, flags: Flags) -> int" => "pidfd_getfd", NUMBER;
+    /// Gives a mapping another length; MREMAP_MAYMOVE: it may go elsewhere
+    /// (mremap(2)). Gives where it is then.
+    "mremap(addr: Addr, old_len: int, new_len: int, flags: Flags) -> Addr" => "mremap", ADDR;
+    /// The same to an address, with MREMAP_FIXED.
+    "mremap(addr: Addr, old_len: int, new_len: int, flags: Flags, to: Addr) -> Addr" =>
+        "mremap", ADDR;
     /// Moves the end of the heap (brk(2)); gives where it is then.
     "brk(addr: Addr) -> Addr" => "brk", ADDR;
     /// Keeps pages in memory (mlock(2)).
@@ -104,6 +110,16 @@ pub(super) const OTHERS: &[Row] = rows! {
     /// it waits; `()` for no end, and for the mask it has (ppoll(2)).
     "ppoll(fds: array, ns: any, mask: any) -> array" => poll::revents,
         |_, _, a| Ok((poll::ppoll(&a[0], &a[1], &a[2])?, Child::Returns));
+    /// Replaces the program by one named from an open directory, or by what a
+    /// descriptor has open: "" and AT_EMPTY_PATH (execveat(2)).
+    "execveat(fd: int, path: string, args: array, flags: Flags) -> int" => NUMBER, |_, name, a| {
+        let path = args::text(&format!("{name}: path"), &a[1])?;
+        let argv = args::texts(&format!("{name}: args"), &a[2])?;
+        let (call, child) = plain_call(nr("execveat"), name, &[a[0].clone(), a[3].clone()])?;
+        let [fd, flags, ..] = call.args;
+        let payload = Payload::Exec(Box::new((path, argv, Vec::new())));
+        Ok((Call::with(nr("execveat"), &[fd, 0, 0, 0, flags], payload), child))
+    };
     /// What a file is: #{ino, mode, nlink, uid, gid, size} (stat(2)).
     "stat(path: string) -> map" => lookup::stat_map,
         |_, name, a| Ok((lookup::on_path(name, nr("stat"), &a[0])?, Child::Returns));
