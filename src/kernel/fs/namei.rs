@@ -8,7 +8,8 @@
 //!
 //! Linux: fs/namei.c (link_path_walk, path_parentat, filename_lookup,
 //! may_delete, vfs_mkdir, vfs_unlink), fs/d_path.c.
-//! Left out: links of both kinds, mounts, rename.
+//! Left out: links but those of /proc, mounts, rename; calls on names that change
+//! something of a file of /proc or of a control group (chmod, truncate).
 
 use super::fdtable::fget;
 use super::fs_struct::task_fs;
