@@ -280,8 +280,8 @@ impl Object for TaskStruct {
         c.opt(*sighand);
         c.restart(restart_block);
         c.put(sigtimedwait.is_some());
-        if let Some(SigTimedWait { real_blocked, deadline }) = sigtimedwait.as_deref() {
-            c.put(real_blocked);
+        if let Some(SigTimedWait { real_blocked, set, deadline }) = sigtimedwait.as_deref() {
+            c.put((real_blocked, set));
             c.opt_time(*deadline);
         }
         c.kthread(kthread.as_deref());
