@@ -17,7 +17,8 @@ use kit::{World, small};
 use std::collections::BTreeMap;
 
 /// Steps that a fork never passes.
-const NOT_OF_FORK: [&str; 3] = ["do_mmap", "bprm_execve", "prepare_creds"];
+const NOT_OF_FORK: [&str; 5] =
+    ["do_mmap", "bprm_execve", "prepare_creds", "prepare_nsset", "validate_ns"];
 
 /// Most times that one call passes one step.
 const OFTEN: u32 = 200;
@@ -214,4 +215,44 @@ fn execve_unwinds_or_kills() {
         }
     }
     assert!(refused > 5, "{refused} refused, {killed} killed");
+}
+
+/// setns by each kind of namespace file, and by a pidfd to all of them.
+#[test]
+fn setns_unwinds() {
+    let mut base = World::boot(&small(1));
+    let init = base.init;
+    let maker = base.fork(init);
+    let t = base.fork(init);
+    let all = 0x7e02_0000 | 0x80;
+    base.ok(maker, "unshare", &[all]);
+    let pid = base.pid(maker);
+    let mut calls = Vec::new();
+    for name in ["net", "uts", "ipc", "pid_for_children", "user", "mnt", "cgroup", "time"] {
+        let path = Payload::Text(format!("/proc/{pid}/ns/{name}").into());
+        let fd = base.value(t, "open", &[0, 0, 0], path).expect("the file is there") as u64;
+        calls.push((name, [fd, 0]));
+    }
+    let pidfd = base.ok(t, "pidfd_open", &[pid as u64, 0]) as u64;
+    // All but the pid namespace: the maker's own is still the first one.
+    calls.push(("pidfd", [pidfd, all & !0x2000_0000]));
+    let nr = syscall_number("setns").unwrap();
+    let mut failed: BTreeMap<&str, u32> = BTreeMap::new();
+    for (what, args) in calls {
+        let call = Call::new(nr, &args);
+        for step in ["prepare_nsset", "prepare_creds", "validate_ns"] {
+            for skip in 0..OFTEN {
+                let mut w = base.clone();
+                let Ended::Refused = fail_once(&mut w.sys, t, &call, step, skip) else { break };
+                *failed.entry(step).or_default() += 1;
+                w.check(&format!("setns to {what}, failing in {step} at {skip}"));
+                let found = differences(&base.sys, &w.sys, Scope::Failed);
+                assert!(found.is_empty(), "{what}, {step} at {skip} left\n{}", found.join("\n"));
+                assert!(w.sys.call(t, call.clone()).is_ok(), "{what} after {step}");
+                w.check(&format!("setns to {what}"));
+            }
+        }
+    }
+    let counts: Vec<u32> = failed.values().copied().collect();
+    assert_eq!(counts, [2, 9, 15], "{failed:?}");
 }

@@ -16,6 +16,7 @@ use forkyard::abi::Errno;
 use forkyard::kernel::boot::BootConfig;
 use forkyard::kernel::check::{Census, Scope, differences, invariants, teardown};
 use forkyard::kernel::entry;
+use forkyard::kernel::fs::fdtable::fget;
 use forkyard::kernel::sched::core as sched;
 use forkyard::kernel::syscalls::{Call, Payload};
 use forkyard::kernel::wait_queue::WaitOn;
@@ -55,6 +56,7 @@ fn spurious_wakeups_change_nothing(sys: &System) -> Check {
     let tasks = sys.kernel.tasks.iter();
     let sleepers = tasks.filter(|(_, t)| t.resume.is_some()).map(|(id, _)| id);
     let sleepers = sleepers.filter(|id| !would_take_a_signal(sys, *id));
+    let sleepers = sleepers.filter(|id| !polls_other_files(sys, *id));
     let sleepers: Vec<_> = sleepers.filter(|id| !has_lost_its_children(sys, *id)).collect();
     let sleep = TaskState::INTERRUPTIBLE | TaskState::UNINTERRUPTIBLE;
     for id in &sleepers {
@@ -87,6 +89,16 @@ fn has_lost_its_children(sys: &System, id: TaskId) -> bool {
     sched::wake_up_process(&mut woken, id);
     entry::settle(&mut woken);
     matches!(woken.take_finished(id), Some(Err(e)) if e.errno == Errno::ECHILD)
+}
+
+/// Whether a descriptor that a sleeping poll asks about names another file by
+/// now. Nobody wakes it for that; Linux too looks there at the next wake-up.
+fn polls_other_files(sys: &System, id: TaskId) -> bool {
+    let Some(poll) = sys.task(id).resume.as_ref().and_then(|r| r.poll.as_ref()) else {
+        return false;
+    };
+    let held = |fd| fget(sys, id, fd).is_ok_and(|f| poll.table.iter().any(|(_, of)| *of == f));
+    poll.fds.iter().any(|p| p.fd >= 0 && !held(p.fd))
 }
 
 /// Ends everything; what exists then is what existed before.

@@ -73,8 +73,22 @@ numbers! {
     /// Operations of fcntl(2), positions of lseek(2), and their companions.
     FILE_NAMES: u32 {
         F_DUPFD = 0; F_GETFD = 1; F_SETFD = 2; F_GETFL = 3; F_SETFL = 4; F_DUPFD_CLOEXEC = 1030;
+        AT_SYMLINK_NOFOLLOW = 0x100; AT_EACCESS = 0x200; AT_EMPTY_PATH = 0x1000;
         FD_CLOEXEC = 1; SEEK_SET = 0; SEEK_CUR = 1; SEEK_END = 2; O_RDONLY = 0;
-        CLOSE_RANGE_UNSHARE = 2; CLOSE_RANGE_CLOEXEC = 4;
+        CLOSE_RANGE_UNSHARE = 2; CLOSE_RANGE_CLOEXEC = 4; PIDFD_NONBLOCK = 0o4000; PIDFD_THREAD = 0o200;
+        PIDFD_SIGNAL_THREAD = 1; PIDFD_SIGNAL_THREAD_GROUP = 2; PIDFD_SIGNAL_PROCESS_GROUP = 4;
+    }
+}
+numbers! {
+    /// How mremap(2) moves.
+    MREMAP_NAMES: u32 { MREMAP_MAYMOVE = 1; MREMAP_FIXED = 2; MREMAP_DONTUNMAP = 4; }
+}
+numbers! {
+    /// What poll(2) asks for and finds.
+    POLL_NAMES: u16 {
+        POLLIN = 0x1; POLLPRI = 0x2; POLLOUT = 0x4; POLLERR = 0x8; POLLHUP = 0x10; POLLNVAL = 0x20;
+        POLLRDNORM = 0x40; POLLRDBAND = 0x80; POLLWRNORM = 0x100; POLLWRBAND = 0x200; POLLMSG = 0x400;
+        POLLRDHUP = 0x2000;
     }
 }
 numbers! {

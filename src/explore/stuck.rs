@@ -67,6 +67,7 @@ pub(super) fn waits_for(programs: &Programs, task: TaskId, r: &Resume) -> String
         WaitOn::TtyRead(_) => "waits for something to read from a terminal".into(),
         WaitOn::TtyWrite(_) => "waits for room in a terminal".into(),
         WaitOn::PidExit(_) => "waits for the process of a pidfd to end".into(),
+        WaitOn::Poll => "waits for one of its descriptors to be ready".into(),
         WaitOn::Signal => signal(sys, task),
         WaitOn::Timeout => "waits for time to pass".into(),
         WaitOn::Tracer => "waits for its tracer to let it go on".into(),
@@ -134,7 +135,8 @@ fn ends(programs: &Programs, pipe: Id<Pipe>, write: bool) -> String {
                 | FileKind::Proc(..)
                 | FileKind::Cgroup(..)
                 | FileKind::Tty(_)
-                | FileKind::HungUpTty(_) => false,
+                | FileKind::HungUpTty(_)
+                | FileKind::Ns(_) => false,
             });
             if holds {
                 holders.push((body.number, format!("process {} (fd {fd})", body.number)));

@@ -36,12 +36,13 @@ use regs::enter_kernel;
 
 use crate::abi::Errno;
 use crate::abi::nr::syscall_name;
-use crate::kernel::error::{Stop, SysError, SysResult};
+use crate::kernel::error::{Stop, SysResult};
 use crate::kernel::ptrace::stop::back_from_stop;
 use crate::kernel::ptrace::syscall::{after_report_syscall, ptrace_report_syscall};
 use crate::kernel::ptrace::{Trap, TrapAt};
 use crate::kernel::sched::core::{self as sched, KERNEL_ENTRY_NS, account};
 use crate::kernel::signal::deliver::WayOut;
+use crate::kernel::syscalls::refused::sys_ni_syscall;
 use crate::kernel::syscalls::table;
 use crate::kernel::syscalls::{Call, Out, Outcome, Payload};
 use crate::kernel::system::System;
@@ -243,7 +244,7 @@ fn run(sys: &mut System, task: TaskId, call: Call) -> Entered {
     sys.kernel.out = Out::None;
     let result: SysResult = match row {
         Some(row) => (row.handler)(sys, task, &call),
-        None => Err(Stop::Error(not_modelled(call.nr))),
+        None => sys_ni_syscall(sys, task, &call),
     };
     sys.log.leave(name);
     match result {
@@ -274,16 +275,6 @@ fn run(sys: &mut System, task: TaskId, call: Call) -> Entered {
     }
 }
 
-fn not_modelled(nr: u32) -> SysError {
-    let why = match syscall_name(u64::from(nr)) {
-        Some(name) => {
-            format!("{name} is a system call of Linux that this kernel does not model yet")
-        }
-        None => format!("there is no system call with number {nr}"),
-    };
-    SysError::with(Errno::ENOSYS, "do_syscall_64", why)
-}
-
 /// Puts a task to sleep in its call.
 fn sleep(sys: &mut System, task: TaskId, call: Call, wait: Wait) {
     if let Some(q) = sched::queue_mut(sys, wait.on) {
@@ -301,8 +292,15 @@ fn sleep(sys: &mut System, task: TaskId, call: Call, wait: Wait) {
         // Sleeping on: the line that made the call stays the first one.
         Some(r) => r.wait = wait,
         None => {
-            t.resume =
-                Some(Box::new(Resume { call, wait, origin, note, file: None, leaving: None }))
+            t.resume = Some(Box::new(Resume {
+                call,
+                wait,
+                origin,
+                note,
+                file: None,
+                poll: None,
+                leaving: None,
+            }))
         }
     }
     sched::schedule(sys, cpu);

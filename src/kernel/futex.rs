@@ -49,8 +49,8 @@ pub const MATCH_ANY: u32 = u32::MAX;
 fn bitset_of(sys: &System, task: TaskId) -> u32 {
     let t = sys.task(task);
     let Some(resume) = t.resume.as_deref() else { return MATCH_ANY };
-    match (resume.call.nr, t.restart_block) {
-        (NR_RESTART_SYSCALL, RestartBlock::Futex { bitset, .. }) => bitset,
+    match (resume.call.nr, &t.restart_block) {
+        (NR_RESTART_SYSCALL, RestartBlock::Futex { bitset, .. }) => *bitset,
         (NR_FUTEX, _) if resume.call.args[1] as u32 & CMD_MASK == FUTEX_WAIT_BITSET => {
             resume.call.args[5] as u32
         }

@@ -17,7 +17,7 @@ use crate::kernel::fs::{self, FsStruct};
 use crate::kernel::inject::Inject;
 use crate::kernel::list;
 use crate::kernel::nanosleep::RestartBlock;
-use crate::kernel::nsproxy::{Namespace, NsKind, Nsproxy, UidExtent, UserNamespace, next_inum};
+use crate::kernel::nsproxy::{Namespace, NsKind, Nsproxy, UidExtent, UserNamespace};
 use crate::kernel::pid_namespace::{PID_MAX_DEFAULT, PidNamespace};
 use crate::kernel::sched::rq::Rq;
 use crate::kernel::sched::{SchedClass, SchedEntity, SchedGlobals, SchedRtEntity};
@@ -285,8 +285,16 @@ pub(super) fn static_system(config: &BootConfig) -> System {
 
 fn init_nsproxy(sys: &mut System) -> crate::kernel::nsproxy::NsproxyId {
     let user_ns = sys.kernel.init_user_ns;
+    // include/uapi/linux/nsfs.h: the initial ones have numbers of their own.
     let mut make = |kind, count| {
-        let inum = next_inum(sys);
+        let inum = match kind {
+            NsKind::Ipc => 0xEFFF_FFFF,
+            NsKind::Uts => 0xEFFF_FFFE,
+            NsKind::Cgroup => 0xEFFF_FFFB,
+            NsKind::Time => 0xEFFF_FFFA,
+            NsKind::Net => 0xEFFF_FFF9,
+            NsKind::Mnt => 0xEFFF_FFF8,
+        };
         sys.kernel.user_namespaces[user_ns].count += 1;
         sys.kernel.namespaces.insert(Namespace { kind, count, user_ns, inum })
     };

@@ -33,6 +33,8 @@ pub const STEPS: &[&str] = &[
     "alloc_page",
     "do_mmap",
     "bprm_execve",
+    "prepare_nsset",
+    "validate_ns",
 ];
 
 /// One armed failure.

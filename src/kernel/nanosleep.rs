@@ -13,8 +13,10 @@
 
 use crate::abi::Errno;
 use crate::kernel::error::{Stop, SysError, SysResult, refuse};
+use crate::kernel::fs::select::{self, Ufds};
 use crate::kernel::futex;
 use crate::kernel::mm::uaccess;
+use crate::kernel::syscalls::Call;
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 use crate::kernel::wait_queue::{Wait, WaitOn};
@@ -26,7 +28,7 @@ pub const BOOT_REALTIME: u64 = 1_767_225_600 * NSEC_PER_SEC;
 pub const NSEC_PER_SEC: u64 = 1_000_000_000;
 
 /// What restart_syscall(2) goes on with (`struct restart_block`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub enum RestartBlock {
     /// Nothing (`do_no_restart_syscall`): EINTR.
     #[default]
@@ -51,6 +53,13 @@ pub enum RestartBlock {
         expires: u64,
         /// Under which bits.
         bitset: u32,
+    },
+    /// poll(2).
+    Poll {
+        /// The list of descriptors.
+        ufds: Ufds,
+        /// When it gives up.
+        end: Option<u64>,
     },
 }
 
@@ -197,8 +206,8 @@ pub fn put_timespec(sys: &mut System, task: TaskId, at: u64, ns: u64) -> Result<
 ///
 /// # Errors
 /// EINTR: nothing was; those of the call that goes on.
-pub fn restart_syscall(sys: &mut System, task: TaskId) -> SysResult {
-    match sys.task(task).restart_block {
+pub fn restart_syscall(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    match sys.task(task).restart_block.clone() {
         RestartBlock::None => refuse(
             Errno::EINTR,
             "do_no_restart_syscall",
@@ -209,5 +218,6 @@ pub fn restart_syscall(sys: &mut System, task: TaskId) -> SysResult {
         RestartBlock::Futex { addr, scope, expected, expires, bitset } => {
             futex::futex_wait(sys, task, (addr, scope), expected, Some(expires), bitset)
         }
+        RestartBlock::Poll { ufds, end } => select::poll(sys, task, call, &ufds, end),
     }
 }

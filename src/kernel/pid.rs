@@ -13,9 +13,10 @@ use crate::kernel::inject::should_fail;
 use crate::kernel::list;
 use crate::kernel::nsproxy;
 use crate::kernel::pid_namespace::PidNsId;
+use crate::kernel::sched::core::wake_up_all;
 use crate::kernel::system::System;
 use crate::kernel::task::{ListHead, TaskId, TaskList};
-use crate::kernel::wait_queue::WaitQueueHead;
+use crate::kernel::wait_queue::{WaitOn, WaitQueueHead};
 use smallvec::SmallVec;
 
 /// Names a `struct pid`.
@@ -224,6 +225,10 @@ fn change_pid_to(sys: &mut System, task: TaskId, ty: PidType, new: Option<PidId>
     }
     if ty == PidType::Pid {
         sys.task_mut(task).thread_pid = new;
+        // Whoever polls a pidfd of it sees that it was reaped.
+        if let Some(pid) = old {
+            wake_up_all(sys, WaitOn::PidExit(pid));
+        }
     } else if sys.task(task).signal.is_some() {
         sys.signal_mut(task).pids[ty as usize] = new;
     }

@@ -25,6 +25,7 @@ use crate::abi::{SigSet, Signal};
 use crate::base::{Arena, Id, Pfn, VirtAddr};
 use crate::kernel::cgroup::CgroupId;
 use crate::kernel::cred::CredId;
+use crate::kernel::fs::select::PollWqueues;
 use crate::kernel::fs::{FileId, FilesId, FsId};
 use crate::kernel::kthread::Kthread;
 use crate::kernel::mm::MmId;
@@ -212,6 +213,9 @@ pub struct Resume {
     /// The open file description a sleeping read or write works on, with a
     /// reference of its own: another thread may close the descriptor.
     pub file: Option<FileId>,
+    /// What a sleeping poll keeps: the queues it is on, with a reference to the
+    /// file behind each.
+    pub poll: Option<Box<PollWqueues>>,
     /// Set when the call is over and its task stopped on the way out.
     pub leaving: Option<Box<Leaving>>,
 }

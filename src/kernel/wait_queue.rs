@@ -94,6 +94,9 @@ pub enum WaitOn {
     PidExit(Id<Pid>),
     /// A futex word: mm-or-inode key and address.
     Futex(FutexKey),
+    /// One of several descriptors to be ready (poll): the queues are in
+    /// `resume.poll`.
+    Poll,
     /// Any signal (pause, sigsuspend).
     Signal,
     /// Time only.

@@ -123,6 +123,7 @@ fn target(sys: &System, file: &File) -> String {
         },
         FileKind::Tty(id) => tty(sys, id, ""),
         FileKind::HungUpTty(id) => tty(sys, id, ", hung up"),
+        FileKind::Ns(_) => "a namespace".to_string(),
         FileKind::Proc(..) | FileKind::Cgroup(..) => "made when it is read".to_string(),
     }
 }

@@ -172,6 +172,18 @@ pub enum Verb {
         target: u8,
         flags: u64,
     },
+    Mremap {
+        at: Place,
+        old: u8,
+        new: u8,
+        flags: u64,
+        to: Place,
+    },
+    Poll {
+        fds: [u8; 3],
+        events: u16,
+        msecs: i32,
+    },
     Futex {
         wait: bool,
         at: Place,
@@ -439,6 +451,8 @@ fn verb() -> impl Strategy<Value = Verb> {
         4 => (select(vec!["mlock", "munlock", "msync", "mincore"]), place(), 1u8..6)
             .prop_map(|(call, at, pages)| Verb::Mlock { call, at, pages }),
         2 => (0u64..4).prop_map(Verb::Mlockall),
+        8 => (place(), 0u8..6, 0u8..8, select(vec![0u64, 1, 1, 1, 3, 3, 5, 5, 7, 8]), place())
+            .prop_map(|(at, old, new, flags, to)| Verb::Mremap { at, old, new, flags, to }),
         6 => (-4i8..8).prop_map(Verb::Brk),
         12 => place().prop_map(Verb::Load),
         20 => (place(), any::<u8>()).prop_map(|(at, v)| Verb::Store(at, v)),
@@ -464,6 +478,8 @@ fn verb() -> impl Strategy<Value = Verb> {
             .prop_map(|(fd, len, at)| Verb::Write { fd, len, at }),
         2 => (any::<u8>(), select(vec![0u64, 0o4000, 0o200]))
             .prop_map(|(target, flags)| Verb::PidfdOpen { target, flags }),
+        4 => (any::<[u8; 3]>(), select(vec![1u16, 4, 5, 0, 0xffff]), select(vec![-1i32, -1, 0, 1, 500]))
+            .prop_map(|(fds, events, msecs)| Verb::Poll { fds, events, msecs }),
     ];
     let spaces = || {
         select(vec![

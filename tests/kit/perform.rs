@@ -9,11 +9,13 @@ use forkyard::abi::tty;
 use forkyard::abi::{CapSet, Errno, SigSet, Signal};
 use forkyard::base::VirtAddr;
 use forkyard::kernel::entry::can_act;
+use forkyard::kernel::fs::namei::AT_FDCWD;
+use forkyard::kernel::fs::select::PollFd;
 use forkyard::kernel::fs::{Fd, FileKind};
 use forkyard::kernel::inject::STEPS;
 use forkyard::kernel::list;
 use forkyard::kernel::signal::{Rlimit, SigAction};
-use forkyard::kernel::syscalls::{Call, Payload, table};
+use forkyard::kernel::syscalls::{Call, Payload, PollArgs, table};
 use forkyard::kernel::task::TaskList;
 use forkyard::kernel::timer;
 use forkyard::kernel::{System, TaskId};
@@ -430,6 +432,16 @@ fn step(w: &mut World, t: TaskId, verb: &Verb) -> Step {
         Verb::PidfdOpen { target, flags } => {
             call("pidfd_open", &[nth(&pids(sys), target).unwrap_or(1) as u64, flags])
         }
+        Verb::Mremap { at, old, new, flags, to } => {
+            let [at, to] = [at, to].map(|place| addr(sys, t, place) & !0xfff);
+            let [old, new] = [old, new].map(|pages| u64::from(pages) << 12);
+            call("mremap", &[at, old, new, flags, to])
+        }
+        Verb::Poll { fds, events, msecs } => {
+            let fds = fds.iter().map(|n| PollFd { fd: fd(sys, t, *n) as i32, events });
+            let args = PollArgs { fds: fds.collect(), timeout: None, mask: None };
+            Step::Call("poll", vec![0, 0, msecs as u64], Payload::Poll(Box::new(args)))
+        }
         Verb::Futex { wait, at, val } => {
             // FUTEX_PRIVATE_FLAG at every second value.
             let op = u64::from(!wait) | u64::from(val & 1) << 7;
@@ -440,7 +452,13 @@ fn step(w: &mut World, t: TaskId, verb: &Verb) -> Step {
         Verb::Execve(n) => {
             let program = PROGRAMS[usize::from(n) % PROGRAMS.len()].to_string();
             let exec = (program.clone(), vec![program], vec!["A=1".to_string()]);
-            Step::Call("execve", vec![0, 0, 0], Payload::Exec(Box::new(exec)))
+            match n % 2 {
+                0 => Step::Call("execve", vec![0, 0, 0], Payload::Exec(Box::new(exec))),
+                _ => {
+                    let at = vec![AT_FDCWD as u64, 0, 0, 0, 0x1000];
+                    Step::Call("execveat", at, Payload::Exec(Box::new(exec)))
+                }
+            }
         }
         Verb::Affinity(mask) => {
             let bytes = u64::from(mask).to_le_bytes();

@@ -5,6 +5,7 @@
 use super::{Canon, Object, lives_in};
 use crate::base::Pfn;
 use crate::kernel::fs::inode::{Inode, InodeKind};
+use crate::kernel::fs::nsfs::NsRef;
 use crate::kernel::fs::pipe::Pipe;
 use crate::kernel::fs::{Fd, File, FileKind, FilesStruct, FsStruct};
 
@@ -46,6 +47,9 @@ impl Object for File {
                 c.put(file);
                 c.id(group);
             }
+            FileKind::Ns(NsRef::Plain(ns)) => c.id(ns),
+            FileKind::Ns(NsRef::Pid(ns)) => c.id(ns),
+            FileKind::Ns(NsRef::User(ns)) => c.id(ns),
             FileKind::Proc(file, pid) => {
                 c.put(file);
                 c.opt(pid);

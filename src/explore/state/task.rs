@@ -3,6 +3,7 @@
 //! Left out: times, scheduler accounting, processor state; see `state`.
 
 use super::{Canon, Object, lives_in};
+use crate::kernel::fs::select::PollWqueues;
 use crate::kernel::kthread::{At, Kthread};
 use crate::kernel::nanosleep::RestartBlock;
 use crate::kernel::pid::PidId;
@@ -61,13 +62,26 @@ impl Canon<'_> {
             WaitOn::TtyRead(tty) | WaitOn::TtyWrite(tty) => self.id(tty),
             WaitOn::PidExit(pid) => self.id(pid),
             // The queues of futexes say who sleeps on which.
-            WaitOn::Futex(_) | WaitOn::Signal | WaitOn::Timeout | WaitOn::Tracer => {}
+            WaitOn::Futex(_) | WaitOn::Poll | WaitOn::Signal | WaitOn::Timeout | WaitOn::Tracer => {
+            }
+        }
+    }
+
+    fn poll(&mut self, poll: Option<&PollWqueues>) {
+        self.put(poll.is_some());
+        let Some(PollWqueues { fds, table, end }) = poll else { return };
+        self.put(fds);
+        self.opt_time(*end);
+        self.put(table.len());
+        // The file says which queue it is.
+        for (_, file) in table {
+            self.id(*file);
         }
     }
 
     fn restart(&mut self, block: &RestartBlock) {
         self.put(std::mem::discriminant(block));
-        match *block {
+        match block.clone() {
             RestartBlock::None => {}
             RestartBlock::Nanosleep { expires, rmtp } => {
                 self.time(expires);
@@ -76,6 +90,10 @@ impl Canon<'_> {
             RestartBlock::Futex { addr, scope, expected, expires, bitset } => {
                 self.time(expires);
                 self.put((addr, scope, expected, bitset));
+            }
+            RestartBlock::Poll { ufds, end } => {
+                self.put(ufds);
+                self.opt_time(end);
             }
         }
     }
@@ -98,7 +116,7 @@ impl Canon<'_> {
     }
 
     fn resume(&mut self, resume: &Resume) {
-        let Resume { call, wait, origin: _, note, file, leaving } = resume;
+        let Resume { call, wait, origin: _, note, file, poll, leaving } = resume;
         self.call(call);
         self.wait(wait);
         match call.nr {
@@ -107,6 +125,7 @@ impl Canon<'_> {
             _ => self.put(*note),
         }
         self.opt(*file);
+        self.poll(poll.as_deref());
         self.put(leaving.is_some());
         if let Some(leaving) = leaving {
             let Leaving { outcome, way } = &**leaving;
@@ -262,8 +281,8 @@ impl Object for TaskStruct {
         c.opt(*sighand);
         c.restart(restart_block);
         c.put(sigtimedwait.is_some());
-        if let Some(SigTimedWait { real_blocked, deadline }) = sigtimedwait.as_deref() {
-            c.put(real_blocked);
+        if let Some(SigTimedWait { real_blocked, set, deadline }) = sigtimedwait.as_deref() {
+            c.put((real_blocked, set));
             c.opt_time(*deadline);
         }
         c.kthread(kthread.as_deref());

@@ -32,6 +32,19 @@ pub enum CgroupFile {
 }
 
 impl CgroupFile {
+    /// Names of all there are.
+    pub const NAMES: [&str; 9] = [
+        "cgroup.procs",
+        "cgroup.controllers",
+        "cgroup.subtree_control",
+        "cgroup.events",
+        "cgroup.kill",
+        "pids.max",
+        "pids.current",
+        "pids.peak",
+        "pids.events",
+    ];
+
     /// The file of a group with a name, if the group has it.
     pub fn by_name(group: &Cgroup, name: &str) -> Option<CgroupFile> {
         let counted = group.pids.is_some();

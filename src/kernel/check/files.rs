@@ -42,6 +42,11 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
         slots(sys, me, table, &mut files, f);
     }
     for (id, t) in k.tasks.iter() {
+        let poll = t.resume.as_ref().and_then(|r| r.poll.as_deref());
+        for (_, file) in poll.map_or(&[][..], |p| &p.table) {
+            let known = files.add(&k.filps, *file);
+            f.exists(known, format_args!("task {id:?}"), "resume.poll", format_args!("{file:?}"));
+        }
         if let Some(file) = t.resume.as_ref().and_then(|r| r.file) {
             let known = files.add(&k.filps, file);
             f.exists(known, format_args!("task {id:?}"), "resume.file", format_args!("{file:?}"));
@@ -64,7 +69,9 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
             FileKind::PipeRead(p) => readers.add(&k.pipes, p),
             FileKind::PipeWrite(p) => writers.add(&k.pipes, p),
             FileKind::Tty(t) | FileKind::HungUpTty(t) => k.ttys.contains(t),
-            FileKind::Pidfd(_) | FileKind::Proc(..) | FileKind::Cgroup(..) => true,
+            FileKind::Pidfd(_) | FileKind::Proc(..) | FileKind::Cgroup(..) | FileKind::Ns(_) => {
+                true
+            }
         };
         f.exists(known, me, "kind", format_args!("{:?}", file.kind));
     }

@@ -8,6 +8,8 @@
 
 use super::Findings;
 use super::tally::Tally;
+use crate::kernel::fs::FileKind;
+use crate::kernel::fs::nsfs::NsRef;
 use crate::kernel::nsproxy::NsKind;
 use crate::kernel::system::System;
 
@@ -43,9 +45,19 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
         let known = pid_spaces.add(&k.pid_namespaces, ns);
         f.exists(known, me, "pid_ns_for_children", format_args!("{ns:?}"));
     }
+    for (id, file) in k.filps.iter() {
+        let me = format_args!("file {id:?}");
+        let known = match file.kind {
+            FileKind::Ns(NsRef::Plain(ns)) => spaces.add(&k.namespaces, ns),
+            FileKind::Ns(NsRef::Pid(ns)) => pid_spaces.add(&k.pid_namespaces, ns),
+            FileKind::Ns(NsRef::User(ns)) => user_spaces.add(&k.user_namespaces, ns),
+            _ => continue,
+        };
+        f.exists(known, me, "namespace", format_args!("{:?}", file.kind));
+    }
     for (id, n) in k.namespaces.iter() {
         let me = format_args!("{:?} namespace {id:?}", n.kind);
-        f.count(me, "count", n.count, spaces.of(id), "fields of nsproxies");
+        f.count(me, "count", n.count, spaces.of(id), "fields of nsproxies and open files");
         let known = user_spaces.add(&k.user_namespaces, n.user_ns);
         f.exists(known, me, "user_ns", format_args!("{:?}", n.user_ns));
     }
@@ -66,7 +78,7 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
     }
     for (id, n) in k.pid_namespaces.iter() {
         let fixed = u32::from(id == k.init_pid_ns);
-        let holders = "nsproxies, pids made in it, namespaces below it";
+        let holders = "nsproxies, pids made in it, namespaces below it, open files";
         let me = format_args!("pid namespace {id:?}");
         f.count(me, "count", n.count, pid_spaces.of(id) + fixed, holders);
     }
@@ -82,7 +94,7 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
     }
     for (id, n) in k.user_namespaces.iter() {
         let fixed = u32::from(id == k.init_user_ns);
-        let holders = "credentials, namespaces it owns, namespaces below it";
+        let holders = "credentials, namespaces it owns, namespaces below it, open files";
         let me = format_args!("user namespace {id:?}");
         f.count(me, "count", n.count, user_spaces.of(id) + fixed, holders);
     }

@@ -10,7 +10,7 @@ use super::{Findings, Named};
 use crate::kernel::kthread::At;
 use crate::kernel::ptrace::TrapAt;
 use crate::kernel::system::System;
-use crate::kernel::task::{TaskId, TaskState, TaskStruct};
+use crate::kernel::task::{Resume, TaskId, TaskState, TaskStruct};
 use crate::kernel::wait_queue::{CompletionOwner, FutexKey, WaitOn, WaitQueueHead};
 
 /// What a queue belongs to.
@@ -39,8 +39,21 @@ fn owner(on: WaitOn) -> Option<Owner> {
         WaitOn::TtyWrite(t) => Owner::TtyWrite(t.to_bits()),
         WaitOn::PidExit(p) => Owner::Pid(p.to_bits()),
         WaitOn::Futex(k) => Owner::Futex(k),
-        WaitOn::Signal | WaitOn::Timeout | WaitOn::Tracer => return None,
+        WaitOn::Poll | WaitOn::Signal | WaitOn::Timeout | WaitOn::Tracer => return None,
     })
+}
+
+/// The queues a sleeping call is on.
+fn owners(r: &Resume) -> Vec<Owner> {
+    let mut all: Vec<Owner> = owner(r.wait.on).into_iter().collect();
+    if let Some(poll) = &r.poll {
+        for o in poll.table.iter().filter_map(|(on, _)| owner(*on)) {
+            if !all.contains(&o) {
+                all.push(o);
+            }
+        }
+    }
+    all
 }
 
 /// A timer for each call that sleeps until a deadline, and no other.
@@ -140,15 +153,18 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
     for (id, t) in k.tasks.iter() {
         let Some(r) = &t.resume else { continue };
         let woken = t.__state == TaskState::RUNNING;
-        let Some(owner) = owner(r.wait.on) else { continue };
-        let times = queued.iter().filter(|q| **q == (id, owner)).count();
-        f.rule(
-            times == 1 || woken && times == 0 || is_chosen(sys, id),
-            format_args!("{}", Named(id, t)),
-            "places on the queue it waits on",
-            format_args!("{times} of {:?}", r.wait.on),
-            "1",
-        );
+        for owner in owners(r) {
+            let times = queued.iter().filter(|q| **q == (id, owner)).count();
+            f.rule(
+                times == 1 || woken && times == 0 || is_chosen(sys, id),
+                format_args!("{}", Named(id, t)),
+                "places on the queue it waits on",
+                format_args!("{times} of {owner:?}"),
+                "1",
+            );
+        }
+        let polls = r.wait.on == WaitOn::Poll;
+        f.same(format_args!("{}", Named(id, t)), "has poll", r.poll.is_some(), polls, "it polls");
     }
     let mut seen = Vec::new();
     for id in &k.todo {
@@ -196,7 +212,7 @@ fn entries(
             continue;
         }
         let waits = t.resume.as_ref().map(|r| r.wait);
-        let fits = waits.is_some_and(|w| owner(w.on) == Some(owner_of));
+        let fits = t.resume.as_ref().is_some_and(|r| owners(r).contains(&owner_of));
         f.rule(fits, me, "entry", format_args!("{}", Named(e.task, t)), "a task that waits on it");
         let kind = waits.map(|w| w.exclusive);
         f.same(me, "exclusive", Some(e.exclusive), kind, "as the sleeping call asked");

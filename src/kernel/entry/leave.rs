@@ -167,7 +167,7 @@ fn note_stop(sys: &mut System, task: TaskId, call: Call, leaving: Option<Leaving
     let on = if state == TaskState::STOPPED { WaitOn::Signal } else { WaitOn::Tracer };
     let wait = Wait { on, state, exclusive: false, deadline: None };
     let leaving = leaving.map(Box::new);
-    let resume = Resume { call, wait, origin, note: 0, file: None, leaving };
+    let resume = Resume { call, wait, origin, note: 0, file: None, poll: None, leaving };
     sys.task_mut(task).resume = Some(Box::new(resume));
 }
 

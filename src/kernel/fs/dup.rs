@@ -131,7 +131,7 @@ fn getfl(sys: &System, file: super::FileId) -> u32 {
     sys.kernel.filps.get(file).map_or(0, |f| {
         let by_path = match f.kind {
             FileKind::Inode(_) | FileKind::Proc(..) | FileKind::Cgroup(..) => true,
-            FileKind::Tty(_) | FileKind::HungUpTty(_) => true,
+            FileKind::Tty(_) | FileKind::HungUpTty(_) | FileKind::Ns(_) => true,
             FileKind::PipeRead(_) | FileKind::PipeWrite(_) | FileKind::Pidfd(_) => false,
         };
         let large = if by_path { O_LARGEFILE } else { 0 };

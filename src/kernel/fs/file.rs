@@ -8,6 +8,7 @@
 pub use super::pidfd::pidfd_prepare;
 
 use super::inode::{iget, iput};
+use super::nsfs::put_ns_ref;
 use super::pipe::pipe_release;
 use crate::abi::OpenFlags;
 use crate::kernel::cgroup::{cgroup_get, cgroup_put};
@@ -39,8 +40,8 @@ impl File {
 
 /// A new description with one reference. For an inode it takes a reference of
 /// its own; a pipe end is counted in the pipe's `readers` or `writers`, a terminal
-/// in its `count`; the
-/// reference of a pidfd or of a file of /proc on its pid is handed over by the caller.
+/// in its `count`; the reference of a pidfd or of a file of /proc on its pid, and
+/// that of a namespace's file, is handed over by the caller.
 pub fn alloc_file(sys: &mut System, kind: FileKind, f_flags: OpenFlags, path: Arc<str>) -> FileId {
     match kind {
         FileKind::Inode(inode) => iget(sys, inode),
@@ -56,7 +57,7 @@ pub fn alloc_file(sys: &mut System, kind: FileKind, f_flags: OpenFlags, path: Ar
         }
         FileKind::Cgroup(_, id) => cgroup_get(sys, id),
         FileKind::Tty(tty) | FileKind::HungUpTty(tty) => tty_get(sys, tty),
-        FileKind::Pidfd(_) | FileKind::Proc(..) => {}
+        FileKind::Pidfd(_) | FileKind::Proc(..) | FileKind::Ns(_) => {}
     }
     sys.kernel.filps.insert(File { f_count: 1, f_pos: 0, f_flags, kind, path })
 }
@@ -101,5 +102,6 @@ fn __fput(sys: &mut System, id: FileId) {
         FileKind::Proc(_, None) => {}
         FileKind::Cgroup(_, id) => cgroup_put(sys, id),
         FileKind::Tty(tty) | FileKind::HungUpTty(tty) => tty_release(sys, tty),
+        FileKind::Ns(ns) => put_ns_ref(sys, ns),
     }
 }

@@ -95,6 +95,10 @@ pub const S_IFDIR: u32 = 0o040000;
 pub const S_IFCHR: u32 = 0o020000;
 /// Regular file.
 pub const S_IFREG: u32 = 0o100000;
+/// Symbolic link.
+pub const S_IFLNK: u32 = 0o120000;
+/// Pipe.
+pub const S_IFIFO: u32 = 0o010000;
 /// Set-user-ID.
 pub const S_ISUID: u32 = 0o4000;
 /// Set-group-ID.

@@ -18,6 +18,7 @@ pub mod fs_struct;
 pub mod image;
 pub mod inode;
 pub mod namei;
+pub mod nsfs;
 pub mod open;
 pub mod perm;
 pub mod pidfd;
@@ -25,8 +26,11 @@ pub mod pipe;
 pub mod proc;
 #[cfg(test)]
 mod random;
+pub mod readdir;
 pub mod rootfs;
 pub mod rw;
+pub mod select;
+pub mod stat;
 #[cfg(test)]
 mod tests;
 pub mod truncate;
@@ -86,6 +90,8 @@ pub enum FileKind {
     Tty(TtyId),
     /// A terminal that has hung up since it was opened.
     HungUpTty(TtyId),
+    /// A namespace.
+    Ns(nsfs::NsRef),
 }
 
 /// `struct file`: an open file description.

@@ -8,13 +8,14 @@
 //!
 //! Linux: fs/namei.c (link_path_walk, path_parentat, filename_lookup,
 //! may_delete, vfs_mkdir, vfs_unlink), fs/d_path.c.
-//! Left out: links of both kinds, mounts, rename.
+//! Left out: links but those of /proc, mounts, rename; calls on names that change
+//! something of a file of /proc or of a control group (chmod, truncate).
 
 use super::fdtable::fget;
 use super::fs_struct::task_fs;
-use super::inode::{Inode, InodeKind, S_ISGID, S_ISVTX, iput};
+use super::inode::{Inode, InodeKind, S_IFDIR, S_ISGID, S_ISVTX, iput};
 use super::perm::{MAY_EXEC, MAY_WRITE, inode_owner_or_capable, inode_permission};
-use super::{FileKind, InodeId};
+use super::{FileKind, InodeId, proc};
 use crate::abi::{Cap, Errno};
 use crate::kernel::cgroup::{self, files::CgroupFile};
 use crate::kernel::error::{SysError, refuse};
@@ -94,7 +95,7 @@ pub fn getname(name: &str) -> Result<&str, SysError> {
 }
 
 /// Walks an absolute name that the kernel itself keeps; no permission is asked.
-fn trusted(sys: &System, name: &str) -> Result<Path, SysError> {
+pub(super) fn trusted(sys: &System, name: &str) -> Result<Path, SysError> {
     let mut path = Path { steps: Vec::new(), root: sys.kernel.root_inode };
     for comp in name.split('/').filter(|c| !c.is_empty()) {
         let next = lookup(sys, path.inode(), comp);
@@ -156,6 +157,8 @@ pub fn path_parentat(
     name: &str,
 ) -> Result<Parent, SysError> {
     let name = getname(name)?;
+    let rewritten = proc::rewrite(sys, task, dfd, name, false)?;
+    let name = rewritten.as_deref().unwrap_or(name);
     let mut dir = path_init(sys, task, dfd, name)?;
     let root = Arc::clone(&task_fs(sys, task)?.root);
     let mut comps = name.split('/').filter(|c| !c.is_empty()).peekable();
@@ -217,8 +220,38 @@ pub fn filename_lookup(
     dfd: i32,
     name: &str,
 ) -> Result<Path, SysError> {
+    let name = getname(name)?;
+    let rewritten = proc::rewrite(sys, task, dfd, name, true)?;
+    let name = rewritten.as_deref().unwrap_or(name);
+    if proc::find(sys, task, dfd, name, true)?.is_some() {
+        let why = "this call on what is in /proc is not modelled";
+        return refuse(Errno::ENOSYS, "filename_lookup", why);
+    }
     let parent = path_parentat(sys, task, dfd, name)?;
     walk_last(sys, parent)
+}
+
+/// Names of /proc are the kernel's, and so are the files of a control group.
+///
+/// # Errors
+/// EPERM, when the path names one of them.
+fn kernels_own(sys: &mut System, task: TaskId, dfd: i32, name: &str) -> Result<(), SysError> {
+    const WHY: &str = "nobody makes or removes names there but the kernel";
+    let rewritten = proc::rewrite(sys, task, dfd, name, false)?;
+    let name = rewritten.as_deref().unwrap_or(name);
+    if proc::find(sys, task, dfd, name, false)?.is_some() {
+        return refuse(Errno::EPERM, "vfs_unlink", WHY);
+    }
+    let parent = path_parentat(sys, task, dfd, name)?;
+    let group = sys.kernel.inodes[parent.dir.inode()].cgroup;
+    match (group, &parent.last) {
+        (Some(id), Last::Norm(last))
+            if CgroupFile::by_name(&sys.kernel.cgroups[id], last).is_some() =>
+        {
+            refuse(Errno::EPERM, "vfs_unlink", WHY)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether the last component exists in the parent.
@@ -292,6 +325,9 @@ pub fn do_mkdirat(
     name: &str,
     mode: u32,
 ) -> Result<(), SysError> {
+    if proc::find(sys, task, dfd, getname(name)?, false).is_ok_and(|found| found.is_some()) {
+        return refuse(Errno::EEXIST, "filename_create", "/proc has that name already");
+    }
     let parent = path_parentat(sys, task, dfd, name)?;
     let exists = lookup_last(sys, &parent)?.is_some();
     let Last::Norm(last) = &parent.last else {
@@ -330,6 +366,15 @@ pub fn do_mkdirat(
 /// root of a file system, or a control group in use; EACCES, EPERM (sticky).
 pub fn do_rmdir(sys: &mut System, task: TaskId, dfd: i32, name: &str) -> Result<(), SysError> {
     const F: &str = "do_rmdir";
+    match kernels_own(sys, task, dfd, getname(name)?) {
+        Err(e) if e.errno == Errno::EPERM => {
+            return match super::stat::vfs_fstatat(sys, task, dfd, name, 0x100)?.mode & S_IFDIR {
+                S_IFDIR => Err(e),
+                _ => refuse(Errno::ENOTDIR, F, "rmdir removes directories only"),
+            };
+        }
+        result => result?,
+    }
     let parent = path_parentat(sys, task, dfd, name)?;
     let Last::Norm(last) = &parent.last else {
         return match name.trim_end_matches('/') {
@@ -393,6 +438,7 @@ fn may_delete(sys: &mut System, task: TaskId, dir: &Path, victim: InodeId) -> Re
 /// # Errors
 /// ENOENT, EISDIR, ENOTDIR (trailing slash), EACCES, EPERM (sticky).
 pub fn do_unlinkat(sys: &mut System, task: TaskId, dfd: i32, name: &str) -> Result<(), SysError> {
+    kernels_own(sys, task, dfd, getname(name)?)?;
     let parent = path_parentat(sys, task, dfd, name)?;
     let victim = lookup_last(sys, &parent)?;
     let Last::Norm(last) = &parent.last else {

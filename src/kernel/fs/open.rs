@@ -15,8 +15,9 @@ use super::namei::{
     path_parentat, walk_last,
 };
 use super::perm::{MAY_EXEC, MAY_READ, MAY_WRITE, inode_permission};
+use super::proc::ProcFile;
 use super::truncate::do_truncate;
-use super::{FileId, FileKind, InodeId};
+use super::{FileId, FileKind, InodeId, stat};
 use crate::abi::numbers::SECBIT_NO_SETUID_FIXUP;
 use crate::abi::{Cap, CapSet, Errno, OpenFlags};
 use crate::kernel::capability::{capable, ns_capable};
@@ -105,7 +106,11 @@ pub fn do_filp_open(
     name: &str,
     how: OpenHow,
 ) -> Result<FileId, SysError> {
-    if let Some(file) = super::proc::open(sys, task, dfd, name, how.flags - FORGOTTEN)? {
+    let last = !how.flags.contains(OpenFlags::O_NOFOLLOW);
+    let rewritten = super::proc::rewrite(sys, task, dfd, getname(name)?, last)?;
+    let name = rewritten.as_deref().unwrap_or(name);
+    let keep = OpenFlags::O_CREAT | OpenFlags::O_EXCL;
+    if let Some(file) = super::proc::open(sys, task, dfd, name, how.flags - (FORGOTTEN - keep))? {
         return Ok(file);
     }
     let parent = path_parentat(sys, task, dfd, name)?;
@@ -207,8 +212,39 @@ fn create_and_open(
     Ok(open_inode(sys, inode, how.flags, Arc::from(format!("{dir}{sep}{last}"))))
 }
 
+/// Opens an inode anew that a link of /proc leads to, though it may have no name
+/// any more.
+///
+/// # Errors
+/// EACCES, EISDIR, ETXTBSY.
+pub(super) fn reopen_inode(
+    sys: &mut System,
+    task: TaskId,
+    inode: InodeId,
+    name: &Arc<str>,
+    flags: OpenFlags,
+) -> Result<FileId, SysError> {
+    may_open_inode(sys, task, inode, name, flags)?;
+    if flags.contains(OpenFlags::O_TRUNC)
+        && matches!(sys.kernel.inodes[inode].kind, InodeKind::Reg { .. })
+    {
+        do_truncate(sys, task, inode, 0)?;
+    }
+    Ok(open_inode(sys, inode, flags, Arc::clone(name)))
+}
+
 /// Whether an existing inode may be opened so (`may_open`).
 fn may_open(sys: &mut System, task: TaskId, path: &Path, flags: OpenFlags) -> Result<(), SysError> {
+    may_open_inode(sys, task, path.inode(), &path.name(), flags)
+}
+
+fn may_open_inode(
+    sys: &mut System,
+    task: TaskId,
+    inode: InodeId,
+    name: &Arc<str>,
+    flags: OpenFlags,
+) -> Result<(), SysError> {
     // The mode 3 asks for both permissions and gives neither.
     let mut acc = match flags.bits() & 3 {
         0 => MAY_READ,
@@ -218,13 +254,11 @@ fn may_open(sys: &mut System, task: TaskId, path: &Path, flags: OpenFlags) -> Re
     if flags.contains(OpenFlags::O_TRUNC) {
         acc |= MAY_WRITE;
     }
-    let inode = path.inode();
-    let name = path.name();
     if acc & MAY_WRITE != 0 && sys.kernel.inodes[inode].is_dir() {
         let why = format!("{name} is a directory; it is changed by creating and removing entries");
         return Err(SysError::with(Errno::EISDIR, "may_open", why));
     }
-    inode_permission(sys, task, inode, acc, &name)?;
+    inode_permission(sys, task, inode, acc, name)?;
     if acc & MAY_WRITE != 0 && matches!(sys.kernel.inodes[inode].kind, InodeKind::Image(_)) {
         let why = format!("{name} is a program; programs count as running, so nobody writes them");
         return Err(SysError::with(Errno::ETXTBSY, "get_write_access", why));
@@ -244,9 +278,26 @@ pub fn do_faccessat(
     dfd: i32,
     name: &str,
     mode: u32,
+    flags: u32,
 ) -> Result<(), SysError> {
+    const AT_SYMLINK_NOFOLLOW: u32 = 0x100;
+    const AT_EACCESS: u32 = 0x200;
+    const AT_EMPTY_PATH: u32 = 0x1000;
+    let follow = flags & AT_SYMLINK_NOFOLLOW == 0;
     if mode & !(MAY_READ | MAY_WRITE | MAY_EXEC) != 0 {
         return refuse(Errno::EINVAL, "do_faccessat", "the mode is a set of R_OK, W_OK and X_OK");
+    }
+    if flags & !(AT_SYMLINK_NOFOLLOW | AT_EACCESS | AT_EMPTY_PATH) != 0 {
+        let why = "the flags are AT_SYMLINK_NOFOLLOW, AT_EACCESS and AT_EMPTY_PATH";
+        return refuse(Errno::EINVAL, "do_faccessat", why);
+    }
+    if flags & AT_EMPTY_PATH != 0 && name.is_empty() {
+        let why = "AT_EMPTY_PATH is not modelled for faccessat2";
+        return refuse(Errno::EINVAL, "do_faccessat", why);
+    }
+    if flags & AT_EACCESS != 0 {
+        return stat::find(sys, task, dfd, name, follow)
+            .and_then(|place| stat::permission(sys, task, &place, mode));
     }
     // access_override_creds: a copy for the length of the call.
     let mut cred = sys.cred(task).clone();
@@ -259,8 +310,8 @@ pub fn do_faccessat(
     let own = sys.task(task).cred;
     let over = sys.kernel.creds.insert(cred);
     sys.task_mut(task).cred = over;
-    let result = filename_lookup(sys, task, dfd, name)
-        .and_then(|path| inode_permission(sys, task, path.inode(), mode, &path.name()));
+    let result = stat::find(sys, task, dfd, name, follow)
+        .and_then(|place| stat::permission(sys, task, &place, mode));
     sys.task_mut(task).cred = own;
     sys.kernel.creds.free(over);
     result
@@ -279,6 +330,12 @@ fn enterable(sys: &mut System, task: TaskId, name: &str) -> Result<Path, SysErro
 
 /// chdir(2).
 pub fn ksys_chdir(sys: &mut System, task: TaskId, name: &str) -> Result<(), SysError> {
+    let rewritten = super::proc::rewrite(sys, task, AT_FDCWD, getname(name)?, true)?;
+    let name = rewritten.as_deref().unwrap_or(name);
+    if let Some(dir) = super::proc::enter(sys, task, AT_FDCWD, name)? {
+        task_fs_mut(sys, task)?.pwd = dir;
+        return Ok(());
+    }
     let path = enterable(sys, task, name)?;
     task_fs_mut(sys, task)?.pwd = path.name();
     Ok(())
@@ -290,6 +347,12 @@ pub fn fchdir(sys: &mut System, task: TaskId, fd: i32) -> Result<(), SysError> {
     let file = &sys.kernel.filps[id];
     let dir = match file.kind {
         FileKind::Inode(i) if sys.kernel.inodes[i].is_dir() => i,
+        FileKind::Proc(ProcFile::Dir(_), _) => {
+            let name = Arc::clone(&file.path);
+            let dir = super::proc::enter(sys, task, AT_FDCWD, &name)?;
+            task_fs_mut(sys, task)?.pwd = dir.unwrap_or(name);
+            return Ok(());
+        }
         _ => {
             let why = format!("descriptor {fd} is no directory");
             return Err(SysError::with(Errno::ENOTDIR, "fchdir", why));

@@ -1,18 +1,21 @@
 //! pidfd_open(2): a descriptor that names a process and keeps its pid from
 //! meaning another one.
 //!
-//! Linux: kernel/pid.c (pidfd_open), kernel/fork.c (pidfd_prepare), fs/pidfs.c.
-//! Left out: poll, ioctl, file handles of pidfs.
+//! Linux: kernel/pid.c (pidfd_open, pidfd_getfd, __pidfd_fget), kernel/fork.c
+//! (pidfd_prepare), fs/pidfs.c; poll is in `select`.
+//! Left out: ioctl, file handles of pidfs.
 
 use super::fdtable::{fd_install, fget, get_unused_fd};
-use super::file::alloc_file;
+use super::file::{alloc_file, fput, get_file};
+use super::proc::{ProcDir, ProcFile};
 use super::{FileId, FileKind};
 use crate::abi::{Errno, OpenFlags};
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::pid;
 use crate::kernel::pid::{PidId, PidType};
+use crate::kernel::ptrace::ptrace_may_access;
 use crate::kernel::system::System;
-use crate::kernel::task::TaskId;
+use crate::kernel::task::{PF, TaskId};
 use std::sync::Arc;
 
 /// PIDFD_NONBLOCK: waitid on it gives EAGAIN instead of waiting.
@@ -79,6 +82,62 @@ pub fn pidfd_open(sys: &mut System, task: TaskId, nr: i32, flags: u32) -> Result
     let (fd, file) = pidfd_prepare(sys, task, pid, flags)?;
     fd_install(sys, task, fd, file, true);
     Ok(fd)
+}
+
+/// pidfd_getfd(2): a descriptor for what another process has open. It shares
+/// the open file description, so the offset too.
+///
+/// # Errors
+/// EINVAL: flags. EBADF: `pidfd` is none, or the other has no descriptor
+/// `target`. ESRCH: the process has ended. EPERM: what ptrace(2) may not see.
+/// EMFILE.
+pub fn pidfd_getfd(
+    sys: &mut System,
+    task: TaskId,
+    pidfd: i32,
+    target: i32,
+    flags: u32,
+) -> Result<i32, SysError> {
+    if flags != 0 {
+        return refuse(Errno::EINVAL, "pidfd_getfd", "pidfd_getfd knows no flags");
+    }
+    let (pid, _) = pidfd_get_pid(sys, task, pidfd)?;
+    let Some(other) = pid::pid_task(sys, pid, PidType::Pid) else {
+        return refuse(Errno::ESRCH, "pidfd_getfd", "the process has been reaped");
+    };
+    ptrace_may_access(sys, task, other)?;
+    let exiting = sys.task(other).flags.contains(PF::EXITING);
+    let file = match fget(sys, other, target) {
+        Err(_) if exiting => {
+            let why = "the process is dying and has closed its files";
+            return refuse(Errno::ESRCH, "__pidfd_fget", why);
+        }
+        file => file?,
+    };
+    // It holds the file by a reference of its own from here on.
+    get_file(sys, file);
+    match get_unused_fd(sys, task) {
+        Ok(fd) => {
+            fd_install(sys, task, fd, file, true);
+            Ok(fd)
+        }
+        Err(e) => {
+            fput(sys, file);
+            Err(e)
+        }
+    }
+}
+
+/// The pid that a call means which takes the directory /proc/PID for a pidfd too
+/// (`pidfd_to_pid`, `tgid_pidfd_to_pid`).
+///
+/// # Errors
+/// EBADF.
+pub fn pidfd_to_pid(sys: &System, task: TaskId, fd: i32) -> Result<(PidId, OpenFlags), SysError> {
+    match sys.kernel.filps[fget(sys, task, fd)?].kind {
+        FileKind::Proc(ProcFile::Dir(ProcDir::Process), Some(pid)) => Ok((pid, OpenFlags::empty())),
+        _ => pidfd_get_pid(sys, task, fd),
+    }
 }
 
 /// The pid behind a pidfd and its flags (`pidfd_get_pid`): EBADF when the

@@ -99,6 +99,7 @@ pub(crate) fn fdget_sleep(sys: &mut System, task: TaskId, call: &Call, wait: Wai
                 origin,
                 note,
                 file,
+                poll: None,
                 leaving: None,
             }));
         }
@@ -147,6 +148,10 @@ pub fn ksys_read(
     let n = match kind {
         FileKind::Pidfd(_) => {
             return Err(SysError::new(Errno::EINVAL, "vfs_read", "a pidfd cannot be read").into());
+        }
+        FileKind::Ns(_) => {
+            let why = "a namespace cannot be read";
+            return Err(SysError::new(Errno::EINVAL, "vfs_read", why).into());
         }
         FileKind::PipeWrite(_) => return Err(bad_fd("vfs_read", fd).into()),
         FileKind::Proc(file, pid) => {
@@ -227,7 +232,7 @@ pub fn ksys_write(
         FileKind::Pidfd(_) => {
             Err(SysError::new(Errno::EINVAL, "vfs_write", "a pidfd cannot be written").into())
         }
-        FileKind::PipeRead(_) => Err(bad_fd("vfs_write", fd).into()),
+        FileKind::Ns(_) | FileKind::PipeRead(_) => Err(bad_fd("vfs_write", fd).into()),
         FileKind::Proc(..) | FileKind::Cgroup(..) => {
             src.access_ok()?;
             let n = proc::write(sys, task, id, &src)?;

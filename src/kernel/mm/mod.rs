@@ -27,6 +27,7 @@ pub mod madvise;
 pub mod mlock;
 pub mod mmap;
 pub mod mprotect;
+pub mod mremap;
 pub mod msync;
 pub mod munmap;
 pub mod nommu;

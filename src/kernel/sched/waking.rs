@@ -61,7 +61,7 @@ pub fn queue_mut(sys: &mut System, on: WaitOn) -> Option<&mut WaitQueueHead> {
         WaitOn::TtyWrite(t) => k.ttys.get_mut(t).map(|t| &mut t.write_wait),
         WaitOn::PidExit(p) => k.pids.get_mut(p).map(|p| &mut p.wait_pidfd),
         WaitOn::Futex(key) => Some(k.futex_queues.entry(key).or_default()),
-        WaitOn::Signal | WaitOn::Timeout | WaitOn::Tracer => None,
+        WaitOn::Poll | WaitOn::Signal | WaitOn::Timeout | WaitOn::Tracer => None,
     }
 }
 

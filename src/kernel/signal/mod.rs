@@ -51,6 +51,8 @@ pub struct SigTimedWait {
     /// `real_blocked`: the mask to go back to. Meanwhile the awaited signals
     /// are unblocked, so that they wake the task.
     pub real_blocked: SigSet,
+    /// What it waits for, as user memory said when it began.
+    pub set: SigSet,
     /// Virtual time in ns at which it gives up.
     pub deadline: Option<u64>,
 }

@@ -81,7 +81,7 @@ pub fn do_sigtimedwait(
     if waited.is_none() {
         let t = sys.task_mut(task);
         let blocked = t.blocked;
-        t.sigtimedwait = Some(Box::new(SigTimedWait { real_blocked: blocked, deadline }));
+        t.sigtimedwait = Some(Box::new(SigTimedWait { real_blocked: blocked, set, deadline }));
         // The awaited ones wake us although they are blocked for handlers.
         t.blocked = blocked.minus(set);
         recalc_sigpending(sys, task);

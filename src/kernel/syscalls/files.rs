@@ -10,10 +10,12 @@ use super::table::{Syscall, row};
 use super::{Call, Out, Payload};
 use crate::abi::{Errno, OpenFlags};
 use crate::kernel::error::{Stop, SysError, SysResult, refuse};
+use crate::kernel::fs::inode::S_IFLNK;
 use crate::kernel::fs::namei::{self, AT_FDCWD, PATH_MAX};
 use crate::kernel::fs::rw::{self, At};
 use crate::kernel::fs::uio::{Dest, Source};
-use crate::kernel::fs::{attr, dup, exec, fdtable, fs_struct, open, pidfd, pipe, truncate};
+use crate::kernel::fs::{FileKind, attr, dup, exec, fdtable, fs_struct, open, pidfd, pipe, proc};
+use crate::kernel::fs::{stat, truncate};
 use crate::kernel::mm::uaccess::{copy_to_user, get_user_u64, strncpy_from_user};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
@@ -191,6 +193,11 @@ fn sys_pidfd_open(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     fd_result(pidfd::pidfd_open(sys, task, call.args[0] as i32, call.args[1] as u32))
 }
 
+fn sys_pidfd_getfd(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    let [pidfd, target, flags, ..] = call.args;
+    fd_result(pidfd::pidfd_getfd(sys, task, fd(pidfd), fd(target), flags as u32))
+}
+
 fn sys_mkdir(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     let path = path_arg(sys, task, call, 0)?;
     done(namei::do_mkdirat(sys, task, AT_FDCWD, &path, call.args[1] as u32))
@@ -257,12 +264,12 @@ fn sys_fchown(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
 
 fn sys_access(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     let path = path_arg(sys, task, call, 0)?;
-    done(open::do_faccessat(sys, task, AT_FDCWD, &path, call.args[1] as u32))
+    done(open::do_faccessat(sys, task, AT_FDCWD, &path, call.args[1] as u32, 0))
 }
 
 fn sys_faccessat(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     let path = path_arg(sys, task, call, 1)?;
-    done(open::do_faccessat(sys, task, fd(call.args[0]), &path, call.args[2] as u32))
+    done(open::do_faccessat(sys, task, fd(call.args[0]), &path, call.args[2] as u32, 0))
 }
 
 fn sys_chdir(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
@@ -344,6 +351,80 @@ fn sys_execve(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     }
 }
 
+/// The path that execveat means, as one that execve takes (`do_open_execat`,
+/// `alloc_bprm`).
+///
+/// # Errors
+/// EINVAL: flags. ENOENT: empty without AT_EMPTY_PATH. EBADF. EACCES: the
+/// descriptor is no file. ELOOP: a link and AT_SYMLINK_NOFOLLOW.
+fn execveat_path(
+    sys: &mut System,
+    task: TaskId,
+    dfd: i32,
+    path: &str,
+    flags: u32,
+) -> Result<String, SysError> {
+    const F: &str = "do_open_execat";
+    const AT_SYMLINK_NOFOLLOW: u32 = 0x100;
+    const AT_EMPTY_PATH: u32 = 0x1000;
+    if flags & !(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) != 0 {
+        let why = "execveat knows AT_EMPTY_PATH and AT_SYMLINK_NOFOLLOW; AT_EXECVE_CHECK is not                    modelled";
+        return refuse(Errno::EINVAL, F, why);
+    }
+    if path.is_empty() && flags & AT_EMPTY_PATH == 0 {
+        return refuse(Errno::ENOENT, "getname", "the path is empty");
+    }
+    let relative = dfd != AT_FDCWD && !path.starts_with('/');
+    let kind = match relative {
+        true => Some(sys.kernel.filps[fdtable::fget(sys, task, dfd)?].kind),
+        false => None,
+    };
+    let named = match kind {
+        _ if path.is_empty() && dfd == AT_FDCWD => {
+            return refuse(Errno::EACCES, F, "a directory is no program");
+        }
+        None => path.to_string(),
+        Some(FileKind::Inode(_)) if path.is_empty() => format!("/proc/self/fd/{dfd}"),
+        Some(_) if path.is_empty() => {
+            return refuse(Errno::EACCES, F, "the descriptor is no regular file");
+        }
+        Some(FileKind::Inode(i)) if sys.kernel.inodes[i].is_dir() => {
+            format!("/proc/self/fd/{dfd}/{path}")
+        }
+        Some(FileKind::Proc(proc::ProcFile::Dir(_), _)) => format!("/proc/self/fd/{dfd}/{path}"),
+        Some(_) => {
+            return refuse(Errno::ENOTDIR, "path_init", "the path is relative to no directory");
+        }
+    };
+    if flags & AT_SYMLINK_NOFOLLOW != 0 && !path.is_empty() {
+        let st = stat::vfs_fstatat(sys, task, dfd, path, AT_SYMLINK_NOFOLLOW)?;
+        if st.mode & 0o170000 == S_IFLNK {
+            let why = "the path ends in a link, and AT_SYMLINK_NOFOLLOW is set";
+            return refuse(Errno::ELOOP, F, why);
+        }
+    }
+    // Of a path that execve would take, the name of the command is its last part.
+    if kind.is_none() {
+        return Ok(named);
+    }
+    // A file that has lost its name is not found again.
+    Ok(proc::rewrite(sys, task, AT_FDCWD, &named, true)?.unwrap_or(named))
+}
+
+fn sys_execveat(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    let (dfd, flags) = (fd(call.args[0]), call.args[4] as u32);
+    if let Payload::Exec(exec) = &call.payload {
+        let (path, argv, envp) = &**exec;
+        let path = execveat_path(sys, task, dfd, path, flags)?;
+        return exec::do_execveat(sys, task, &path, argv, envp);
+    }
+    let path = path_arg(sys, task, call, 1)?;
+    let path = execveat_path(sys, task, dfd, &path, flags)?;
+    let argv = strings(sys, task, call.args[2])?;
+    let envp = strings(sys, task, call.args[3])?;
+    exec::do_execveat(sys, task, &path, &argv, &envp)
+}
+
 fn sys_umask(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     Ok(i64::from(fs_struct::sys_umask(sys, task, call.args[0] as u32)?))
 }
@@ -362,6 +443,7 @@ const FCNTL_NOTE: &str =
     "F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL and F_SETFL; others are refused";
 const EXECVE_NOTE: &str = "ELF files of x86_64, #! scripts and programs given as data; other formats are refused (ENOEXEC); p_align above a page is not kept";
 const IOCTL_NOTE: &str = "FIONREAD, FIONBIO, FIOCLEX, FIONCLEX; of pseudo terminals TCGETS, TCSETS, TCSETSW, TCSETSF, TIOCSCTTY, TIOCNOTTY, TIOCGPGRP, TIOCSPGRP, TIOCGSID, TIOCGPTN, TIOCSPTLCK, TIOCGPTLCK; others are refused";
+const EXECVEAT_NOTE: &str = "as execve; AT_EXECVE_CHECK and files without a name are refused; a script's interpreter gets the name of the file, not /dev/fd/N";
 const READ_NOTE: &str = "console input is always at its end; without a user buffer at most 16 MiB";
 
 /// Rows of the table.
@@ -405,7 +487,9 @@ pub const CALLS: &[Syscall] = &[
     row(269, "faccessat", &["dfd", "filename", "mode"], sys_faccessat),
     row(292, "dup3", &["oldfd", "newfd", "flags"], sys_dup3),
     row(293, "pipe2", &["fildes", "flags"], sys_pipe2).partly("packet mode (O_DIRECT) is refused"),
-    row(434, "pidfd_open", &["pid", "flags"], sys_pidfd_open)
-        .partly("the descriptor cannot be polled"),
+    row(434, "pidfd_open", &["pid", "flags"], sys_pidfd_open),
+    row(438, "pidfd_getfd", &["pidfd", "targetfd", "flags"], sys_pidfd_getfd),
+    row(322, "execveat", &["fd", "filename", "argv", "envp", "flags"], sys_execveat)
+        .partly(EXECVEAT_NOTE),
     row(436, "close_range", &["fd", "max_fd", "flags"], sys_close_range),
 ];

@@ -10,7 +10,7 @@ use crate::abi::flags::{MapFlags, OpenFlags};
 use crate::kernel::error::{SysError, SysResult, refuse};
 use crate::kernel::fs::fdtable::fget;
 use crate::kernel::mm::{
-    MmId, brk, layout, madvise, mlock, mmap, mprotect, msync, munmap, uaccess,
+    MmId, brk, layout, madvise, mlock, mmap, mprotect, mremap, msync, munmap, uaccess,
 };
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
@@ -69,6 +69,23 @@ fn sys_mprotect(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     }
     traced!(sys, mprotect::do_mprotect(task, start, len, prot as u32))?;
     Ok(0)
+}
+
+fn sys_mremap(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    if !sys.machine.config.mmu {
+        let why = "mremap is not modelled for a machine without MMU";
+        return Ok(refuse(Errno::ENOSYS, "mremap", why)?);
+    }
+    let mm = current_mm(sys, task, "mremap")?;
+    let [addr, old_len, new_len, flags, new_addr, _] = call.args;
+    // Linux looks at all 64 bits of the flags.
+    if flags > u64::from(u32::MAX) {
+        let why = "the flags are MREMAP_MAYMOVE, MREMAP_FIXED and MREMAP_DONTUNMAP";
+        return Ok(refuse(Errno::EINVAL, "check_mremap_params", why)?);
+    }
+    let asked = mremap::Remap { addr, old_len, new_len, flags: flags as u32, new_addr };
+    let addr = traced!(sys, mremap::do_mremap(task, mm, asked))?;
+    Ok(addr as i64)
 }
 
 fn sys_brk(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
@@ -138,6 +155,8 @@ pub const CALLS: &[Syscall] = &[
         .partly(MMAP_NOTE),
     row(10, "mprotect", &["addr", "size", "prot"], sys_mprotect),
     row(11, "munmap", &["addr", "length"], sys_munmap),
+    row(25, "mremap", &["addr", "old_len", "new_len", "flags", "new_addr"], sys_mremap)
+        .partly("not on a machine without MMU"),
     row(12, "brk", &["addr"], sys_brk),
     row(26, "msync", &["addr", "length", "flags"], sys_msync),
     row(27, "mincore", &["addr", "length", "vec"], sys_mincore),

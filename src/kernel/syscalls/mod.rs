@@ -14,19 +14,26 @@
 pub mod files;
 mod futex;
 pub mod identity;
+mod lookup;
 pub mod memory;
 pub mod misc;
+mod poll;
 pub mod process;
 pub mod ptrace;
+pub mod refused;
 pub mod sched;
 pub mod signals;
 pub mod table;
 pub mod time;
 
+pub use poll::PollArgs;
+
 use crate::abi::ptrace::{SyscallInfo, UserRegs};
 use crate::abi::structs::{CloneArgs, Rusage, SigInfo};
 use crate::abi::{CapSet, Errno, SigSet};
 use crate::kernel::error::SysError;
+use crate::kernel::fs::readdir::Dirent;
+use crate::kernel::fs::stat::Kstat;
 use crate::kernel::itimer::Itimerval;
 use crate::kernel::signal::{Rlimit, SigAction};
 use crate::kernel::task::TaskId;
@@ -69,6 +76,8 @@ pub enum Payload {
     AltStack(u64, u32, u64),
     /// ptrace: all registers.
     UserRegs(Box<UserRegs>),
+    /// poll, ppoll.
+    Poll(Box<PollArgs>),
 }
 
 /// One system call.
@@ -173,6 +182,10 @@ pub enum Out {
     Itimer(Itimerval),
     /// ptrace: all registers.
     UserRegs(Box<UserRegs>),
+    /// stat and its kin.
+    Stat(Box<Kstat>),
+    /// getdents64, without "." and "..".
+    Dirents(Vec<Dirent>),
     /// ptrace: a system call.
     SyscallInfo(Box<SyscallInfo>),
 }

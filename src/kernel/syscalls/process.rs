@@ -37,7 +37,7 @@ pub const CALLS: &[Syscall] = &[
     row(272, "unshare", &["flags"], sys_unshare)
         .noting("namespaces other than pid and user isolate nothing here"),
     row(308, "setns", &["fd", "flags"], sys_setns)
-        .partly("by pidfd; descriptors of namespaces (/proc/PID/ns) are not modelled"),
+        .noting("namespaces other than pid and user isolate nothing here"),
     row(435, "clone3", &["cl_args", "size"], sys_clone3),
 ];
 

@@ -10,7 +10,7 @@ use crate::abi::signal::si_code;
 use crate::abi::structs::SigInfo;
 use crate::abi::{Errno, SigSet, Signal};
 use crate::kernel::error::{SysError, SysResult, refuse};
-use crate::kernel::fs::pidfd::pidfd_get_pid;
+use crate::kernel::fs::pidfd::pidfd_to_pid;
 use crate::kernel::mm::uaccess::{copy_from_user, copy_to_user};
 use crate::kernel::pid::PidType;
 use crate::kernel::pid::{task_active_pid_ns, task_pid_nr_ns};
@@ -165,7 +165,7 @@ fn sys_pidfd_send_signal(sys: &mut System, t: TaskId, call: &Call) -> SysResult 
     } else if fd == PIDFD_SELF[1] {
         sys.task(sys.task(t).group_leader).thread_pid
     } else {
-        let (pid, thread) = pidfd_get_pid(sys, t, fd)?;
+        let (pid, thread) = pidfd_to_pid(sys, t, fd)?;
         let thread = thread.contains(crate::abi::OpenFlags::O_EXCL);
         if flags == 0 && thread {
             ty = PidType::Pid;
@@ -271,6 +271,23 @@ fn sys_rt_sigsuspend(sys: &mut System, t: TaskId, call: &Call) -> SysResult {
 }
 
 fn sys_rt_sigtimedwait(sys: &mut System, t: TaskId, call: &Call) -> SysResult {
+    // One that has slept does not look into user memory again.
+    let (set, timeout) = match sys.task(t).sigtimedwait.as_deref() {
+        Some(waited) => (waited.set, None),
+        None => sigtimedwait_args(sys, t, call)?,
+    };
+    let info = sigwait::do_sigtimedwait(sys, t, set, timeout)?;
+    put(sys, t, call.args[1], &siginfo_bytes(&info))?;
+    sys.set_out(t, Out::SigInfo(Box::new(info)));
+    Ok(i64::from(info.si_signo.number()))
+}
+
+/// The set and how long to wait for it, in ns.
+fn sigtimedwait_args(
+    sys: &mut System,
+    t: TaskId,
+    call: &Call,
+) -> Result<(SigSet, Option<u64>), SysError> {
     const F: &str = "rt_sigtimedwait";
     check_size(call, 3, F)?;
     let set = sigset_needed(sys, t, call, 0)?;
@@ -284,15 +301,12 @@ fn sys_rt_sigtimedwait(sys: &mut System, t: TaskId, call: &Call) -> SysResult {
         Some([sec, nsec]) => {
             if (sec as i64) < 0 || nsec >= 1_000_000_000 {
                 let why = "the timeout is negative, or has more nanoseconds than a second";
-                return Err(SysError::new(Errno::EINVAL, F, why).into());
+                return Err(SysError::new(Errno::EINVAL, F, why));
             }
             Some(sec.saturating_mul(1_000_000_000).saturating_add(nsec))
         }
     };
-    let info = sigwait::do_sigtimedwait(sys, t, set, timeout)?;
-    put(sys, t, call.args[1], &siginfo_bytes(&info))?;
-    sys.set_out(t, Out::SigInfo(Box::new(info)));
-    Ok(i64::from(info.si_signo.number()))
+    Ok((set, timeout))
 }
 
 fn sys_pause(sys: &mut System, t: TaskId, _: &Call) -> SysResult {

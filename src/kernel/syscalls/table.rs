@@ -3,10 +3,10 @@
 //! read this one table.
 //!
 //! Linux: arch/x86/entry/syscalls/syscall_64.tbl.
-//! Left out: calls without an entry here; they are refused with ENOSYS and
-//! their name.
+//! Left out: nothing; a call that is not modelled has a row that refuses it with
+//! ENOSYS and a reason.
 
-use super::Call;
+use super::{Call, refused};
 use crate::kernel::error::SysResult;
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
@@ -23,6 +23,8 @@ pub enum Support {
     Full,
     /// What the note leaves out is refused by name.
     Partial,
+    /// Not modelled: ENOSYS; the note says why.
+    Refused,
 }
 
 /// One row of the table.
@@ -64,7 +66,7 @@ pub const fn row(
     Syscall { nr, name, args, handler, support: Support::Full, note: "" }
 }
 
-/// The rows, area by area.
+/// The rows of what is modelled, area by area.
 pub const AREAS: &[&[Syscall]] = &[
     super::process::CALLS,
     super::futex::CALLS,
@@ -72,6 +74,8 @@ pub const AREAS: &[&[Syscall]] = &[
     super::identity::CALLS,
     super::signals::CALLS,
     super::files::CALLS,
+    super::lookup::CALLS,
+    super::poll::CALLS,
     super::misc::CALLS,
     super::sched::CALLS,
     super::time::CALLS,
@@ -93,20 +97,34 @@ const fn build() -> [Option<&'static Syscall>; SLOTS] {
         }
         a += 1;
     }
+    // The rest is refused. What an area has got meanwhile goes before.
+    let mut i = 0;
+    while i < refused::CALLS.len() {
+        let row = &refused::CALLS[i];
+        if table[row.nr as usize].is_none() {
+            table[row.nr as usize] = Some(row);
+        }
+        i += 1;
+    }
     table
 }
 
 static TABLE: [Option<&'static Syscall>; SLOTS] = build();
 
-/// The row of call `nr`.
+/// The row of call `nr`, be it modelled or refused.
 pub fn lookup(nr: u32) -> Option<&'static Syscall> {
     TABLE.get(nr as usize).copied().flatten()
+}
+
+/// Whether call `nr` is modelled, in full or in part.
+pub fn is_modelled(nr: u32) -> bool {
+    lookup(nr).is_some_and(|row| row.support != Support::Refused)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::abi::nr::syscall_name;
+    use crate::abi::nr::{SYSCALL_NAMES, syscall_name};
 
     #[test]
     fn names_and_numbers_agree_with_linux() {
@@ -118,6 +136,20 @@ mod tests {
                 "{} lacks a note",
                 row.name
             );
+        }
+    }
+
+    #[test]
+    fn every_call_of_linux_has_one_row() {
+        for (nr, name) in SYSCALL_NAMES {
+            assert_eq!(lookup(*nr).map(|row| row.name), Some(*name));
+        }
+        for row in &refused::CALLS {
+            assert_eq!(syscall_name(u64::from(row.nr)), Some(row.name));
+            let modelled = AREAS.iter().flat_map(|a| a.iter()).any(|r| r.nr == row.nr);
+            assert!(!modelled, "{} is modelled, and refused too", row.name);
+            let same = refused::CALLS.iter().filter(|r| r.nr == row.nr).count();
+            assert_eq!(same, 1, "{} is refused twice", row.name);
         }
     }
 }

@@ -138,6 +138,6 @@ fn sys_clock_gettime(sys: &mut System, t: TaskId, call: &Call) -> SysResult {
     Ok(0)
 }
 
-fn sys_restart_syscall(sys: &mut System, t: TaskId, _: &Call) -> SysResult {
-    traced!(sys, nanosleep::restart_syscall(t))
+fn sys_restart_syscall(sys: &mut System, t: TaskId, call: &Call) -> SysResult {
+    traced!(sys, nanosleep::restart_syscall(t, call))
 }

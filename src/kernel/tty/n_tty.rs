@@ -22,6 +22,7 @@ use super::pty::pty_write;
 use super::receive::receive_buf;
 use super::tty_jobctl::__tty_check_change;
 use super::{TtyFlags, TtyId};
+use crate::abi::numbers::{POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
 use crate::abi::tty::{LocalModes, OutputModes, Termios, VMIN};
 use crate::abi::{Errno, Signal};
 use crate::kernel::error::{Stop, SysError, SysResult, refuse};
@@ -172,6 +173,22 @@ pub fn n_tty_read(
     wake_readers(sys, tty);
     stored?;
     Ok(bytes.len() as u64)
+}
+
+/// What a terminal is ready for.
+pub fn n_tty_poll(sys: &System, tty: TtyId) -> u16 {
+    let Some(t) = sys.kernel.ttys.get(tty) else { return POLLHUP };
+    let mut mask = 0;
+    if t.disc_data.available(t.termios.c_lflag.contains(LocalModes::ICANON)) {
+        mask |= POLLIN | POLLRDNORM;
+    }
+    if t.flags.contains(TtyFlags::OTHER_CLOSED) {
+        mask |= POLLHUP;
+    }
+    if sys.kernel.ttys.get(t.link).is_some_and(|other| other.disc_data.flip.len() < FLIP_LIMIT) {
+        mask |= POLLOUT | POLLWRNORM;
+    }
+    mask
 }
 
 /// Wakes a reader if there is something for it.

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use crate::abi::nr::syscall_name;
 use crate::abi::numbers::RLIMIT_NAMES;
 use crate::abi::structs::SigInfo;
+use crate::kernel::fs::inode::S_IFDIR;
+use crate::kernel::fs::readdir::Dirent;
 use crate::kernel::syscalls::{Call, Out, Payload, WaitInfo};
 use crate::machine::UserOp;
 use crate::oracle::compare::by_appearance;
@@ -201,6 +203,14 @@ fn out(want: &Want, linux: &Out, model: &Out, both: Both) -> bool {
             both.text(&String::from_utf8_lossy(a), &String::from_utf8_lossy(b))
         }
         (Out::Text(a), Out::Text(b)) => both.text(a, b) || varies(name, Part::Text),
+        // Numbers of inodes, and how many names a directory has, are the file
+        // system's; a directory's size too.
+        (Out::Stat(a), Out::Stat(b)) => {
+            let dir = a.mode & S_IFDIR == S_IFDIR;
+            (a.mode, a.uid, a.gid) == (b.mode, b.uid, b.gid)
+                && (dir || (a.nlink, a.size) == (b.nlink, b.size))
+        }
+        (Out::Dirents(a), Out::Dirents(b)) => names(a) == names(b),
         (Out::Rlimit(_), Out::Rlimit(_)) => varies(limit(want), Part::Stored),
         (Out::AltStack(_, flags, size), Out::AltStack(_, f, s)) => {
             (flags, size) == (f, s) && varies(name, Part::Address)
@@ -215,6 +225,13 @@ fn out(want: &Want, linux: &Out, model: &Out, both: Both) -> bool {
         }
         _ => false,
     }
+}
+
+/// The names in a directory, whose order is the file system's.
+fn names(list: &[Dirent]) -> Vec<&str> {
+    let mut names: Vec<&str> = list.iter().map(|e| e.name.as_str()).collect();
+    names.sort_unstable();
+    names
 }
 
 /// The name of the limit that a call asks for.

@@ -42,6 +42,8 @@ pub enum Feature {
     Lock,
     /// msync(2).
     Msync,
+    /// mremap(2).
+    Mremap,
     /// Fixed addresses and files in mmap(2).
     MapFiles,
     /// Directories and modes.
@@ -84,8 +86,12 @@ pub const PROBES: &[(Feature, &str)] = &[
     (Feature::Groups, "try_getgroups(); try_setgroups([1])"),
     (Feature::Caps, "try_capget(0); try_capset([], [], [])"),
     (Feature::Limits, "try_getrlimit(RLIMIT_NOFILE); try_setrlimit(RLIMIT_FSIZE, 1, 2)"),
-    (Feature::Pidfd, "try_pidfd_send_signal(try_pidfd_open(getpid(), 0), 0)"),
+    (
+        Feature::Pidfd,
+        "try_pidfd_send_signal(try_pidfd_open(getpid(), 0), 0); try_pidfd_getfd(-1, 0, 0)",
+    ),
     (Feature::Lock, "try_mlock(mmap(4096), 4096); try_munlockall(); try_mlockall(2)"),
+    (Feature::Mremap, "let m = mmap(8192); try_mremap(m, 8192, 4096, 0)"),
     (Feature::Msync, "try_msync(mmap(4096), 4096, 4)"),
     (
         Feature::MapFiles,

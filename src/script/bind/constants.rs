@@ -43,6 +43,8 @@ const KINDS: &[&FlagKind] = &[
     &kinds::GRND,
     &kinds::FILE,
     &kinds::ACCESS,
+    &kinds::POLL,
+    &kinds::MREMAP,
     &kinds::SIGNAL_NUMBER,
     &kinds::HANDLER,
     &kinds::SECBIT,

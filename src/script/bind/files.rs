@@ -2,7 +2,8 @@
 //! modes. Files live in the machine's memory; nothing reaches the host, and
 //! what a task writes to its console is printed.
 //!
-//! Left out: stat and directories' contents, which the kernel does not model.
+//! Left out: looking at files without opening them (`lookup`), waiting for them
+//! (`poll`).
 
 use rhai::{Array, Dynamic, NativeCallContext};
 
@@ -169,6 +170,13 @@ fn opening(book: &mut Book) {
                     args::word("pidfd_open: flags", &flags)?,
                 ];
                 door::call(&ctx, t, &[&who, &flags], Call::new(nr("pidfd_open"), &words), NUMBER)
+            };
+        /// A descriptor for what the process of a pidfd has open as `fd`
+        /// (pidfd_getfd(2)); both share the offset.
+        "pidfd_getfd(t: Task, pidfd: int, fd: int, flags: Flags) -> int" =>
+            |ctx: Ctx, t: &mut Task, pidfd: Dynamic, fd: Dynamic, flags: Dynamic| {
+                let named = [("pidfd", &pidfd), ("fd", &fd), ("flags", &flags)];
+                door::numbers(&ctx, t, nr("pidfd_getfd"), &named, NUMBER)
             };
     }
 }

@@ -228,6 +228,11 @@ pub(super) static FILE: FlagKind = FlagKind {
 /// What access(2) asks.
 pub(super) static ACCESS: FlagKind =
     kind("access modes", &[("F_OK", 0), ("X_OK", 1), ("W_OK", 2), ("R_OK", 4)], Style::Bits);
+/// MREMAP_*.
+pub(super) static MREMAP: FlagKind =
+    kind("mremap flags", words_of!(numbers::MREMAP_NAMES), Style::Bits);
+/// What poll(2) asks for and finds.
+pub(super) static POLL: FlagKind = kind("poll events", words_of!(numbers::POLL_NAMES), Style::Bits);
 /// SIG_BLOCK, SIG_DFL and their companions.
 pub(super) static SIGNAL_NUMBER: FlagKind =
     kind("signal constants", words_of!(numbers::SIGNAL_NUMBER_NAMES), Style::Value);
@@ -324,7 +329,7 @@ pub(super) static TCSA: FlagKind =
     kind("times of tcsetattr", &[("TCSANOW", 0), ("TCSADRAIN", 1), ("TCSAFLUSH", 2)], Style::Value);
 
 /// All of them.
-static KINDS: [&FlagKind; 38] = [
+static KINDS: [&FlagKind; 40] = [
     &SIGNAL,
     &CLONE,
     &WAIT,
@@ -347,6 +352,8 @@ static KINDS: [&FlagKind; 38] = [
     &GRND,
     &FILE,
     &ACCESS,
+    &POLL,
+    &MREMAP,
     &SIGNAL_NUMBER,
     &HANDLER,
     &SECBIT,

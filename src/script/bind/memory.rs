@@ -120,6 +120,32 @@ fn mapping(book: &mut Book) {
             |ctx: Ctx, t: &mut Task, addr: Dynamic, len: Dynamic| {
                 door::numbers(&ctx, t, nr("munmap"), &[("addr", &addr), ("len", &len)], NOTHING)
             };
+        /// Gives a mapping another length; MREMAP_MAYMOVE: it may go elsewhere
+        /// (mremap(2)). Gives where it is then.
+        "mremap(t: Task, addr: Addr, old_len: int, new_len: int, flags: Flags) -> Addr" =>
+            |ctx: Ctx, t: &mut Task, addr: Dynamic, old: Dynamic, new: Dynamic, flags: Dynamic| {
+                let named =
+                    [("addr", &addr), ("old_len", &old), ("new_len", &new), ("flags", &flags)];
+                door::numbers(&ctx, t, nr("mremap"), &named, ADDRESS)
+            };
+        /// The same to an address, with MREMAP_FIXED.
+        "mremap(t: Task, addr: Addr, old_len: int, new_len: int, flags: Flags, to: Addr) -> Addr" =>
+            |ctx: Ctx,
+             t: &mut Task,
+             addr: Dynamic,
+             old: Dynamic,
+             new: Dynamic,
+             flags: Dynamic,
+             to: Dynamic| {
+                let named = [
+                    ("addr", &addr),
+                    ("old_len", &old),
+                    ("new_len", &new),
+                    ("flags", &flags),
+                    ("to", &to),
+                ];
+                door::numbers(&ctx, t, nr("mremap"), &named, ADDRESS)
+            };
         /// Changes what a range may be used for (mprotect(2)).
         "mprotect(t: Task, addr: Addr, len: int, prot: Flags)" =>
             |ctx: Ctx, t: &mut Task, addr: Dynamic, len: Dynamic, prot: Dynamic| {

@@ -262,6 +262,24 @@ fn making(book: &mut Book) {
             |ctx: Ctx, t: &mut Task, path: Dynamic, argv: Dynamic, envp: Dynamic| {
                 execve(&ctx, t, &path, Some(&argv), Some(&envp))
             };
+        /// Replaces the program by one named from an open directory, or by what a
+        /// descriptor has open: "" and AT_EMPTY_PATH (execveat(2)).
+        "execveat(t: Task, fd: int, path: string, args: array, flags: Flags)" =>
+            |ctx: Ctx, t: &mut Task, fd: Dynamic, path: Dynamic, argv: Dynamic, flags: Dynamic|
+            -> Raised<Dynamic> {
+                let text = args::text("execveat: path", &path)?;
+                let words = [
+                    args::word("execveat: fd", &fd)?,
+                    0,
+                    0,
+                    0,
+                    args::word("execveat: flags", &flags)?,
+                ];
+                let list = args::texts("execveat: args", &argv)?;
+                let payload = Payload::Exec(Box::new((text, list, Vec::new())));
+                let call = Call::with(nr("execveat"), &words, payload);
+                door::call(&ctx, t, &[&fd, &path, &argv, &flags], call, NOTHING)
+            };
         /// Sets where the kernel clears the tid at exit (set_tid_address(2));
         /// gives the caller's tid.
         "set_tid_address(t: Task, addr: Addr) -> int" =>

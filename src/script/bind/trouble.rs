@@ -153,6 +153,7 @@ pub(super) fn waits_for(sys: &System, task: &Task, call: u64) -> String {
             format!("a wake-up of the futex at byte {:#x} of the mapped file", key.offset)
         }
         WaitOn::Futex(key) => format!("a wake-up of the futex at {:#x}", key.offset),
+        WaitOn::Poll => "one of its descriptors to be ready".into(),
         WaitOn::Signal => "a signal".into(),
         WaitOn::Timeout => "time to pass".into(),
         WaitOn::Tracer => "its tracer to let it go on".into(),

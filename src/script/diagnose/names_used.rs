@@ -10,7 +10,7 @@ use super::super::names::{Signature, did_you_mean, friendly, signatures, suggest
 use super::super::span::{self, Extent};
 use super::Place;
 use crate::abi::nr::SYSCALL_NAMES;
-use crate::kernel::syscalls::table::lookup;
+use crate::kernel::syscalls::table::{is_modelled, lookup};
 
 const FUNCTION: &str = "forkyard::unknown-function";
 const ARGUMENT: &str = "forkyard::argument";
@@ -80,6 +80,12 @@ pub(super) fn unknown_function(place: &Place, text: &str) -> Report {
     }
     if same.is_empty() {
         return unknown_name(place, &call, &all);
+    }
+    if let Some(plain) = call.name.strip_prefix("try_")
+        && receiver.is_some_and(|ty| ty == "Task")
+        && !same.iter().any(of_receiver)
+    {
+        return twin(place, &call.name, plain);
     }
     let count = call.types.len();
     let fitting: Vec<&Signature> =
@@ -176,15 +182,28 @@ fn unknown_name(place: &Place, call: &Call, all: &[Signature]) -> Report {
     report
 }
 
+/// The `try_` twin of a call, asked of a handle: only programs have those.
+fn twin(place: &Place, name: &str, plain: &str) -> Report {
+    let message = format!("Task has no function `{name}`");
+    place.report(FUNCTION, message, Extent::Token, "a free function of programs").help(format!(
+        "a director writes `.{plain}(…)`, which throws what is refused: \
+         `assert_errno(EPERM, || t.{plain}(…))`, or try and catch"
+    ))
+}
+
 /// A system call of Linux that has no function in scripts.
 fn of_linux(place: &Place, name: &str, number: u32) -> Report {
-    if lookup(number).is_some() {
+    if is_modelled(number) {
         let message = format!("{name}(2) has no function of its own");
         let report = place.report(FUNCTION, message, Extent::Token, "not a known function");
         return report.help(format!("by the raw door: `t.syscall({name:?}, …)`"));
     }
-    let message = format!("{name}(2) is a system call of Linux that is not modelled yet");
-    place.report("forkyard::unsupported", message, Extent::Token, "not modelled")
+    let message = format!("{name}(2) is a system call of Linux that is not modelled");
+    let report = place.report("forkyard::unsupported", message, Extent::Token, "not modelled");
+    match lookup(number) {
+        Some(row) => report.note(row.note),
+        None => report,
+    }
 }
 
 fn wrong_count(place: &Place, call: &Call, same: &[&Signature]) -> Report {

@@ -56,7 +56,7 @@ fn namespaces() {
         ("namespace names", |s| nsproxy(s).uts_ns = gone()),
         ("kind of a namespace is Uts", |s| nsproxy(s).ipc_ns = nsproxy(s).uts_ns),
         ("pid_ns_for_children names", |s| nsproxy(s).pid_ns_for_children = gone()),
-        ("(fields of nsproxies)", |s| {
+        ("(fields of nsproxies and open files)", |s| {
             let id = nsproxy(s).uts_ns;
             s.sys.kernel.namespaces[id].count = 77;
         }),
@@ -77,7 +77,7 @@ fn namespaces() {
             let id = nsproxy(s).pid_ns_for_children;
             s.sys.kernel.pid_namespaces[id].user_ns = gone();
         }),
-        ("(nsproxies, pids made in it, namespaces below it)", |s| {
+        ("(nsproxies, pids made in it, namespaces below it, open files)", |s| {
             let id = nsproxy(s).pid_ns_for_children;
             s.sys.kernel.pid_namespaces[id].count = 77;
         }),
@@ -85,7 +85,7 @@ fn namespaces() {
             let id = s.sys.cred(s.nested).user_ns;
             s.sys.kernel.user_namespaces[id].parent = Some(gone());
         }),
-        ("(credentials, namespaces it owns, namespaces below it)", |s| {
+        ("(credentials, namespaces it owns, namespaces below it, open files)", |s| {
             let id = s.sys.cred(s.nested).user_ns;
             s.sys.kernel.user_namespaces[id].count = 77;
         }),

@@ -9,7 +9,7 @@ use std::fmt::Write;
 
 use super::super::perm::{MAY_READ, MAY_WRITE};
 use super::wchan::wchan;
-use super::{array, gone, status, task_mmu};
+use super::{array, attr, gone, status, task_mmu};
 use crate::abi::{Cap, Errno};
 use crate::base::PAGE_SHIFT;
 use crate::kernel::capability::{capable, ns_capable};
@@ -47,28 +47,30 @@ pub enum Entry {
 }
 
 impl Entry {
+    /// All of them, by name.
+    pub(super) const NAMES: [(&'static str, Entry); 17] = [
+        ("status", Entry::Status),
+        ("stat", Entry::Stat),
+        ("statm", Entry::Statm),
+        ("comm", Entry::Comm),
+        ("cmdline", Entry::Cmdline),
+        ("environ", Entry::Environ),
+        ("maps", Entry::Maps),
+        ("smaps", Entry::Smaps),
+        ("pagemap", Entry::Pagemap),
+        ("limits", Entry::Limits),
+        ("wchan", Entry::Wchan),
+        ("oom_score_adj", Entry::OomScoreAdj),
+        ("uid_map", Entry::UidMap),
+        ("gid_map", Entry::GidMap),
+        ("setgroups", Entry::Setgroups),
+        ("children", Entry::Children),
+        ("cgroup", Entry::Cgroup),
+    ];
+
     /// The file with a name.
     pub(super) fn by_name(name: &str) -> Option<Entry> {
-        Some(match name {
-            "status" => Entry::Status,
-            "stat" => Entry::Stat,
-            "statm" => Entry::Statm,
-            "comm" => Entry::Comm,
-            "cmdline" => Entry::Cmdline,
-            "environ" => Entry::Environ,
-            "maps" => Entry::Maps,
-            "smaps" => Entry::Smaps,
-            "pagemap" => Entry::Pagemap,
-            "limits" => Entry::Limits,
-            "wchan" => Entry::Wchan,
-            "oom_score_adj" => Entry::OomScoreAdj,
-            "uid_map" => Entry::UidMap,
-            "gid_map" => Entry::GidMap,
-            "setgroups" => Entry::Setgroups,
-            "children" => Entry::Children,
-            "cgroup" => Entry::Cgroup,
-            _ => return None,
-        })
+        Entry::NAMES.iter().find(|(n, _)| *n == name).map(|(_, entry)| *entry)
     }
 
     /// Whether processes (`whole`) or threads have it.
@@ -76,7 +78,7 @@ impl Entry {
         !(whole && self == Entry::Children)
     }
 
-    fn mode(self) -> u32 {
+    pub(super) fn mode(self) -> u32 {
         match self {
             Entry::Environ | Entry::Pagemap => 0o400,
             Entry::Comm | Entry::OomScoreAdj | Entry::UidMap | Entry::GidMap | Entry::Setgroups => {
@@ -92,6 +94,12 @@ impl Entry {
     }
 }
 
+/// Whose the files of a task are: those of what may not be dumped are root's.
+pub(super) fn task_dump_owner(sys: &System, target: TaskId) -> (u32, u32) {
+    let dumpable = sys.task(target).mm.is_none_or(|mm| sys.mm(mm).dumpable == 1);
+    if dumpable { (sys.cred(target).euid, sys.cred(target).egid) } else { (0, 0) }
+}
+
 /// Whether a file can be opened so.
 ///
 /// # Errors
@@ -104,16 +112,6 @@ pub(super) fn may_open(
     read: bool,
     write: bool,
 ) -> Result<(), SysError> {
-    // task_dump_owner: the files of what may not be dumped are root's.
-    let dumpable = sys.task(target).mm.is_none_or(|mm| sys.mm(mm).dumpable == 1);
-    let (euid, egid) = (sys.cred(target).euid, sys.cred(target).egid);
-    let (uid, gid) = if dumpable { (euid, egid) } else { (0, 0) };
-    let c = sys.cred(task);
-    let class = match () {
-        () if c.fsuid == uid => 6,
-        () if c.in_group_p(gid) => 3,
-        () => 0,
-    };
     let mut asked = 0;
     if read {
         asked |= MAY_READ;
@@ -121,13 +119,8 @@ pub(super) fn may_open(
     if write {
         asked |= MAY_WRITE;
     }
-    if entry.mode() >> class & asked != asked {
-        let reading = asked & MAY_WRITE == 0 && capable(sys, task, Cap::CAP_DAC_READ_SEARCH);
-        if !reading && !capable(sys, task, Cap::CAP_DAC_OVERRIDE) {
-            let why = "neither the mode of the file nor CAP_DAC_OVERRIDE allows it";
-            return refuse(Errno::EACCES, "inode_permission", why);
-        }
-    }
+    let owner = task_dump_owner(sys, target);
+    attr::check_mode(sys, task, entry.mode(), owner, asked)?;
     if entry.is_private()
         && let Err(e) = ptrace_may_access(sys, task, target)
     {

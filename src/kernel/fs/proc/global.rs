@@ -49,16 +49,18 @@ fn hundredths(ns: u64) -> String {
 }
 
 impl Global {
+    /// All of them, by name.
+    pub(super) const NAMES: [(&'static str, Global); 5] = [
+        ("loadavg", Global::Loadavg),
+        ("meminfo", Global::Meminfo),
+        ("stat", Global::Stat),
+        ("uptime", Global::Uptime),
+        ("version", Global::Version),
+    ];
+
     /// The file with a name.
     pub(super) fn by_name(name: &str) -> Option<Global> {
-        Some(match name {
-            "loadavg" => Global::Loadavg,
-            "meminfo" => Global::Meminfo,
-            "stat" => Global::Stat,
-            "uptime" => Global::Uptime,
-            "version" => Global::Version,
-            _ => return None,
-        })
+        Global::NAMES.iter().find(|(n, _)| *n == name).map(|(_, file)| *file)
     }
 
     /// What is in it.

@@ -12,12 +12,17 @@
 //! leaves files that say ESRCH.
 //!
 //! Linux: fs/proc (root.c, generic.c, base.c, array.c), fs/seq_file.c.
-//! Left out: directories as files (there is no getdents64), links (cwd, exe,
-//! fd, ns): to open them is refused by name; /proc of other pid namespaces.
+//! Left out: /proc of other pid namespaces; a working directory in /proc is
+//! kept by its name.
 
 pub mod array;
+mod attr;
 mod base;
 mod global;
+mod link;
+mod node;
+pub(super) mod readdir;
+mod reopen;
 pub mod status;
 mod sysctl;
 mod task_mmu;
@@ -25,6 +30,8 @@ pub mod wchan;
 
 use super::fs_struct::task_fs;
 use super::namei::{AT_FDCWD, getname};
+use super::perm::{MAY_EXEC, MAY_READ};
+use super::stat::Place;
 use super::uio::{Dest, Source};
 use super::{File, FileId, FileKind};
 use crate::abi::{Errno, OpenFlags};
@@ -32,11 +39,15 @@ use crate::kernel::cgroup;
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::fs::fdtable::fget;
 use crate::kernel::fs::file::alloc_file;
-use crate::kernel::pid::{PidId, PidType, find_pid_ns, get_pid, pid_task};
+use crate::kernel::pid::{PidId, PidType, get_pid, pid_task};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
+pub(crate) use attr::{permission, stat};
 use base::Entry;
 use global::Global;
+pub(crate) use link::rewrite;
+pub use node::{NsEntry, ProcDir, ProcLink};
+use std::sync::Arc;
 use sysctl::Setting;
 
 /// A file of /proc.
@@ -53,32 +64,49 @@ pub enum ProcFile {
         /// Of the process, or of a single thread.
         whole: bool,
     },
+    /// A directory.
+    Dir(ProcDir),
+    /// A link.
+    Link(ProcLink),
 }
 
 /// A path below /proc that exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Found {
+pub struct Found {
     file: ProcFile,
     pid: Option<PidId>,
 }
 
-/// Where a path leads, if that is below /proc: its components there. Names of
-/// /proc are no links, so the path is worked out by its text.
-fn below_proc(
+/// The name of where a path begins; `None` for a descriptor that is not open.
+///
+/// # Errors
+/// ESRCH: it is the directory of a process that has ended.
+pub(super) fn start_of(
     sys: &System,
     task: TaskId,
     dfd: i32,
     name: &str,
-) -> Result<Option<Vec<String>>, SysError> {
+) -> Result<Option<Arc<str>>, SysError> {
     let fs = task_fs(sys, task)?;
-    let start = if name.starts_with('/') {
-        fs.root.to_string()
-    } else if dfd == AT_FDCWD {
-        fs.pwd.to_string()
-    } else {
-        let Ok(file) = fget(sys, task, dfd) else { return Ok(None) };
-        sys.kernel.filps[file].path.to_string()
-    };
+    if name.starts_with('/') {
+        return Ok(Some(Arc::clone(&fs.root)));
+    }
+    if dfd == AT_FDCWD {
+        return Ok(Some(Arc::clone(&fs.pwd)));
+    }
+    let Ok(file) = fget(sys, task, dfd) else { return Ok(None) };
+    let file = &sys.kernel.filps[file];
+    if let FileKind::Proc(ProcFile::Dir(_), Some(pid)) = file.kind
+        && pid_task(sys, pid, PidType::Pid).is_none()
+    {
+        return gone();
+    }
+    Ok(Some(Arc::clone(&file.path)))
+}
+
+/// The components of a path from a directory on; ".." does not lead above the
+/// root of an absolute one.
+fn walk<'a>(start: &'a str, name: &'a str) -> Vec<&'a str> {
     let mut comps: Vec<&str> = start.split('/').filter(|c| !c.is_empty()).collect();
     let floor = if name.starts_with('/') { comps.len() } else { 0 };
     for comp in name.split('/') {
@@ -91,96 +119,137 @@ fn below_proc(
             _ => comps.push(comp),
         }
     }
+    comps
+}
+
+/// A path from a directory on, as an absolute one.
+pub(super) fn absolute(start: &str, name: &str) -> String {
+    let end = if name.ends_with('/') { "/" } else { "" };
+    format!("/{}{end}", walk(start, name).join("/"))
+}
+
+/// Where a path leads, if that is below /proc: its components there, and
+/// whether it must be a directory. Links are not followed yet, so the path is
+/// worked out by its text.
+fn below_proc(
+    sys: &System,
+    task: TaskId,
+    dfd: i32,
+    name: &str,
+) -> Result<Option<(Vec<String>, bool)>, SysError> {
+    let Some(start) = start_of(sys, task, dfd, name)? else { return Ok(None) };
+    if !name.contains("proc") && !start.starts_with("/proc") {
+        return Ok(None);
+    }
+    let comps = walk(&start, name);
     let below = comps.len() > 1 && comps[0] == "proc";
-    Ok(below.then(|| comps[1..].iter().map(ToString::to_string).collect()))
+    let slash = name.ends_with('/') || name.ends_with("/.");
+    Ok(below.then(|| (comps[1..].iter().map(ToString::to_string).collect(), slash)))
 }
 
 fn no_entry<T>(name: &str) -> Result<T, SysError> {
     Err(SysError::with(Errno::ENOENT, "proc_lookup", format!("/proc has no {name}")))
 }
 
-fn unsupported<T>(what: String) -> Result<T, SysError> {
-    Err(SysError::with(Errno::ENOSYS, "proc_lookup", what))
-}
-
-fn lookup(sys: &System, task: TaskId, comps: &[String]) -> Result<Found, SysError> {
-    let comps: Vec<&str> = comps.iter().map(String::as_str).collect();
-    let all = comps.join("/");
-    let found = |file| Ok(Found { file, pid: None });
-    let (process, rest) = match comps.as_slice() {
-        ["self", rest @ ..] => (sys.task(task).tgid, rest),
-        ["thread-self", rest @ ..] => {
-            return of_task(sys, sys.task(task).pid, rest, false, &all);
-        }
-        ["sys", rest @ ..] => {
-            return match sysctl::by_path(rest) {
-                Some(setting) => found(ProcFile::Sys(setting)),
-                None => no_entry(&all),
-            };
-        }
-        [number, rest @ ..] if number.bytes().all(|b| b.is_ascii_digit()) => {
-            (number.parse().unwrap_or(0), rest)
-        }
-        [name] => {
-            return match Global::by_name(name) {
-                Some(file) => found(ProcFile::Global(file)),
-                None => no_entry(&all),
-            };
-        }
-        _ => return no_entry(&all),
-    };
-    match rest {
-        ["task", tid, rest @ ..] => {
-            let tid = tid.parse().unwrap_or(0);
-            let inside = find_pid_ns(sys, tid, sys.kernel.init_pid_ns)
-                .and_then(|pid| pid_task(sys, pid, PidType::Pid))
-                .is_some_and(|t| sys.task(t).tgid == process);
-            if !inside {
-                return no_entry(&all);
-            }
-            of_task(sys, tid, rest, false, &all)
-        }
-        rest => of_task(sys, process, rest, true, &all),
-    }
-}
-
-/// A file of the task with a number. The directory of a thread that leads no
-/// process exists too, though it is not listed.
-fn of_task(
+/// What a path names, if it leads below /proc. `follow`: a link at its end that
+/// leads to another place of /proc is followed.
+///
+/// # Errors
+/// ENOENT; ESRCH; ENOTDIR: a file with a slash behind it.
+pub(super) fn find(
     sys: &System,
-    number: i32,
-    rest: &[&str],
-    whole: bool,
-    all: &str,
-) -> Result<Found, SysError> {
-    let Some(pid) = find_pid_ns(sys, number, sys.kernel.init_pid_ns) else {
-        return no_entry(all);
-    };
-    if pid_task(sys, pid, PidType::Pid).is_none() {
-        return no_entry(all);
-    }
-    match rest {
-        [name] => match Entry::by_name(name) {
-            Some(entry) if entry.is_of(whole) => {
-                Ok(Found { file: ProcFile::Task { entry, whole }, pid: Some(pid) })
-            }
-            _ if matches!(*name, "cwd" | "exe" | "root" | "fd" | "ns" | "task" | "fdinfo") => {
-                unsupported(format!("/proc/{all}: links and directories of /proc are not modelled"))
-            }
-            _ => no_entry(all),
-        },
-        [] => unsupported("directories of /proc are not modelled: there is no getdents64".into()),
-        ["fd" | "ns" | "fdinfo", ..] => {
-            unsupported(format!("/proc/{all}: links and directories of /proc are not modelled"))
+    task: TaskId,
+    dfd: i32,
+    name: &str,
+    follow: bool,
+) -> Result<Option<Found>, SysError> {
+    let Some((comps, slash)) = below_proc(sys, task, dfd, name)? else { return Ok(None) };
+    let found = node::lookup(sys, task, &comps, follow || slash).map_err(|e| {
+        // A file on the way is no directory.
+        let file = |n: usize| {
+            let on_the_way = node::lookup(sys, task, &comps[..n], true);
+            on_the_way.is_ok_and(|f| !matches!(f.file, ProcFile::Dir(_) | ProcFile::Link(_)))
+        };
+        match (1..comps.len()).any(file) {
+            true => SysError { errno: Errno::ENOTDIR, ..e },
+            false => e,
         }
-        _ => no_entry(all),
+    })?;
+    if slash && !matches!(found.file, ProcFile::Dir(_)) {
+        return refuse(
+            Errno::ENOTDIR,
+            "complete_walk",
+            "the path ends in a slash, at no directory",
+        );
     }
+    Ok(Some(found))
+}
+
+/// What an open file of /proc is.
+pub(super) fn found(file: ProcFile, pid: Option<PidId>) -> Found {
+    Found { file, pid }
+}
+
+/// What a link leads to that no path names; `None`: it is no such link.
+///
+/// # Errors
+/// Those of the link.
+pub(super) fn file_of(
+    sys: &mut System,
+    task: TaskId,
+    found: Found,
+) -> Result<Option<Place>, SysError> {
+    let ProcFile::Link(link) = found.file else { return Ok(None) };
+    match link::target_of(sys, task, link, found.pid)? {
+        link::Target::File(file) => Ok(Some(Place::File(file))),
+        link::Target::Ns(ns) => Ok(Some(Place::Ns(ns))),
+        link::Target::Path(_) => {
+            refuse(Errno::ENOENT, "nd_jump_link", "what the link names is no longer in the tree")
+        }
+    }
+}
+
+/// The path of /proc with a process's number in the place of `self`.
+fn canonical(sys: &System, task: TaskId, comps: &[String]) -> String {
+    let t = sys.task(task);
+    match comps.split_first() {
+        Some((first, rest)) if first == "self" => {
+            let rest: String = rest.iter().map(|c| format!("/{c}")).collect();
+            format!("/proc/{}{rest}", t.tgid)
+        }
+        Some((first, rest)) if first == "thread-self" => {
+            let rest: String = rest.iter().map(|c| format!("/{c}")).collect();
+            format!("/proc/{}/task/{}{rest}", t.tgid, t.pid)
+        }
+        _ => format!("/proc/{}", comps.join("/")),
+    }
+}
+
+/// The directory of /proc that a path names, under its name for good, if it
+/// names one and the caller may search it.
+///
+/// # Errors
+/// Those of [`find`]; ENOTDIR; EACCES.
+pub(super) fn enter(
+    sys: &mut System,
+    task: TaskId,
+    dfd: i32,
+    name: &str,
+) -> Result<Option<Arc<str>>, SysError> {
+    let Some((comps, _)) = below_proc(sys, task, dfd, name)? else { return Ok(None) };
+    let Some(found) = find(sys, task, dfd, name, true)? else { return Ok(None) };
+    if !matches!(found.file, ProcFile::Dir(_)) {
+        return refuse(Errno::ENOTDIR, "path_lookupat", "the path names no directory");
+    }
+    attr::permission(sys, task, found, MAY_EXEC)?;
+    Ok(Some(canonical(sys, task, &comps).into()))
 }
 
 /// Opens a path if it leads below /proc.
 ///
 /// # Errors
-/// ENOENT; EACCES: the file's mode, or ptrace access; ENOSYS: not modelled.
+/// ENOENT; EACCES: the file's mode, or ptrace access; EISDIR; ELOOP: a link and
+/// O_NOFOLLOW; ENOSYS: not modelled.
 pub fn open(
     sys: &mut System,
     task: TaskId,
@@ -189,8 +258,10 @@ pub fn open(
     flags: OpenFlags,
 ) -> Result<Option<FileId>, SysError> {
     let name = getname(name)?;
-    let Some(comps) = below_proc(sys, task, dfd, name)? else { return Ok(None) };
-    let Found { file, pid } = lookup(sys, task, &comps)?;
+    let Some((comps, _)) = below_proc(sys, task, dfd, name)? else { return Ok(None) };
+    let follow = !flags.contains(OpenFlags::O_NOFOLLOW);
+    let Some(found) = find(sys, task, dfd, name, follow)? else { return Ok(None) };
+    let Found { file, pid } = found;
     if flags.contains(OpenFlags::O_CREAT | OpenFlags::O_EXCL) {
         return refuse(
             Errno::EEXIST,
@@ -198,15 +269,26 @@ pub fn open(
             "the file is there, and O_EXCL asks for a new one",
         );
     }
-    if flags.contains(OpenFlags::O_DIRECTORY) {
-        return refuse(Errno::ENOTDIR, "do_open", "the file is no directory");
+    if let ProcFile::Link(link) = file {
+        return reopen::open_link(sys, task, link, pid, flags - OpenFlags::O_CREAT).map(Some);
     }
-    may_open(sys, task, file, pid, flags)?;
+    if let ProcFile::Dir(_) = file {
+        if flags.bits() & 3 != 0 || flags.contains(OpenFlags::O_CREAT) {
+            return refuse(Errno::EISDIR, "do_open", "a directory of /proc is only read");
+        }
+        attr::permission(sys, task, found, MAY_READ)?;
+    } else {
+        if flags.contains(OpenFlags::O_DIRECTORY) {
+            return refuse(Errno::ENOTDIR, "do_open", "the file is no directory");
+        }
+        may_open(sys, task, file, pid, flags)?;
+    }
     if let Some(pid) = pid {
         get_pid(sys, pid);
     }
-    let path = format!("/proc/{}", comps.join("/"));
+    let path = canonical(sys, task, &comps);
     let kind = FileKind::Proc(file, pid);
+    let flags = flags - (OpenFlags::O_CREAT | OpenFlags::O_EXCL);
     Ok(Some(alloc_file(sys, kind, flags, path.into())))
 }
 
@@ -223,6 +305,7 @@ fn may_open(
     match file {
         ProcFile::Global(_) => read_only(write),
         ProcFile::Sys(setting) => sysctl::may_open(sys, task, setting, write),
+        ProcFile::Dir(_) | ProcFile::Link(_) => Ok(()),
         ProcFile::Task { entry, .. } => {
             let target = pid.and_then(|pid| pid_task(sys, pid, PidType::Pid));
             let Some(target) = target else { return gone() };
@@ -262,6 +345,10 @@ pub(super) fn read(
     dest: &mut Dest,
 ) -> Result<u64, SysError> {
     let bytes = match file {
+        ProcFile::Dir(_) | ProcFile::Link(_) => {
+            let why = "a directory is read with getdents64, not with read";
+            return refuse(Errno::EISDIR, "generic_read_dir", why);
+        }
         ProcFile::Global(global) => global.show(sys).into_bytes(),
         ProcFile::Sys(setting) => sysctl::show(sys, setting).into_bytes(),
         ProcFile::Task { entry: Entry::Pagemap, .. } => {
@@ -324,6 +411,9 @@ pub(super) fn write(
         _ => return Ok(0),
     };
     match file {
+        ProcFile::Dir(_) | ProcFile::Link(_) => {
+            refuse(Errno::EISDIR, "vfs_write", "a directory is not written")
+        }
         ProcFile::Global(_) => refuse(Errno::EIO, "proc_reg_write", "the file cannot be written"),
         ProcFile::Sys(setting) => sysctl::write(sys, setting, &bytes),
         ProcFile::Task { entry, .. } => {
@@ -332,4 +422,22 @@ pub(super) fn write(
         }
     }?;
     Ok(count)
+}
+
+/// What the link at the end of a path says; `None`: the path does not lead
+/// below /proc.
+///
+/// # Errors
+/// EINVAL: no link. Those of [`find`], and of the link.
+pub(super) fn readlink(
+    sys: &mut System,
+    task: TaskId,
+    dfd: i32,
+    name: &str,
+) -> Result<Option<String>, SysError> {
+    let Some(found) = find(sys, task, dfd, name, false)? else { return Ok(None) };
+    match found.file {
+        ProcFile::Link(link) => link::text(sys, task, link, found.pid).map(Some),
+        _ => refuse(Errno::EINVAL, "do_readlinkat", "it is no link"),
+    }
 }

@@ -35,21 +35,34 @@ pub enum Setting {
     RandomizeVaSpace,
 }
 
+/// Directory, name and setting.
+const SETTINGS: [(&str, &str, Setting); 10] = [
+    ("kernel", "pid_max", Setting::PidMax),
+    ("kernel", "threads-max", Setting::ThreadsMax),
+    ("kernel", "ostype", Setting::Ostype),
+    ("kernel", "osrelease", Setting::Osrelease),
+    ("kernel", "ns_last_pid", Setting::NsLastPid),
+    ("kernel", "randomize_va_space", Setting::RandomizeVaSpace),
+    ("vm", "max_map_count", Setting::MaxMapCount),
+    ("vm", "mmap_min_addr", Setting::MmapMinAddr),
+    ("vm", "overcommit_memory", Setting::OvercommitMemory),
+    ("fs", "suid_dumpable", Setting::SuidDumpable),
+];
+
 /// The setting with a name below /proc/sys.
 pub(super) fn by_path(path: &[&str]) -> Option<Setting> {
-    Some(match path {
-        ["kernel", "pid_max"] => Setting::PidMax,
-        ["kernel", "threads-max"] => Setting::ThreadsMax,
-        ["kernel", "ostype"] => Setting::Ostype,
-        ["kernel", "osrelease"] => Setting::Osrelease,
-        ["kernel", "ns_last_pid"] => Setting::NsLastPid,
-        ["kernel", "randomize_va_space"] => Setting::RandomizeVaSpace,
-        ["vm", "max_map_count"] => Setting::MaxMapCount,
-        ["vm", "mmap_min_addr"] => Setting::MmapMinAddr,
-        ["vm", "overcommit_memory"] => Setting::OvercommitMemory,
-        ["fs", "suid_dumpable"] => Setting::SuidDumpable,
-        _ => return None,
-    })
+    let found = SETTINGS.iter().find(|(dir, name, _)| path == [*dir, *name]);
+    found.map(|(.., setting)| *setting)
+}
+
+/// The names in a directory.
+pub(super) fn names(part: &str) -> Vec<&'static str> {
+    SETTINGS.iter().filter(|(dir, ..)| *dir == part).map(|(_, name, _)| *name).collect()
+}
+
+/// Permission bits.
+pub(super) fn mode(setting: Setting) -> u32 {
+    if matches!(setting, Setting::Osrelease | Setting::Ostype) { 0o444 } else { 0o644 }
 }
 
 /// Whether a setting can be opened so: root's files, by uid 0 and not by a

@@ -38,7 +38,7 @@ pub fn wchan(sys: &System, task: TaskId) -> &'static str {
         (WaitOn::PipeRead(_), _) => "anon_pipe_read",
         (WaitOn::PipeWrite(_), _) => "anon_pipe_write",
         (WaitOn::TtyRead(_) | WaitOn::TtyWrite(_), _) => "wait_woken",
-        (WaitOn::PidExit(_), _) => "poll_schedule_timeout",
+        (WaitOn::PidExit(_) | WaitOn::Poll, _) => "poll_schedule_timeout",
         (WaitOn::Futex(_), _) => "futex_do_wait",
         (WaitOn::Dethread(_), _) => "de_thread",
         (WaitOn::Tracer, _) => "ptrace_stop",

@@ -100,13 +100,13 @@ fn task_umask(s: &mut System, t: TaskId, mask: u32) {
 fn access_asks_for_the_real_ids() {
     let (mut s, t) = sys();
     let free = s.kernel.creds.len();
-    assert_eq!(do_faccessat(&mut s, t, AT_FDCWD, "/root", 7), Ok(()));
-    assert_eq!(errno(do_faccessat(&mut s, t, AT_FDCWD, "/root", 8)), EINVAL);
-    assert_eq!(errno(do_faccessat(&mut s, t, AT_FDCWD, "/root/x", 0)), ENOENT);
+    assert_eq!(do_faccessat(&mut s, t, AT_FDCWD, "/root", 7, 0), Ok(()));
+    assert_eq!(errno(do_faccessat(&mut s, t, AT_FDCWD, "/root", 8, 0)), EINVAL);
+    assert_eq!(errno(do_faccessat(&mut s, t, AT_FDCWD, "/root/x", 0, 0)), ENOENT);
     let id = s.task(t).cred;
     s.kernel.creds[id].uid = 1000;
-    assert_eq!(errno(do_faccessat(&mut s, t, AT_FDCWD, "/root", 1)), EACCES);
-    assert_eq!(do_faccessat(&mut s, t, AT_FDCWD, "/etc/passwd", 4), Ok(()));
+    assert_eq!(errno(do_faccessat(&mut s, t, AT_FDCWD, "/root", 1, 0)), EACCES);
+    assert_eq!(do_faccessat(&mut s, t, AT_FDCWD, "/etc/passwd", 4, 0), Ok(()));
     assert!(o(&mut s, t, "/root", RDONLY).is_ok());
     assert_eq!((s.task(t).cred, s.kernel.creds.len()), (id, free));
 }

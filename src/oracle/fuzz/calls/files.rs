@@ -36,7 +36,7 @@ const OPEN: &[&str] = &[
 
 /// Descriptors and files.
 pub(super) fn file(a: &mut Around) -> Call {
-    match a.below(28) {
+    match a.below(29) {
         0..=3 => {
             let variable = if a.rarely(3) { "f1" } else { "f0" };
             // f1 is no device: those are the host's own.
@@ -130,6 +130,19 @@ pub(super) fn file(a: &mut Around) -> Call {
             );
             a.pages[2] = 0;
             call(Form::Let("m2"), "mmap_with", [&map])
+        }
+        27 => {
+            let fds = format!(
+                "[[{}, {}], {}]",
+                a.pick(FDS),
+                a.pick(&["POLLIN", "POLLOUT", "POLLIN | POLLOUT", "0", "POLLNVAL", "0xffff"]),
+                a.pick(FDS)
+            );
+            if a.rarely(3) {
+                let mask = a.pick(&["()", "[]", "[SIGUSR1]"]);
+                return tried("ppoll", [&fds, a.pick(&["0", "1000000", "-1"]), mask]);
+            }
+            tried("poll", [&fds, a.pick(&["0", "0", "2"])])
         }
         _ => tried("fcntl", [a.pick(FDS), "F_GETFD"]),
     }

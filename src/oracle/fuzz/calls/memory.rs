@@ -75,7 +75,7 @@ pub(super) fn memory(a: &mut Around) -> Call {
     let (from, len) = part(a, pages);
     let at = if from == 0 { name.to_string() } else { format!("{name} + {from}") };
     let word = format!("{name} + {}", from + 8 * a.below(4));
-    match a.below(20) {
+    match a.below(22) {
         0 | 1 => map(a),
         2..=5 => call(Form::Silent, "store", [&word, &a.below(1000).to_string()]),
         6..=9 => call(Form::Plain, "load", [&word]),
@@ -115,6 +115,18 @@ pub(super) fn memory(a: &mut Around) -> Call {
         }
         19 if a.may_die && a.rarely(3) => {
             call(Form::Plain, "load", [a.pick(&["0", "8", "-8", "0x800000000000", "4096"])])
+        }
+        20 | 21 if a.has(Feature::Mremap) => {
+            // Shorter only: programs keep the addresses of their mappings, and what
+            // room is behind one is the host's.
+            let flags = a.pick(&["0", "0", "8", "MREMAP_FIXED", "MREMAP_DONTUNMAP"]);
+            let new = a.pick(&["4096", "4096", "0", "-1"]);
+            match a.below(5) {
+                0 => tried("mremap", [&format!("{at} + 8"), "4096", new, flags]),
+                1 => tried("mremap", [&at, "0", new, flags]),
+                _ if a.may_die => tried("mremap", [&at, &len.to_string(), new, flags]),
+                _ => tried("mremap", [&at, "4096", "4096", flags]),
+            }
         }
         _ => call(Form::Plain, "load", [&word]),
     }

@@ -7,7 +7,7 @@
 //! Left out: clone3's structure in memory.
 
 use super::results::Kind;
-use super::{Creates, Draft, No, StackAt, no, nr, range};
+use super::{Creates, Draft, No, StackAt, no, nr, own_fd, range};
 use crate::abi::structs::{CLONE_ARGS_SIZE_VER0, CLONE_ARGS_SIZE_VER2, CloneArgs};
 use crate::kernel::syscalls::Payload;
 use crate::oracle::host::stub;
@@ -26,7 +26,11 @@ pub(super) fn prepare(d: &mut Draft) -> Result<bool, No> {
             Payload::Clone(args) => clone3(d, &args)?,
             _ => return no("clone3 with an address"),
         },
-        libc::SYS_execve => exec(d)?,
+        libc::SYS_execve => exec(d, 0)?,
+        libc::SYS_execveat => {
+            own_fd(d.call.args[0])?;
+            exec(d, 1)?;
+        }
         libc::SYS_wait4 => wait(d, [1, 3], Kind::Wait4)?,
         libc::SYS_waitid => wait(d, [2, 4], Kind::Waitid)?,
         _ => return Ok(false),
@@ -101,7 +105,8 @@ fn clone3(d: &mut Draft, a: &CloneArgs) -> Result<(), No> {
     create(d, a.flags, (says || none && shares).then_some(StackAt::Input(STACK)))
 }
 
-fn exec(d: &mut Draft) -> Result<(), No> {
+/// `i`: which argument is the path; the strings follow.
+fn exec(d: &mut Draft, i: usize) -> Result<(), No> {
     let Payload::Exec(exec) = &d.call.payload else { return no("execve with addresses") };
     let (path, argv, envp) = &**exec;
     // Where the stub finds its slot.
@@ -116,8 +121,8 @@ fn exec(d: &mut Draft) -> Result<(), No> {
         d.put(&bytes)
     };
     let (argv_at, envp_at) = (list(argv, None), list(envp, Some(slot)));
-    d.text(0, path);
-    (d.order.args[1], d.order.args[2]) = (argv_at, envp_at);
+    d.text(i, path);
+    (d.order.args[i + 1], d.order.args[i + 2]) = (argv_at, envp_at);
     d.order.kind = Kind::Exec(argv.clone());
     Ok(())
 }

@@ -8,6 +8,8 @@ use crate::abi::structs::{Rusage, SigInfo, WaitStatus};
 use crate::abi::{CapSet, SigSet, Signal};
 use crate::base::arena::Id;
 use crate::kernel::error::SysError;
+use crate::kernel::fs::readdir::entries;
+use crate::kernel::fs::stat::Kstat;
 use crate::kernel::itimer::Itimerval;
 use crate::kernel::signal::frame::{SIGINFO_SIZE, siginfo_from_bytes};
 use crate::kernel::signal::{Rlimit, SigAction};
@@ -40,6 +42,12 @@ pub(in crate::oracle::host) enum Kind {
     Image(usize),
     /// A string.
     Text,
+    /// RAX bytes of a string.
+    Link,
+    /// `struct stat`.
+    Stat,
+    /// RAX bytes of `struct linux_dirent64`.
+    Dirents,
     /// That many ids.
     Ids(usize),
     /// RAX ids.
@@ -139,6 +147,16 @@ fn out(kind: &Kind, ret: i64, b: Bytes) -> Out {
         Kind::Bytes => Out::Bytes(b.0.get(..ret as usize).unwrap_or_default().to_vec()),
         Kind::Image(len) => Out::Bytes(b.0.get(..*len).unwrap_or_default().to_vec()),
         Kind::Text => Out::Text(b.text()),
+        Kind::Link => Out::Text(Bytes(b.0.get(..ret as usize).unwrap_or_default()).text()),
+        Kind::Stat => Out::Stat(Box::new(Kstat {
+            ino: b.u64(8),
+            mode: b.u32(24),
+            nlink: b.u64(16) as u32,
+            uid: b.u32(28),
+            gid: b.u32(32),
+            size: b.u64(48),
+        })),
+        Kind::Dirents => Out::Dirents(entries(b.0.get(..ret as usize).unwrap_or_default())),
         Kind::Ids(n) => b.ids(*n),
         Kind::IdList => b.ids(ret as usize),
         Kind::Word(len) => Out::Number(b.number(0, *len)),

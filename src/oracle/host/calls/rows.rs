@@ -8,6 +8,7 @@ use super::results::Kind;
 use super::{Draft, No, no, nr, own_fd};
 use crate::abi::Errno;
 use crate::abi::structs::SCHED_ATTR_SIZE_VER1;
+use crate::kernel::fs::stat::STAT_SIZE;
 use crate::kernel::syscalls::Payload;
 use crate::oracle::host::stub::CONTROL_FD;
 
@@ -81,6 +82,7 @@ const PATHS: &[(c_long, usize)] = &[
     (libc::SYS_unlinkat, 1),
     (libc::SYS_fchmodat, 1),
     (libc::SYS_faccessat, 1),
+    (libc::SYS_faccessat2, 1),
 ];
 
 /// Calls that change what names and files there are.
@@ -145,7 +147,7 @@ pub(super) fn number(d: &mut Draft) -> Result<bool, No> {
             }
         }
         n if ON_FD.contains(&n) => own_fd(args[0])?,
-        libc::SYS_dup2 | libc::SYS_dup3 => {
+        libc::SYS_dup2 | libc::SYS_dup3 | libc::SYS_pidfd_getfd => {
             own_fd(args[0])?;
             own_fd(args[1])?;
         }
@@ -225,6 +227,32 @@ pub(super) fn file(d: &mut Draft) -> Result<bool, No> {
             }
         }
         libc::SYS_getrandom => d.result(0, args[1], Kind::Bytes)?,
+        libc::SYS_stat | libc::SYS_lstat => {
+            d.path(0)?;
+            d.result(1, STAT_SIZE as u64, Kind::Stat)?;
+        }
+        libc::SYS_fstat => {
+            own_fd(args[0])?;
+            d.result(1, STAT_SIZE as u64, Kind::Stat)?;
+        }
+        libc::SYS_newfstatat => {
+            own_fd(args[0])?;
+            d.path(1)?;
+            d.result(2, STAT_SIZE as u64, Kind::Stat)?;
+        }
+        libc::SYS_readlink => {
+            d.path(0)?;
+            d.result(1, u64::from(args[2] as u32).min(4096), Kind::Link)?;
+        }
+        libc::SYS_readlinkat => {
+            own_fd(args[0])?;
+            d.path(1)?;
+            d.result(2, u64::from(args[3] as u32).min(4096), Kind::Link)?;
+        }
+        libc::SYS_getdents64 => {
+            own_fd(args[0])?;
+            d.result(1, u64::from(args[2] as u32).min(32 << 10), Kind::Dirents)?;
+        }
         libc::SYS_getcwd => d.result(0, args[1].min(4096), Kind::Text)?,
         _ => return Ok(false),
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::results::Kind;
 use super::{Arms, Draft, No, no, nr};
 use crate::kernel::syscalls::Payload;
+use crate::oracle::host::stub::CONTROL_FD;
 use crate::oracle::host::sys;
 
 /// Longest sleep in ns.
@@ -48,6 +49,7 @@ pub(super) fn prepare(d: &mut Draft) -> Result<bool, No> {
             d.result(1, 128, Kind::SigInfo)?;
         }
         libc::SYS_futex => futex(d)?,
+        libc::SYS_poll | libc::SYS_ppoll => poll(d)?,
         libc::SYS_set_tid_address => d.theirs(0, 4)?,
         libc::SYS_set_robust_list => d.theirs(0, 24)?,
         libc::SYS_restart_syscall => {}
@@ -106,6 +108,50 @@ fn setitimer(d: &mut Draft) -> Result<(), No> {
     // The interval comes first.
     d.input(1, &[interval, interval_us, value, value_us].map(i64::to_le_bytes).concat());
     d.result(2, 32, Kind::Itimer)
+}
+
+/// The list of descriptors is input and output at once.
+fn poll(d: &mut Draft) -> Result<(), No> {
+    const POLLFD: u64 = 8;
+    let plain = nr(d) == libc::SYS_poll;
+    let call = d.call;
+    let msecs = i128::from(call.args[2] as i32);
+    if plain && msecs * 1_000_000 > LONGEST {
+        return no(format!("poll for {msecs} ms: time is real there, and 2 s are the most"));
+    }
+    let Payload::Poll(poll) = &call.payload else {
+        if !plain && call.args[2] != 0 {
+            return no("ppoll with a time as an address");
+        }
+        d.order.timed = plain && msecs >= 0;
+        d.theirs(3, 8)?;
+        return d.theirs(0, u64::from(call.args[1] as u32) * POLLFD);
+    };
+    if poll.fds.iter().any(|p| p.fd == CONTROL_FD) {
+        return no(format!("poll on descriptor {CONTROL_FD}, which is not the script's"));
+    }
+    d.order.timed = plain && msecs >= 0;
+    if let Some((sec, nsec)) = poll.timeout {
+        let ns = i128::from(sec) * 1_000_000_000 + i128::from(nsec);
+        if ns > LONGEST {
+            return no("ppoll for so long: time is real there, and 2 s are the most");
+        }
+        d.input(2, &[sec, nsec].map(i64::to_le_bytes).concat());
+        d.order.timed = true;
+    }
+    if let Some(mask) = poll.mask {
+        d.input(3, &mask.0.to_le_bytes());
+    }
+    let bytes: Vec<u8> = poll
+        .fds
+        .iter()
+        .flat_map(|p| [&p.fd.to_le_bytes()[..], &p.events.to_le_bytes(), &[0, 0]].concat())
+        .collect();
+    let at = d.put(&bytes);
+    d.order.args[0] = at;
+    d.order.output = (at, bytes.len() as u64);
+    d.order.kind = Kind::Image(bytes.len());
+    Ok(())
 }
 
 fn futex(d: &mut Draft) -> Result<(), No> {

@@ -136,6 +136,7 @@ pub(super) fn register(book: &mut Book) {
             FileKind::PipeRead(_) => "pipe read end",
             FileKind::PipeWrite(_) => "pipe write end",
             FileKind::Pidfd(_) => "pidfd",
+            FileKind::Ns(_) => "namespace",
             FileKind::Proc(..) => "file of /proc",
             FileKind::Cgroup(..) => "file of a cgroup",
             FileKind::Tty(_) => "terminal",

@@ -567,9 +567,15 @@ fn add(book: &mut Book, control: &Control, row: &'static Row, signature: &str, d
         3 => book.add(spec, move |ctx: Ctx, a: Dynamic, b: Dynamic, d: Dynamic| {
             call(&c, &ctx, row, &[a, b, d])
         }),
-        _ => book.add(spec, move |ctx: Ctx, a: Dynamic, b: Dynamic, d: Dynamic, e: Dynamic| {
+        4 => book.add(spec, move |ctx: Ctx, a: Dynamic, b: Dynamic, d: Dynamic, e: Dynamic| {
             call(&c, &ctx, row, &[a, b, d, e])
         }),
+        _ => book.add(
+            spec,
+            move |ctx: Ctx, a: Dynamic, b: Dynamic, d: Dynamic, e: Dynamic, f: Dynamic| {
+                call(&c, &ctx, row, &[a, b, d, e, f])
+            },
+        ),
     }
 }
 

@@ -8,6 +8,7 @@ use super::calls::{
 use crate::kernel::syscalls::{Call, Out, Payload};
 use crate::script::bind::args;
 use crate::script::bind::door::nr;
+use crate::script::bind::{lookup, poll};
 use crate::session::program::Child;
 
 const TEXT: Give = |ret, out| match out {
@@ -29,6 +30,14 @@ pub(super) const NUMBERS: &[Row] = numbers! {
     "close_range(first: int, last: int, flags: Flags)" => "close_range", NOTHING;
     /// A descriptor of a process (pidfd_open(2)).
     "pidfd_open(pid: int, flags: Flags) -> int" => "pidfd_open", NUMBER;
+    /// A descriptor for what another process has open (pidfd_getfd(2)).
+    "pidfd_getfd(pidfd: int, fd: int, flags: Flags) -> int" => "pidfd_getfd", NUMBER;
+    /// Gives a mapping another length; MREMAP_MAYMOVE: it may go elsewhere
+    /// (mremap(2)). Gives where it is then.
+    "mremap(addr: Addr, old_len: int, new_len: int, flags: Flags) -> Addr" => "mremap", ADDR;
+    /// The same to an address, with MREMAP_FIXED.
+    "mremap(addr: Addr, old_len: int, new_len: int, flags: Flags, to: Addr) -> Addr" =>
+        "mremap", ADDR;
     /// Moves the end of the heap (brk(2)); gives where it is then.
     "brk(addr: Addr) -> Addr" => "brk", ADDR;
     /// Keeps pages in memory (mlock(2)).
@@ -88,6 +97,41 @@ pub(super) const OTHERS: &[Row] = rows! {
         let call = Call::with(nr("pwrite64"), &words, Payload::Bytes(bytes.into()));
         Ok((call, Child::Returns))
     };
+    /// Waits until a descriptor is ready, for so many milliseconds, -1 for ever
+    /// (poll(2)). `fds` has descriptors, asked for POLLIN, or
+    /// `[fd, POLLIN | POLLOUT]`; gives what was found, entry by entry.
+    "poll(fds: array, timeout: int) -> array" => poll::revents,
+        |_, _, a| Ok((poll::poll(&a[0], &a[1])?, Child::Returns));
+    /// The same with a time in ns and a set of signals that are blocked while
+    /// it waits; `()` for no end, and for the mask it has (ppoll(2)).
+    "ppoll(fds: array, ns: any, mask: any) -> array" => poll::revents,
+        |_, _, a| Ok((poll::ppoll(&a[0], &a[1], &a[2])?, Child::Returns));
+    /// Replaces the program by one named from an open directory, or by what a
+    /// descriptor has open: "" and AT_EMPTY_PATH (execveat(2)).
+    "execveat(fd: int, path: string, args: array, flags: Flags) -> int" => NUMBER, |_, name, a| {
+        let path = args::text(&format!("{name}: path"), &a[1])?;
+        let argv = args::texts(&format!("{name}: args"), &a[2])?;
+        let (call, child) = plain_call(nr("execveat"), name, &[a[0].clone(), a[3].clone()])?;
+        let [fd, flags, ..] = call.args;
+        let payload = Payload::Exec(Box::new((path, argv, Vec::new())));
+        Ok((Call::with(nr("execveat"), &[fd, 0, 0, 0, flags], payload), child))
+    };
+    /// What a file is: #{ino, mode, nlink, uid, gid, size} (stat(2)).
+    "stat(path: string) -> map" => lookup::stat_map,
+        |_, name, a| Ok((lookup::on_path(name, nr("stat"), &a[0])?, Child::Returns));
+    /// The same of a link itself (lstat(2)).
+    "lstat(path: string) -> map" => lookup::stat_map,
+        |_, name, a| Ok((lookup::on_path(name, nr("lstat"), &a[0])?, Child::Returns));
+    /// The same of an open file (fstat(2)).
+    "fstat(fd: int) -> map" => lookup::stat_map,
+        |_, _, a| Ok((lookup::fstat(&a[0])?, Child::Returns));
+    /// What a link says: /proc/PID/exe, fd/N, ns/pid… (readlink(2)).
+    "readlink(path: string) -> string" => lookup::text,
+        |_, _, a| Ok((lookup::readlink(&a[0])?, Child::Returns));
+    /// The next names in an open directory, without "." and "..", as many as
+    /// fit 32 KiB; empty at the end (getdents64(2)).
+    "readdir(fd: int) -> array" => lookup::names,
+        |_, _, a| Ok((lookup::readdir(&a[0])?, Child::Returns));
     /// Which pages are in memory, a byte each (mincore(2)).
     "mincore(addr: Addr, len: int) -> blob" => BLOB,
         |_, name, a| plain_call(nr("mincore"), name, a);

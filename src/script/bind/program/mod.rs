@@ -70,12 +70,18 @@ pub(super) enum NotRefused {
 impl From<NotRefused> for Box<EvalAltResult> {
     fn from(e: NotRefused) -> Self {
         match e {
-            NotRefused::Stop => EvalAltResult::ErrorTerminated(Dynamic::UNIT, rhai::Position::NONE).into(),
-            NotRefused::NotAProgram(name) => ScriptError::Usage {
-                message: format!("{name}() is for programs: here no process runs that could call it"),
-                help: Some(format!("a director says who acts: `init.{name}(…)`; a program is a function that `run(\"main\")` starts")),
+            NotRefused::Stop => {
+                EvalAltResult::ErrorTerminated(Dynamic::UNIT, rhai::Position::NONE).into()
             }
-            .into(),
+            NotRefused::NotAProgram(name) => {
+                // The twins are for programs only.
+                let plain = name.strip_prefix("try_").unwrap_or(&name);
+                ScriptError::Usage {
+                    message: format!("{name}() is for programs: here no process runs that could call it"),
+                    help: Some(format!("a director says who acts: `init.{plain}(…)`; a program is a function that `run(\"main\")` starts")),
+                }
+                .into()
+            }
         }
     }
 }
