@@ -198,7 +198,7 @@ fn put_revents(
 /// has come; `Some(0)` is not at all. How many are ready.
 ///
 /// # Errors
-/// EINVAL, EFAULT; ERESTARTNOHAND: a signal. ENOSYS: see [`vfs_poll`].
+/// EINVAL, EFAULT; ERESTARTNOHAND: a signal. ENOSYS: a file of a control group.
 pub fn do_sys_poll(
     sys: &mut System,
     task: TaskId,

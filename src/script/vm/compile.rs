@@ -63,14 +63,15 @@ pub(super) struct Source {
 }
 
 impl Source {
-    fn new(expr: Expr) -> Source {
-        let asks = asks(&expr);
+    /// `quiet`: whether what is in [`QUIET`] is the engine's.
+    fn new(expr: Expr, quiet: bool) -> Source {
+        let asks = asks(&expr, quiet);
         Source { expr, asks }
     }
 
-    pub(super) fn statement(stmt: &Stmt) -> Source {
+    pub(super) fn statement(stmt: &Stmt, quiet: bool) -> Source {
         let block = StmtBlock::new([stmt.clone()], Position::NONE, Position::NONE);
-        Source::new(Expr::Stmt(Box::new(block)))
+        Source::new(Expr::Stmt(Box::new(block)), quiet)
     }
 }
 
@@ -105,6 +106,7 @@ impl Code {
         named.dedup();
         let by_name: HashMap<_, _> = named.iter().cloned().zip(0..).collect();
         let mut shares = false;
+        let quiet = !named.iter().any(|(name, _)| QUIET.contains(&&**name));
         let functions = named.iter().map(|key| {
             let def = ast.shared_lib().get_script_fn(&*key.0, key.1);
             let params =
@@ -114,7 +116,7 @@ impl Code {
             let captures = !known || body.iter().any(captures);
             shares |= captures;
             let ops = (!captures).then(|| {
-                let mut to = Compiler { by_name: &by_name, ops: Vec::new() };
+                let mut to = Compiler { by_name: &by_name, quiet, ops: Vec::new() };
                 to.all(&body);
                 to.ops.extend([Op::Finish, Op::Return]);
                 to.ops
@@ -178,13 +180,18 @@ fn captures(stmt: &Stmt) -> bool {
 
 /// Whether evaluating an expression could ask for something: any call but an
 /// operator's could, and any property.
-fn asks(expr: &Expr) -> bool {
+fn asks(expr: &Expr, quiet: bool) -> bool {
+    let quiet = |call: &FnCallExpr| quiet && QUIET.contains(&call.name.as_str());
     let mut found = false;
     expr.walk(&mut Vec::new(), &mut |path| {
         found |= match path.last() {
             Some(ASTNode::Expr(e)) => match e {
                 Expr::FnCall(call, _) => !call.is_operator_call(),
-                Expr::MethodCall(..) | Expr::Dot(..) | Expr::Index(..) | Expr::Custom(..) => true,
+                Expr::MethodCall(call, _) => !quiet(call),
+                Expr::Dot(parts, ..) => {
+                    !matches!(&parts.rhs, Expr::MethodCall(call, _) if quiet(call))
+                }
+                Expr::Index(..) | Expr::Custom(..) => true,
                 _ => false,
             },
             Some(ASTNode::Stmt(Stmt::FnCall(call, _))) => !call.is_operator_call(),
@@ -210,8 +217,14 @@ const KEYWORDS: &[&str] = &[
     "this",
 ];
 
+/// Methods of arrays, maps and strings, none of which asks for anything: what
+/// they change need not be kept for the case that they do.
+const QUIET: &[&str] = &["push", "pop", "shift", "insert", "len", "is_empty", "contains"];
+
 struct Compiler<'a> {
     by_name: &'a HashMap<(Box<str>, usize), usize>,
+    /// The script has no function of a name in [`QUIET`].
+    quiet: bool,
     ops: Vec<Op>,
 }
 
@@ -257,7 +270,7 @@ impl Compiler<'_> {
         let key = (call.name.as_str().into(), call.args.len());
         let function = *self.by_name.get(&key)?;
         let args = call.args.iter().cloned().collect();
-        Some((function, Source::new(Expr::Array(args, Position::NONE))))
+        Some((function, Source::new(Expr::Array(args, Position::NONE), self.quiet)))
     }
 
     /// If an expression is a call of a function of the script, begins it.
@@ -287,7 +300,7 @@ impl Compiler<'_> {
                     self.add(Op::Call(args, function));
                 }
                 None => {
-                    self.add(Op::Eval(Source::statement(stmt)));
+                    self.add(Op::Eval(Source::statement(stmt, self.quiet)));
                 }
             },
             Stmt::Expr(expr) if self.calls(expr) => {}
@@ -303,7 +316,7 @@ impl Compiler<'_> {
                 self.add(Op::Return);
             }
             _ => {
-                self.add(Op::Eval(Source::statement(stmt)));
+                self.add(Op::Eval(Source::statement(stmt, self.quiet)));
             }
         }
     }
@@ -317,7 +330,7 @@ impl Compiler<'_> {
     fn branch(&mut self, condition: &Expr) -> usize {
         match self.calls(condition) {
             true => self.add(Op::BranchValue(0)),
-            false => self.add(Op::Branch(Source::new(condition.clone()), 0)),
+            false => self.add(Op::Branch(Source::new(condition.clone(), self.quiet), 0)),
         }
     }
 
@@ -377,8 +390,8 @@ impl Compiler<'_> {
 
     fn each(&mut self, stmt: &Stmt, var: Box<str>, counter: Option<Box<str>>, flow: &FlowControl) {
         let begin = self.add(Op::For {
-            over: Source::new(flow.expr.clone()),
-            whole: Source::statement(stmt),
+            over: Source::new(flow.expr.clone(), self.quiet),
+            whole: Source::statement(stmt, self.quiet),
             var: var.clone(),
             counter: counter.clone(),
             end: 0,

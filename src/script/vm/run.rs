@@ -142,7 +142,7 @@ impl<'e> Runner<'e> {
             }
             Op::Fill(stmt) => {
                 let stmt = filled(stmt, top.value.take()).ok_or(Trouble::Unknown)?;
-                let source = Source::statement(&stmt);
+                let source = Source::statement(&stmt, false);
                 let result = self.eval(depth, &mut top.scope, &source.expr);
                 return self.done(place, result);
             }
