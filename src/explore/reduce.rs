@@ -24,6 +24,9 @@
 //! waits, asks for parents or handles signals, so can the ends of processes.
 //! Outcomes show neither.
 //!
+//! Who was woken goes on in a step of its own. Where its call has been decided by
+//! whoever woke it (a futex, the end of a vfork child), nobody can tell when.
+//!
 //! Each of these makes the program's tape longer, so there is no way around in
 //! a circle on which the others would be forgotten.
 //!
@@ -31,9 +34,11 @@
 //! states. Left out too: pairs of system calls that touch different objects.
 
 use crate::base::PAGE_MASK;
+use crate::kernel::futex;
 use crate::kernel::mm::VmFlags;
 use crate::kernel::mm::pgtable::{lookup, pte_present};
 use crate::kernel::task::TaskId;
+use crate::kernel::wait_queue::WaitOn;
 use crate::machine::UserOp;
 use crate::session::program::{Child, Programs, Repertoire, TEXT, Want};
 
@@ -65,6 +70,7 @@ pub fn nobody_minds(
             _ => false,
         },
         Want::Return(_) => ends_alone(programs, *task, repertoire),
+        Want::GoOn => goes_on_alone(programs, *task, repertoire),
         // As a part of the system call that follows it is no step.
         Want::Op(op) => memory && repertoire.untraced && is_private(programs, *task, op),
         _ => false,
@@ -95,6 +101,37 @@ fn ends_alone(programs: &Programs, task: TaskId, repertoire: &Repertoire) -> boo
     let signal = sys.task(task).signal;
     let one = signal.is_some_and(|s| sys.kernel.signals[s].nr_threads == 1);
     one && do_only(repertoire, &[NR_WRITE, NR_FORK, NR_EXIT_GROUP, NR_GETPID, NR_GETTID])
+}
+
+/// Whether nobody can tell when a task goes on that was woken, as long as it does
+/// not matter what it finds then: the answer of its call is settled, and leaving
+/// it changes nothing that others see. A signal that comes first is taken on the
+/// way out; one that comes later, right after it: that is the same state.
+fn goes_on_alone(programs: &Programs, task: TaskId, repertoire: &Repertoire) -> bool {
+    let sys = &programs.system;
+    let t = sys.task(task);
+    let Some(resume) = &t.resume else { return false };
+    let plain = repertoire.untraced
+        && !t.sigpending
+        && resume.leaving.is_none()
+        && resume.wait.deadline.is_none();
+    plain
+        && match resume.wait.on {
+            WaitOn::Futex(_) => resume.note == futex::WOKEN,
+            WaitOn::Vfork(c) => sys.kernel.completions.get(c).is_some_and(|c| c.done > 0),
+            WaitOn::Child(_) => reaps_alone(programs, task, repertoire),
+            _ => false,
+        }
+}
+
+/// Whether wait4(2) of a task has one child to take, which no other one can
+/// join, and nobody can tell a zombie from a reaped one.
+fn reaps_alone(programs: &Programs, task: TaskId, repertoire: &Repertoire) -> bool {
+    let sys = &programs.system;
+    let t = sys.task(task);
+    let one = t.signal.is_some_and(|s| sys.kernel.signals[s].nr_threads == 1);
+    let calls = [NR_WRITE, NR_FORK, NR_WAIT4, NR_EXIT_GROUP, NR_GETPID, NR_GETTID, NR_GETPPID];
+    one && t.nr_children == 1 && repertoire.pids_are_names && do_only(repertoire, &calls)
 }
 
 /// So many tasks are far from every limit.

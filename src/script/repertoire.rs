@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rhai::{AST, ASTNode, Expr, FnCallExpr, Stmt};
+use rhai::{AST, ASTNode, Expr, FnCallExpr, Stmt, StmtBlock};
 
 use crate::session::program::Repertoire;
 
@@ -141,7 +141,7 @@ impl Reader {
             ASTNode::Stmt(Stmt::FnCall(call, _)) => {
                 self.call(call);
                 if gives_pid(call) || gives_waited(call) {
-                    self.found.pids_are_names &= is_unused(above, last);
+                    self.found.pids_are_names &= is_unused(node, above, last);
                 }
             }
             ASTNode::Stmt(
@@ -155,9 +155,10 @@ impl Reader {
             ASTNode::Expr(Expr::FnCall(call, _)) if !call.is_operator_call() => {
                 self.call(call);
                 let alone = matches!(above.last(), Some(ASTNode::Stmt(Stmt::Expr(..))));
-                if alone && (gives_pid(call) || gives_waited(call)) {
-                    let above = &above[..above.len() - 1];
-                    self.found.pids_are_names &= is_unused(above, last);
+                if let (true, Some((stmt, above))) = (alone, above.split_last())
+                    && (gives_pid(call) || gives_waited(call))
+                {
+                    self.found.pids_are_names &= is_unused(stmt, above, last);
                 } else if gives_pid(call) {
                     let kept = matches!(above.last(), Some(ASTNode::Stmt(Stmt::Var(..))));
                     self.found.pids_are_names &= kept || is_compared_with_0(above);
@@ -227,12 +228,20 @@ fn pid_variables(body: &[Stmt]) -> BTreeSet<String> {
 }
 
 /// Whether nobody takes the value of a statement in these.
-fn is_unused(above: &[ASTNode], last: bool) -> bool {
-    match above.last() {
-        None => !last,
-        Some(ASTNode::Stmt(Stmt::For(..) | Stmt::While(..) | Stmt::Do(..))) => true,
-        // The value of a block could be somebody's.
-        Some(_) => false,
+fn is_unused(node: &ASTNode, above: &[ASTNode], last: bool) -> bool {
+    let Some((parent, above)) = above.split_last() else { return !last };
+    let ends = |block: &StmtBlock| match (block.statements().last(), node) {
+        (Some(end), ASTNode::Stmt(stmt)) => std::ptr::eq(end, *stmt),
+        _ => true,
+    };
+    match parent {
+        ASTNode::Stmt(Stmt::For(..) | Stmt::While(..) | Stmt::Do(..)) => true,
+        // The value of a block is that of its last statement.
+        ASTNode::Stmt(Stmt::If(flow, _)) => {
+            !(ends(&flow.body) || ends(&flow.branch)) || is_unused(parent, above, last)
+        }
+        ASTNode::Stmt(Stmt::Block(block)) => !ends(block) || is_unused(parent, above, last),
+        _ => false,
     }
 }
 
@@ -287,6 +296,8 @@ mod tests {
             "let p = fork(); if p == 0 { print(`child ${1 + 1}`); } else { wait().signal; } ()",
             "getpid(); let w = wait().exit_status; print(w)",
             "while true { try_fork(); }",
+            "if n() == 2 { wait(); print(1); exit(0) } print(2);",
+            "if n() == 2 { wait() } print(2);",
         ] {
             assert!(names(text), "{text}");
         }
@@ -300,6 +311,8 @@ mod tests {
             "let w = wait(); print(w.pid);",
             "print(wait());",
             "if true { fork() } else { 0 }",
+            "if n() == 2 { print(1); fork() }",
+            "print(if n() == 2 { wait() });",
             "let f = || fork(); f.call(); ()",
             "exit(getpid());",
             "return fork();",

@@ -239,7 +239,6 @@ pub const GROUPS: &[Group] = &[
             (326, "copy_file_range"),
             (327, "preadv2"),
             (328, "pwritev2"),
-            (318, "getrandom"),
         ],
     ),
     group(
