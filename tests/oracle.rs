@@ -525,6 +525,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("wait_has_no_timeout", "nanosleep for 10.0 s"),
     // The stub that a task runs makes calls of its own.
     ("mini_strace", "PTRACE_SYSCALL"),
+    ("links", "/proc"),
 ];
 
 #[test]

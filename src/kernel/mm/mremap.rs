@@ -174,14 +174,17 @@ fn check_prep_vma(
     if vrm.has(MREMAP_DONTUNMAP) && special {
         return refuse(Errno::EINVAL, F, "an area of the kernel's making does not stay behind");
     }
-    if vrm.new_len < vrm.old_len {
+    // What is cut off may be of other areas; what moves may not.
+    let kept = vrm.old_len.min(vrm.new_len);
+    let shrinks = vrm.new_len < vrm.old_len;
+    if shrinks && !vrm.implies_new_addr() {
         return Ok(vma);
     }
-    if vrm.old_len > vma.vm_end - vrm.addr {
+    if kept > vma.vm_end - vrm.addr {
         let why = "the old length reaches beyond the area, and only one can be remapped";
         return refuse(Errno::EFAULT, F, why);
     }
-    if vrm.new_len == vrm.old_len {
+    if vrm.new_len <= vrm.old_len {
         return Ok(vma);
     }
     let pgoff = ((vrm.addr - vma.vm_start) >> PAGE_SHIFT).wrapping_add(vma.vm_pgoff);

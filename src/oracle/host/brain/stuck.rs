@@ -19,22 +19,24 @@ const QUIET: Duration = Duration::from_millis(4);
 const RARE: Duration = Duration::from_millis(32);
 
 impl Brain<'_> {
-    fn task_of(&self, tid: i32) -> Option<&Task> {
-        let mut tasks = self.places.iter().filter_map(|place| match place {
+    /// Tasks with a tid, the one that began last in front: a task of a pid
+    /// namespace that a program has made may have the tid of another one.
+    fn tasks_of(&self, tid: i32) -> impl Iterator<Item = &Task> {
+        self.places.iter().rev().filter_map(move |place| match place {
             Place::Task(task) if task.tid == tid => Some(&**task),
             _ => None,
-        });
-        tasks.next_back()
+        })
     }
 
     /// Whether a task that was seen waits for something that somebody else must
     /// do.
     fn sleeps(&self, seen: &Seen) -> bool {
-        let top = self.task_of(seen.tid).and_then(|task| task.flights.last());
+        let timed = || self.tasks_of(seen.tid).filter_map(|t| t.flights.last()).any(|f| f.timed);
+        let top = self.tasks_of(seen.tid).next().and_then(|task| task.flights.last());
         let nr = top.and_then(|f| f.nr).map(libc::c_long::from);
         match seen.state {
             'T' | 't' | 'Z' | 'X' => true,
-            'S' => !top.is_some_and(|f| f.timed),
+            'S' => !timed(),
             // A parent in vfork; a thread that execs, until the others are gone.
             'D' if nr == Some(libc::SYS_execve) => true,
             'D' => top.is_some_and(|f| f.kind == Kind::Create) && nr.is_some(),
@@ -65,12 +67,13 @@ impl Brain<'_> {
     /// Whether a signal of an interval timer is still to come to one of these.
     fn awaits_alarm(&self, seen: &[Seen]) -> bool {
         let alive = seen.iter().filter(|s| !s.is_init && !s.is_dead());
-        let mut processes = alive.filter_map(|s| self.task_of(s.tid)).map(|task| task.process);
+        let mut processes = alive.flat_map(|s| self.tasks_of(s.tid)).map(|task| task.process);
         processes.any(|process| self.alarms.awaits(process))
     }
 
     fn words(&self, seen: &Seen) -> String {
-        let call = self.task_of(seen.tid).and_then(|task| task.flights.last()?.nr);
+        let task = self.tasks_of(seen.tid).next();
+        let call = task.and_then(|task| task.flights.last()?.nr);
         let place = match (call, seen.is_dead()) {
             (Some(nr), false) => format!(" in {}", calls::name(nr)),
             _ => String::new(),
