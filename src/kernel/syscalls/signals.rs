@@ -266,7 +266,11 @@ fn sys_rt_sigpending(sys: &mut System, t: TaskId, call: &Call) -> SysResult {
 
 fn sys_rt_sigsuspend(sys: &mut System, t: TaskId, call: &Call) -> SysResult {
     check_size(call, 1, "rt_sigsuspend")?;
-    let set = sigset_needed(sys, t, call, 0)?;
+    // One that has slept does not look into user memory again: its mask is set.
+    let set = match sys.task(t).resume.is_some() {
+        true => sys.task(t).blocked,
+        false => sigset_needed(sys, t, call, 0)?,
+    };
     sigwait::sigsuspend(sys, t, set)
 }
 

@@ -157,6 +157,25 @@ fn a_spurious_wake_up_changes_nothing() {
 }
 
 #[test]
+fn a_mask_in_memory_is_read_once() {
+    use crate::kernel::sched::core::try_to_wake_up;
+    use crate::kernel::task::TaskState;
+    let mut w = world();
+    let init = w.init;
+    for call in ["rt_sigsuspend", "rt_sigtimedwait"] {
+        let t = w.fork(init);
+        let other = w.thread(t);
+        let at = w.call(t, "mmap", &[0, 0x1000, 3, 0x22, u64::MAX, 0]) as u64;
+        let args: &[u64] = if call == "rt_sigsuspend" { &[at, 8] } else { &[at, 0, 0, 8] };
+        assert_eq!(w.enter(t, call, args, Payload::None), Entered::Blocked);
+        w.call(other, "munmap", &[at, 0x1000]);
+        assert!(try_to_wake_up(&mut w.sys, t, TaskState::INTERRUPTIBLE));
+        crate::kernel::entry::settle(&mut w.sys);
+        assert_eq!(w.state(t), 'S', "{call}");
+    }
+}
+
+#[test]
 fn sa_restart_decides_about_a_sleeping_wait() {
     let mut w = world();
     let init = w.init;
