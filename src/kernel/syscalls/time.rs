@@ -31,7 +31,9 @@ pub const CALLS: &[Syscall] = &[
         .partly("not on the clocks of processor time"),
 ];
 
-/// The timespec that argument `i` points to, in ns (`get_timespec64`).
+/// The timespec that argument `i` points to, in ns (`get_timespec64`). A call
+/// that has slept keeps when it ends, and does not look into user memory again:
+/// 0 for that one.
 ///
 /// # Errors
 /// EFAULT, EINVAL.
@@ -44,6 +46,7 @@ pub(super) fn get_timespec(
 ) -> Result<u64, SysError> {
     let (sec, nsec) = match call.payload {
         Payload::Timespec(sec, nsec) => (sec, nsec),
+        _ if sys.task(task).resume.is_some() => return Ok(0),
         _ => {
             let mut words = [[0; 8]; 2];
             for (word, k) in words.iter_mut().zip([0, 8]) {

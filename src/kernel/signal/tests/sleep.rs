@@ -157,16 +157,24 @@ fn a_spurious_wake_up_changes_nothing() {
 }
 
 #[test]
-fn a_mask_in_memory_is_read_once() {
+fn what_a_call_needs_of_memory_is_read_once() {
     use crate::kernel::sched::core::try_to_wake_up;
     use crate::kernel::task::TaskState;
     let mut w = world();
     let init = w.init;
-    for call in ["rt_sigsuspend", "rt_sigtimedwait"] {
+    for call in ["rt_sigsuspend", "rt_sigtimedwait", "nanosleep", "clock_nanosleep", "futex"] {
         let t = w.fork(init);
         let other = w.thread(t);
         let at = w.call(t, "mmap", &[0, 0x1000, 3, 0x22, u64::MAX, 0]) as u64;
-        let args: &[u64] = if call == "rt_sigsuspend" { &[at, 8] } else { &[at, 0, 0, 8] };
+        // A second, or a set of one signal; the futex holds 0.
+        copy_to_user(&mut w.sys, t, at, &[1]).unwrap();
+        let args: &[u64] = match call {
+            "rt_sigsuspend" => &[at, 8],
+            "rt_sigtimedwait" => &[at, 0, 0, 8],
+            "nanosleep" => &[at, 0],
+            "clock_nanosleep" => &[1, 0, at, 0],
+            _ => &[at + 64, 128, 0, at],
+        };
         assert_eq!(w.enter(t, call, args, Payload::None), Entered::Blocked);
         w.call(other, "munmap", &[at, 0x1000]);
         assert!(try_to_wake_up(&mut w.sys, t, TaskState::INTERRUPTIBLE));
