@@ -293,7 +293,7 @@ fn sleep(sys: &mut System, task: TaskId, call: Call, wait: Wait) {
         Some(r) => r.wait = wait,
         None => {
             t.resume = Some(Box::new(Resume {
-                call,
+                call: Call { restarts: 0, ..call },
                 wait,
                 origin,
                 note,

@@ -43,7 +43,7 @@ impl Canon<'_> {
     }
 
     fn call(&mut self, call: &Call) {
-        let Call { nr, args, payload, serial: _ } = call;
+        let Call { nr, args, payload, serial: _, restarts: _ } = call;
         self.put((nr, args));
         if *payload != Payload::None {
             self.print(payload);

@@ -193,9 +193,20 @@ fn after_handler(sys: &mut System, task: TaskId, sigreturn: Outcome) -> Entered 
 }
 
 /// Executes the call's SYSCALL instruction again after a signal.
-fn restart(sys: &mut System, task: TaskId, call: Call) -> Entered {
+fn restart(sys: &mut System, task: TaskId, mut call: Call) -> Entered {
+    call.restarts += 1;
+    if call.restarts > MOST_RESTARTS {
+        let name = syscall_name(u64::from(call.nr)).unwrap_or("a call");
+        let why = "is begun again for ever: it sends its caller a signal that has no effect. On \
+                   Linux the process would go round until it is killed, which is not modelled";
+        sys.oops("syscall_exit_to_user_mode", format!("{name} {why}"));
+        return Entered::Interrupted;
+    }
     make_call(sys, task, call)
 }
+
+/// So often a call may be begun again without a sleep between.
+const MOST_RESTARTS: u16 = 500;
 
 /// On the way to user mode: takes signals, then loads the registers.
 /// `interrupted` says that `ax` holds a restart code, which must not reach

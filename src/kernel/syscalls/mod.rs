@@ -92,6 +92,8 @@ pub struct Call {
     /// Which call of the system it is, from 1; 0 before it is made. A call made
     /// again after a signal keeps it.
     pub serial: u64,
+    /// How often it was begun again without a sleep between.
+    pub restarts: u16,
 }
 
 impl Call {
@@ -99,7 +101,7 @@ impl Call {
     pub fn new(nr: u32, args: &[u64]) -> Call {
         let mut a = [0; 6];
         a[..args.len()].copy_from_slice(args);
-        Call { nr, args: a, payload: Payload::None, serial: 0 }
+        Call { nr, args: a, payload: Payload::None, serial: 0, restarts: 0 }
     }
 
     /// The same as a program makes it: a NULL where Linux stores something is
