@@ -5,7 +5,7 @@
 //! Left out: nothing.
 
 use super::send::{__send_signal_locked, send_signal_locked};
-use super::{SIG_IGN, SigAction, thread_group_empty};
+use super::{SIG_IGN, SigAction};
 use crate::abi::Signal;
 use crate::abi::flags::SaFlags;
 use crate::abi::signal::si_code::*;
@@ -84,9 +84,10 @@ pub fn do_notify_parent(sys: &mut System, task: TaskId, sig: i32) -> bool {
     let t = sys.task(task);
     let (parent, exit_code) = (t.parent, t.exit_code);
     let (thread_pid, ptrace, birth_exec_id) = (t.thread_pid, t.ptrace, t.parent_exec_id);
+    // A traced thread too: it is a zombie for its tracer, and those who poll
+    // it learn of its end (`do_notify_pidfd`).
     if let Some(pid) = thread_pid
         && !sys.kernel.pids[pid].wait_pidfd.entries.is_empty()
-        && thread_group_empty(sys, task)
     {
         wake_up_all(sys, WaitOn::PidExit(pid));
     }
