@@ -32,14 +32,16 @@ impl Brain<'_> {
     /// do.
     fn sleeps(&self, seen: &Seen) -> bool {
         let timed = || self.tasks_of(seen.tid).filter_map(|t| t.flights.last()).any(|f| f.timed);
-        let top = self.tasks_of(seen.tid).next().and_then(|task| task.flights.last());
-        let nr = top.and_then(|f| f.nr).map(libc::c_long::from);
+        // Of those with one tid in several pid namespaces, any.
+        let mut calls = self.tasks_of(seen.tid).filter_map(|task| task.flights.last());
         match seen.state {
             'T' | 't' | 'Z' | 'X' => true,
             'S' => !timed(),
             // A parent in vfork; a thread that execs, until the others are gone.
-            'D' if nr == Some(libc::SYS_execve) => true,
-            'D' => top.is_some_and(|f| f.kind == Kind::Create) && nr.is_some(),
+            'D' => calls.any(|f| {
+                let execs = f.nr.map(libc::c_long::from) == Some(libc::SYS_execve);
+                execs || f.kind == Kind::Create && f.nr.is_some()
+            }),
             _ => false,
         }
     }
