@@ -21,7 +21,7 @@ use forkyard::kernel::sched::core as sched;
 use forkyard::kernel::syscalls::{Call, Payload};
 use forkyard::kernel::timer;
 use forkyard::kernel::wait_queue::WaitOn;
-use forkyard::kernel::{System, TaskId, TaskState};
+use forkyard::kernel::{System, TaskId};
 use forkyard::machine::PagingLevels;
 use kit::ops::{Op, PATHS, op};
 use kit::perform::perform;
@@ -51,6 +51,22 @@ fn sound(sys: &System, after: &str) -> Check {
     }
 }
 
+/// Wakes a sleeper and lets it look at what it sleeps for.
+fn wake_for_nothing(sys: &mut System, id: TaskId) {
+    if sched::wake_up_process(sys, id) && sys.task(id).stepped {
+        entry::resume_picked(sys, id);
+    }
+}
+
+/// Everyone that was woken or signalled goes on. One that has not may be
+/// forestalled by whoever is woken for nothing: a reader by another.
+fn all_go_on(sys: &mut System) {
+    while let Some(id) = sys.kernel.todo.front().copied() {
+        entry::resume_picked(sys, id);
+        entry::settle(sys);
+    }
+}
+
 /// Wakes everyone who sleeps in a call, though nothing has happened.
 fn spurious_wakeups_change_nothing(sys: &System) -> Check {
     // A sleep that ends while they look has ended for a reason.
@@ -66,9 +82,8 @@ fn spurious_wakeups_change_nothing(sys: &System) -> Check {
     let sleepers = sleepers.filter(|id| !would_take_a_signal(sys, *id));
     let sleepers = sleepers.filter(|id| !polls_other_files(sys, *id));
     let sleepers: Vec<_> = sleepers.filter(|id| !has_lost_its_children(sys, *id)).collect();
-    let sleep = TaskState::INTERRUPTIBLE | TaskState::UNINTERRUPTIBLE;
     for id in &sleepers {
-        sched::try_to_wake_up(&mut woken, *id, sleep);
+        wake_for_nothing(&mut woken, *id);
     }
     entry::settle(&mut woken);
     sound(&woken, "spurious wake-ups")?;
@@ -94,7 +109,7 @@ fn has_lost_its_children(sys: &System, id: TaskId) -> bool {
         return false;
     }
     let mut woken = sys.clone();
-    sched::wake_up_process(&mut woken, id);
+    wake_for_nothing(&mut woken, id);
     entry::settle(&mut woken);
     matches!(woken.take_finished(id), Some(Err(e)) if e.errno == Errno::ECHILD)
 }
@@ -111,6 +126,9 @@ fn polls_other_files(sys: &System, id: TaskId) -> bool {
 
 /// Ends everything; what exists then is what existed before.
 fn leaves_nothing(w: &mut World, before: &Census) -> Check {
+    for task in w.sys.kernel.tasks.iter().map(|(id, _)| id).collect::<Vec<_>>() {
+        w.sys.task_mut(task).stepped = false;
+    }
     if let Err(e) = teardown(&mut w.sys) {
         return fail(format!("teardown: {e}"));
     }
@@ -139,7 +157,9 @@ fn sequence(base: &World, census: &Census, ops: &[Op]) -> Check {
         perform(&mut w, op);
         sound(&w.sys, &format!("step {i}, {op:?}"))?;
     }
-    spurious_wakeups_change_nothing(&w.sys)?;
+    let mut still = w.sys.clone();
+    all_go_on(&mut still);
+    spurious_wakeups_change_nothing(&still)?;
     // Going on from a snapshot does the same again: it has kept what it was.
     let mut again = halfway.expect("ops are not empty");
     for op in &ops[ops.len() / 2..] {
@@ -182,9 +202,30 @@ fn child(w: &mut World, parent: TaskId) -> Option<TaskId> {
 }
 
 fn run(config: &BootConfig, cases: u32, salt: u8) {
+    run_on(config, cases, salt, Steps::Whole);
+}
+
+/// What becomes of those whom a call wakes or signals.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Steps {
+    /// They go on within the call.
+    Whole,
+    /// They go on when they are picked, as programs do.
+    Picked,
+}
+
+fn run_on(config: &BootConfig, cases: u32, salt: u8, steps_are: Steps) {
     let mut base = World::boot(config);
     let census = Census::of(&base.sys);
     populate(&mut base);
+    if steps_are == Steps::Picked {
+        let init = base.sys.task(base.init).signal;
+        let tasks = base.sys.kernel.tasks.iter();
+        let users = tasks.filter(|(_, t)| t.mm.is_some() && t.signal != init);
+        for task in users.map(|(id, _)| id).collect::<Vec<_>>() {
+            base.sys.task_mut(task).stepped = true;
+        }
+    }
     let mut seed = [salt; 32];
     if let Some(n) = std::env::var("FORKYARD_SEED").ok().and_then(|s| s.parse::<u64>().ok()) {
         seed[..8].copy_from_slice(&n.to_le_bytes());
@@ -221,6 +262,11 @@ fn random_sequences_on_two_processors_with_five_levels() {
     let mut config = small(2);
     config.machine.paging_levels = PagingLevels::Five;
     run(&config, CASES, 2);
+}
+
+#[test]
+fn random_sequences_where_each_step_is_picked() {
+    run_on(&small(1), CASES, 5, Steps::Picked);
 }
 
 /// Most forks and faults find no frame here.

@@ -25,7 +25,8 @@
 //! Outcomes show neither.
 //!
 //! Who was woken goes on in a step of its own. Where its call has been decided by
-//! whoever woke it (a futex, the end of a vfork child), nobody can tell when.
+//! whoever woke it (a futex, the end of a vfork child), nobody can tell when. Nor can they tell, mostly, when
+//! a thread is dead whose memory and files are given up already.
 //!
 //! Each of these makes the program's tape longer, so there is no way around in
 //! a circle on which the others would be forgotten.
@@ -110,6 +111,9 @@ fn ends_alone(programs: &Programs, task: TaskId, repertoire: &Repertoire) -> boo
 fn goes_on_alone(programs: &Programs, task: TaskId, repertoire: &Repertoire) -> bool {
     let sys = &programs.system;
     let t = sys.task(task);
+    if t.exiting.is_some() {
+        return dies_alone(programs, task, repertoire);
+    }
     let Some(resume) = &t.resume else { return false };
     let plain = repertoire.untraced
         && !t.sigpending
@@ -122,6 +126,18 @@ fn goes_on_alone(programs: &Programs, task: TaskId, repertoire: &Repertoire) -> 
             WaitOn::Child(_) => reaps_alone(programs, task, repertoire),
             _ => false,
         }
+}
+
+/// Whether nobody can tell when the rest of a thread's exit comes: its process
+/// lives on, and nobody makes a call that finds threads by number, or asks how
+/// many there are.
+fn dies_alone(programs: &Programs, task: TaskId, repertoire: &Repertoire) -> bool {
+    let sys = &programs.system;
+    let t = sys.task(task);
+    let lives = t.signal.is_some_and(|s| sys.kernel.signals[s].live > 0);
+    let plenty = sys.kernel.tasks.len() < PLENTY;
+    let follows = !t.is_group_leader() && !sys.task(t.group_leader).is_dead();
+    plenty && lives && follows && repertoire.untraced && repertoire.threads_unseen
 }
 
 /// Whether wait4(2) of a task has one child to take, which no other one can
@@ -169,5 +185,5 @@ const NR_GETPID: u32 = 39;
 const NR_FORK: u32 = 57;
 const NR_WAIT4: u32 = 61;
 const NR_GETPPID: u32 = 110;
-const NR_EXIT_GROUP: u32 = 231;
 const NR_GETTID: u32 = 186;
+const NR_EXIT_GROUP: u32 = 231;

@@ -28,7 +28,7 @@ use crate::base::Id;
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::fs::InodeId;
 use crate::kernel::system::System;
-use crate::kernel::task::TaskId;
+use crate::kernel::task::{ExitStage, PF, TaskId, TaskStruct};
 use std::sync::Arc;
 
 /// The name of a group.
@@ -209,7 +209,13 @@ pub fn cgroup_post_fork(sys: &mut System, p: TaskId, id: CgroupId) {
     sys.kernel.cgroups[id].nr_tasks += 1;
 }
 
-/// A task begins to exit: it does not populate its group any more.
+/// Whether a task has passed `cgroup_exit`.
+pub fn has_left(t: &TaskStruct) -> bool {
+    let before = t.exiting.is_some_and(|e| e.next == ExitStage::Files);
+    t.flags.contains(PF::EXITING) && !before
+}
+
+/// A task is about to be dead: it does not populate its group any more.
 pub fn cgroup_exit(sys: &mut System, task: TaskId) {
     let id = sys.task(task).cgroup;
     sys.kernel.cgroups[id].nr_tasks -= 1;

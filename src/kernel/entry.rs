@@ -81,6 +81,12 @@ pub enum CannotAct {
         /// Z or X.
         state: char,
     },
+    /// It is in the middle of its exit.
+    #[error("task {pid} exits: it executes nothing any more")]
+    Exiting {
+        /// Its pid.
+        pid: i32,
+    },
     /// It sleeps in a call.
     #[error("task {pid} sleeps ({state}) in {call}")]
     Sleeping {
@@ -122,6 +128,9 @@ pub fn can_act(sys: &System, task: TaskId) -> Result<(), CannotAct> {
     let t = sys.kernel.tasks.get(task).ok_or(CannotAct::Gone)?;
     if t.is_dead() || t.__state == TaskState::DEAD {
         return Err(CannotAct::Dead { pid: t.pid, state: t.state_char() });
+    }
+    if t.exiting.is_some() {
+        return Err(CannotAct::Exiting { pid: t.pid });
     }
     if t.mm.is_none() {
         return Err(CannotAct::KernelThread { pid: t.pid, comm: t.comm() });
@@ -255,6 +264,8 @@ fn run(sys: &mut System, task: TaskId, call: Call) -> Entered {
             Entered::Blocked
         }
         Err(Stop::NoReturn) => match sys.kernel.tasks.get(task) {
+            // Its exit has paused.
+            Some(t) if t.exiting.is_some() => Entered::Dead,
             // It stopped at the beginning of its exit.
             Some(t) if matches!(t.trap.as_deref(), Some(Trap { at: TrapAt::Exit(_), .. })) => {
                 Entered::Dead

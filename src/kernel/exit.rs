@@ -14,6 +14,12 @@
 //!   TASK_DEAD, schedule        the next task frees the stack
 //! ```
 //!
+//! Who sees that an exit has parts? A parent whose vfork(2) returns, a joiner that
+//! is woken by CLEARTID, a reader at the end of a pipe: each goes on while the
+//! task is not dead yet. So where the steps of a task are picked one by one
+//! (`stepped`), its exit pauses after each part that others could notice
+//! ([`ExitStage`]), and goes on when it is picked again. Elsewhere it is whole.
+//!
 //! A leader that exits before its threads stays a zombie that cannot be
 //! waited for; the last thread's release_task sends the leader's SIGCHLD.
 //!
@@ -29,6 +35,7 @@ pub use release::release_task;
 use crate::abi::Signal;
 use crate::abi::ptrace::PtraceEvent;
 use crate::kernel::cgroup;
+use crate::kernel::entry;
 use crate::kernel::fork;
 use crate::kernel::fs;
 use crate::kernel::futex;
@@ -38,12 +45,13 @@ use crate::kernel::nsproxy;
 use crate::kernel::ptrace::event::ptrace_event;
 use crate::kernel::ptrace::stop::back_from_stop;
 use crate::kernel::ptrace::{Trap, TrapAt, ptrace_reparented};
+use crate::kernel::sched::Chooser;
 use crate::kernel::sched::core as sched;
 use crate::kernel::sched::fork::sched_dead;
 use crate::kernel::signal::thread_group_empty;
 use crate::kernel::signal::{SignalFlags, notify, stop};
 use crate::kernel::system::System;
-use crate::kernel::task::{PF, TaskId, TaskState};
+use crate::kernel::task::{ExitStage, Exiting, PF, TaskId, TaskState};
 use crate::kernel::tty::tty_jobctl::disassociate_ctty;
 use crate::kernel::wait_queue::WaitOn;
 use crate::traced;
@@ -70,8 +78,8 @@ pub fn do_group_exit(sys: &mut System, current: TaskId, code: i32) {
 }
 
 /// Ends one task with wait status `code`.
-/// Postcondition: it is a zombie or gone, or it stands in
-/// PTRACE_EVENT_EXIT and will be; its processor runs something else.
+/// Postcondition: it is a zombie or gone, or will be when it goes on (it stands
+/// in PTRACE_EVENT_EXIT, or its steps are picked); its processor runs something else.
 /// Source: kernel/exit.c `do_exit`.
 pub fn do_exit(sys: &mut System, current: TaskId, code: i32) {
     if sys.task(current).flags.contains(PF::EXITING) {
@@ -97,7 +105,7 @@ pub fn exit_after_stop(sys: &mut System, current: TaskId) {
     }
 }
 
-/// The rest of `do_exit`.
+/// The beginning of `do_exit` proper.
 fn give_up_all(sys: &mut System, current: TaskId, code: i32) {
     stop::exit_signals(sys, current);
     sys.task_mut(current).sigpending = false;
@@ -120,7 +128,55 @@ fn give_up_all(sys: &mut System, current: TaskId, code: i32) {
         note_maxrss(sys, current);
     }
     sys.task_mut(current).exit_code = code;
+    let noticed = frees_others(sys, current);
     traced!(sys, exit_mm(current));
+    if noticed && pauses(sys, current, Exiting { next: ExitStage::Files, group_dead }) {
+        return;
+    }
+    give_up_files(sys, current, group_dead);
+}
+
+/// A task goes on whose exit had paused.
+pub fn exit_goes_on(sys: &mut System, current: TaskId) {
+    let Some(Exiting { next, group_dead }) = sys.task_mut(current).exiting.take() else { return };
+    match next {
+        ExitStage::Files => traced!(sys, give_up_files(current, group_dead)),
+        ExitStage::Notify => traced!(sys, notify_and_die(current, group_dead)),
+    }
+}
+
+/// The exit of a task pauses here if its steps are picked: whoever noticed the
+/// last part may act before the next one.
+fn pauses(sys: &mut System, current: TaskId, rest: Exiting) -> bool {
+    let pauses = sys.task(current).stepped && sys.kernel.sched.chooser != Chooser::Scheduler;
+    if pauses {
+        let t = sys.task_mut(current);
+        t.exiting = Some(rest);
+        t.resume = None;
+        entry::kick(sys, current);
+    }
+    pauses
+}
+
+/// Whether giving up the mm lets others go on, or changes what they can read.
+fn frees_others(sys: &System, current: TaskId) -> bool {
+    let t = sys.task(current);
+    let shared = t.mm.is_some_and(|mm| sys.mm(mm).mm_users > 1);
+    t.vfork_done.is_some() || shared && t.clear_child_tid != 0 || t.robust_list != 0
+}
+
+/// Whether giving up terminal and files is noticed: a signal is sent, or the
+/// last descriptor of a pipe's or terminal's end goes.
+fn hangs_up(sys: &System, current: TaskId, group_dead: bool) -> bool {
+    let t = sys.task(current);
+    let s = sys.signal(current);
+    let ctty = group_dead && s.leader && (s.tty.is_some() || s.tty_old_pgrp.is_some());
+    ctty || t.files.is_some_and(|files| fs::fdtable::ends_a_stream(sys, files))
+}
+
+/// The middle of `do_exit`: what is left but the telling.
+fn give_up_files(sys: &mut System, current: TaskId, group_dead: bool) {
+    let noticed = hangs_up(sys, current, group_dead);
     sys.task_mut(current).sysvsem = None;
     // Linux closes the files later (task_work), so the terminal is given up first.
     if group_dead {
@@ -132,6 +188,14 @@ fn give_up_all(sys: &mut System, current: TaskId, code: i32) {
         nsproxy::put_nsproxy(sys, ns);
     }
     cgroup::cgroup_exit(sys, current);
+    if noticed && pauses(sys, current, Exiting { next: ExitStage::Notify, group_dead }) {
+        return;
+    }
+    notify_and_die(sys, current, group_dead);
+}
+
+/// The end of `do_exit`.
+fn notify_and_die(sys: &mut System, current: TaskId, group_dead: bool) {
     traced!(sys, exit_notify(current, group_dead));
     sys.task_mut(current).io_context = None;
     do_task_dead(sys, current);

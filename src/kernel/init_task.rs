@@ -202,6 +202,7 @@ pub(super) fn static_system(config: &BootConfig) -> System {
         active_mm: None,
         exit_state: TaskState::RUNNING,
         exit_code: 0,
+        exiting: None,
         exit_signal: 0,
         pdeath_signal: 0,
         jobctl: 0,

@@ -239,6 +239,25 @@ pub struct Interrupted {
     pub at: (u64, u64),
 }
 
+/// How far a task has come in do_exit whose steps are picked one by one. On
+/// Linux the whole of it may be interrupted; others see only these places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Exiting {
+    /// What comes next.
+    pub next: ExitStage,
+    /// It was the last thread of its group that began to exit.
+    pub group_dead: bool,
+}
+
+/// The parts of do_exit that follow what others can see of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ExitStage {
+    /// The mm is given up; files and terminal are not.
+    Files,
+    /// All is given up; the parent does not know yet.
+    Notify,
+}
+
 /// `struct task_struct`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskStruct {
@@ -306,6 +325,8 @@ pub struct TaskStruct {
     pub exit_state: TaskState,
     /// Wait status of its death.
     pub exit_code: i32,
+    /// What is left of its do_exit, between two steps of it.
+    pub exiting: Option<Exiting>,
     /// Signal to the parent at death; -1 for a thread that is no leader.
     pub exit_signal: i32,
     /// Signal it gets when its parent thread dies; 0 for none.

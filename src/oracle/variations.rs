@@ -97,8 +97,8 @@ pub const VARIATIONS: &[Variation] = &[
         parts: &[(Part::Stored, &["RLIMIT_SIGPENDING"])],
     },
     Variation {
-        what: "what happens between the parts of one system call",
-        reason: "a call is one step in the model; on Linux vfork(2) returns in the parent before its child's SIGCHLD is sent",
+        what: "what happens between the parts of one system call other than exit",
+        reason: "a call is one step in the model; on Linux vfork(2) returns in the parent before its child's execve(2) has closed descriptors",
         parts: &[],
     },
     Variation {

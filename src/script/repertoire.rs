@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rhai::{AST, ASTNode, Expr, FnCallExpr, Stmt, StmtBlock};
+use rhai::{AST, ASTNode, Expr, FnCallExpr, FnPtr, Stmt, StmtBlock};
 
 use crate::session::program::Repertoire;
 
@@ -75,6 +75,7 @@ pub fn of(ast: &AST, start: &str) -> Repertoire {
             calls: Some([NR_EXIT_GROUP, NR_WRITE].into()),
             pids_are_names: true,
             untraced: true,
+            threads_unseen: true,
         },
     };
     while let Some(name) = reader.open.pop() {
@@ -82,7 +83,117 @@ pub fn of(ast: &AST, start: &str) -> Repertoire {
             reader.function(&name);
         }
     }
-    Repertoire { untraced: !names_ptrace(ast), ..reader.found }
+    let threads_unseen = sees_no_threads(ast, start);
+    Repertoire { untraced: !names_ptrace(ast), threads_unseen, ..reader.found }
+}
+
+/// Functions that neither find a thread by its number nor ask how many there
+/// are, beside those of `CALLS` and `NONE`.
+const THREADS_UNSEEN: &[&str] = &[
+    "clone",
+    "vfork",
+    "exit_thread",
+    "pause",
+    "sigaction",
+    "sigprocmask",
+    "sched_yield",
+    "sleep",
+    "nanosleep",
+    "pipe",
+    "read",
+    "write",
+    "close",
+    "dup",
+    "dup2",
+    "mmap",
+    "munmap",
+    "mprotect",
+    "madvise",
+    "futex_wait",
+    "futex_wake",
+    "fetch_add",
+    "xchg",
+    "cmpxchg",
+    "load_str",
+    "store_str",
+    "sem_getvalue",
+    "clone3",
+    "pthread_create",
+    "pthread_join",
+    "pthread_detach",
+    "pthread_exit",
+    "pthread_self",
+    "pthread_mutex_lock",
+    "pthread_mutex_trylock",
+    "pthread_mutex_unlock",
+    "pthread_cond_wait",
+    "pthread_cond_timedwait",
+    "pthread_cond_signal",
+    "pthread_cond_broadcast",
+    "sem_init",
+    "sem_wait",
+    "sem_trywait",
+    "sem_post",
+    "curry",
+    "map",
+    "filter",
+    "sort",
+    "contains",
+    "assert",
+];
+
+/// Whether a function, and all that it calls or names, cannot tell when exactly
+/// a thread is gone.
+fn sees_no_threads(ast: &AST, start: &str) -> bool {
+    let functions = super::vm::bodies(ast);
+    let blind = |name: &str| {
+        let name = plain(name);
+        CALLS.iter().any(|(known, _)| *known == name)
+            || NONE.contains(&name)
+            || THREADS_UNSEEN.contains(&name)
+    };
+    let mut open = vec![start.to_string()];
+    let mut seen = BTreeSet::new();
+    let mut sees = false;
+    while let Some(name) = open.pop() {
+        let Some(bodies) = functions.get(&name) else { return false };
+        if !seen.insert(name) {
+            continue;
+        }
+        for stmt in bodies.iter().flatten() {
+            stmt.walk(&mut Vec::new(), &mut |path: &[ASTNode]| {
+                match path.last() {
+                    Some(ASTNode::Stmt(Stmt::FnCall(call, _)))
+                    | Some(ASTNode::Expr(Expr::FnCall(call, _) | Expr::MethodCall(call, _))) => {
+                        let name = call.name.as_str();
+                        if functions.contains_key(name) {
+                            open.push(name.to_string());
+                        } else {
+                            sees |= !call.is_operator_call() && !blind(name);
+                        }
+                    }
+                    Some(ASTNode::Expr(Expr::Variable(parts, _, _))) => {
+                        let name = parts.1.as_str();
+                        if functions.contains_key(name) {
+                            open.push(name.to_string());
+                        }
+                    }
+                    Some(ASTNode::Expr(Expr::DynamicConstant(value, _))) if value.is_fnptr() => {
+                        match value.clone().try_cast::<FnPtr>() {
+                            Some(f) => open.push(f.fn_name().to_string()),
+                            None => sees = true,
+                        }
+                    }
+                    Some(ASTNode::Stmt(Stmt::Import(..)) | ASTNode::Expr(Expr::Custom(..))) => {
+                        sees = true;
+                    }
+                    _ => {}
+                }
+                !sees
+            });
+        }
+    }
+    !sees
 }
 
 /// Whether something in a script's text could be ptrace(2).

@@ -8,7 +8,7 @@ use forkyard::abi::structs::CloneArgs;
 use forkyard::abi::tty;
 use forkyard::abi::{CapSet, Errno, SigSet, Signal};
 use forkyard::base::VirtAddr;
-use forkyard::kernel::entry::can_act;
+use forkyard::kernel::entry::{self, can_act};
 use forkyard::kernel::fs::namei::AT_FDCWD;
 use forkyard::kernel::fs::select::PollFd;
 use forkyard::kernel::fs::{Fd, FileKind};
@@ -29,8 +29,16 @@ pub fn actors(sys: &System) -> Vec<TaskId> {
     let tasks = sys.kernel.tasks.iter();
     tasks
         .filter(|(id, t)| t.signal != group && can_act(sys, *id).is_ok())
+        .filter(|(id, _)| !sys.kernel.todo.contains(id))
         .map(|(id, _)| id)
         .collect()
+}
+
+/// Where each step is picked: now and then, one of those that were woken or
+/// signalled and have not gone on.
+fn on_its_way(w: &World, who: u8) -> Option<TaskId> {
+    let todo: Vec<_> = w.sys.kernel.todo.iter().copied().collect();
+    if who.is_multiple_of(2) { nth(&todo, who / 2) } else { None }
 }
 
 fn nth<T: Copy>(from: &[T], n: u8) -> Option<T> {
@@ -154,6 +162,11 @@ pub fn actor(w: &mut World, op: &Op) -> Option<TaskId> {
 
 /// Carries out `op`; whether it was refused does not matter to most.
 pub fn perform(w: &mut World, op: &Op) -> bool {
+    if let Some(t) = on_its_way(w, op.who) {
+        entry::resume_picked(&mut w.sys, t);
+        entry::settle(&mut w.sys);
+        return true;
+    }
     let Some(t) = actor(w, op) else { return false };
     let done = match step(w, t, &op.verb) {
         Step::Call(name, args, payload) => {

@@ -160,6 +160,7 @@ impl Object for TaskStruct {
             mm,
             exit_state,
             exit_code,
+            exiting,
             exit_signal,
             pdeath_signal,
             jobctl,
@@ -242,6 +243,7 @@ impl Object for TaskStruct {
         c.put((sched_class, se.custom_slice.then_some(se.slice), work));
         c.put(dl.as_ref().map(|dl| (dl.dl_runtime, dl.dl_deadline, dl.dl_period)));
         c.put((ptrace_message, syscall_trace));
+        c.put(exiting);
         c.put((exit_state.bits(), exit_code, exit_signal, pdeath_signal, jobctl, pid, tgid));
         c.put((set_child_tid, clear_child_tid, robust_list, comm, blocked, saved_sigmask));
         c.put((sigpending, sas_ss_sp, sas_ss_size, sas_ss_flags, parent_exec_id, self_exec_id));

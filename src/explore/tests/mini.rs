@@ -338,7 +338,7 @@ impl Interpreter for Mini {
     fn repertoire(&self, _: &Start) -> Repertoire {
         let calls: Option<Vec<_>> = self.code.iter().map(Mini::modest_call).collect();
         let calls = calls.map(|calls| calls.into_iter().flatten().chain([231]).collect());
-        Repertoire { pids_are_names: calls.is_some(), calls, untraced: true }
+        Repertoire { pids_are_names: calls.is_some(), calls, untraced: true, threads_unseen: true }
     }
 
     fn next(&self, body: &Body) -> (Want, Origin) {

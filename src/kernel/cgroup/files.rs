@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::migrate::{cgroup_migrate, populated_child};
-use super::{Cgroup, CgroupId, Pids, is_below, is_populated};
+use super::{Cgroup, CgroupId, Pids, has_left, is_below, is_populated};
 use crate::abi::{Errno, Signal};
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::pid::{find_task_by_vpid, pid_nr_ns, task_active_pid_ns};
@@ -114,7 +114,7 @@ pub fn show(
 /// Processes with a live thread, by the numbers that the reader knows.
 fn procs(sys: &System, reader: TaskId, id: CgroupId) -> String {
     let lives = |t: &crate::kernel::task::TaskStruct| {
-        t.cgroup == id && !t.flags.contains(PF::EXITING) && t.thread_pid.is_some()
+        t.cgroup == id && !has_left(t) && t.thread_pid.is_some()
     };
     let mut found: Vec<i32> = sys
         .kernel

@@ -4,10 +4,10 @@
 
 use super::Findings;
 use super::tally::Tally;
+use crate::kernel::cgroup::has_left;
 use crate::kernel::cgroup::is_below;
 use crate::kernel::fs::FileKind;
 use crate::kernel::system::System;
-use crate::kernel::task::PF;
 
 pub(super) fn check(sys: &System, f: &mut Findings) {
     let k = &sys.kernel;
@@ -17,7 +17,7 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
     for (id, t) in members() {
         let known = holders.add(&k.cgroups, t.cgroup);
         f.exists(known, format_args!("task {id:?}"), "cgroup", format_args!("{:?}", t.cgroup));
-        if !t.flags.contains(PF::EXITING) {
+        if !has_left(t) {
             alive.add(&k.cgroups, t.cgroup);
         }
     }

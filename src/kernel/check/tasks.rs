@@ -102,7 +102,14 @@ fn states(sys: &System, id: TaskId, t: &TaskStruct, f: &mut Findings) {
     }
     let kthread = t.kthread.is_none() || t.flags.contains(PF::KTHREAD) && t.mm.is_none();
     rule(kthread, "kthread", &t.kthread, "none: it is a user task");
-    rule(!t.flags.contains(PF::EXITING), "flags", &t.flags, "without PF_EXITING, it lives");
+    if t.exiting.is_some() {
+        rule(t.flags.contains(PF::EXITING), "flags", &t.flags, "with PF_EXITING, it exits");
+        rule(t.mm.is_none(), "mm", &t.mm, "given up by exit_mm");
+        let queued = sys.kernel.todo.contains(&id);
+        rule(queued && t.stepped, "exiting", &t.exiting, "none, or the task is in todo");
+    } else {
+        rule(!t.flags.contains(PF::EXITING), "flags", &t.flags, "without PF_EXITING, it lives");
+    }
     let s = t.__state;
     if s == TaskState::RUNNING {
         let idle = is_idle(sys, id, t);

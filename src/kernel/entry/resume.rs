@@ -32,6 +32,9 @@ pub fn run_to_death(sys: &mut System, task: TaskId) {
             sched::try_to_wake_up(sys, task, TaskState::__TASK_TRACED);
             resume(sys, task);
         }
+        while sys.kernel.tasks.get(task).is_some_and(|t| t.exiting.is_some()) {
+            resume(sys, task);
+        }
         sys.kernel.todo.extend(todo.into_iter().filter(|t| *t != task));
     }
 }
@@ -73,7 +76,10 @@ fn waits_for_pick(sys: &System, task: TaskId) -> bool {
             && !t.is_dead()
             && t.__state == TaskState::RUNNING
             && !t.thread.ret_from_fork
-            && (t.resume.is_some() || t.sigpending || trap_at(sys, task).is_some())
+            && (t.resume.is_some()
+                || t.exiting.is_some()
+                || t.sigpending
+                || trap_at(sys, task).is_some())
     })
 }
 
@@ -88,6 +94,13 @@ fn resume(sys: &mut System, task: TaskId) {
     let Some(t) = sys.kernel.tasks.get(task) else { return };
     if t.kthread.is_some() && !t.is_dead() && t.__state == TaskState::RUNNING {
         return kthread::go_on(sys, task);
+    }
+    if t.exiting.is_some() {
+        let cpu = t.cpu;
+        if sched::current(sys, cpu) != task {
+            sched::context_switch(sys, cpu, task);
+        }
+        return exit::exit_goes_on(sys, task);
     }
     if t.is_dead() || t.__state != TaskState::RUNNING || t.mm.is_none() && t.resume.is_none() {
         return;

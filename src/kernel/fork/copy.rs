@@ -91,6 +91,7 @@ pub fn dup_task_struct(
         active_mm: None,
         exit_state: TaskState::RUNNING,
         exit_code: 0,
+        exiting: None,
         exit_signal: args.exit_signal,
         pdeath_signal: 0,
         jobctl: 0,

@@ -18,7 +18,7 @@ use crate::abi::Errno;
 use crate::abi::numbers::RLIMIT_NOFILE;
 use crate::kernel::error::SysError;
 use crate::kernel::fs::file::{fput, fput_many};
-use crate::kernel::fs::{Fd, FileId, FilesId, FilesStruct};
+use crate::kernel::fs::{Fd, FileId, FileKind, FilesId, FilesStruct};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 
@@ -70,6 +70,34 @@ pub fn put_files_struct(sys: &mut System, id: FilesId) {
             fput_many(sys, fd.file, run.len() as u32);
         }
     }
+}
+
+/// Whether closing the table is noticed elsewhere: it holds the last reference
+/// to an end of a pipe whose other end somebody else has, or to a terminal's.
+pub fn ends_a_stream(sys: &System, id: FilesId) -> bool {
+    let k = &sys.kernel;
+    let Some(files) = k.files.get(id).filter(|f| f.count == 1) else { return false };
+    let held = |file: FileId| files.fdt.iter().flatten().filter(|fd| fd.file == file).count();
+    let last = |file: FileId| k.filps.get(file).is_some_and(|f| f.f_count as usize == held(file));
+    let has_last = |kind: FileKind| {
+        let mut files = files.fdt.iter().flatten().map(|fd| fd.file);
+        files.any(|file| k.filps.get(file).is_some_and(|f| f.kind == kind) && last(file))
+    };
+    let mut going = files.fdt.iter().flatten().map(|fd| fd.file);
+    going.any(|file| match k.filps.get(file).map(|f| f.kind) {
+        Some(FileKind::PipeRead(p)) => {
+            k.pipes.get(p).is_some_and(|pipe| pipe.writers > 0)
+                && last(file)
+                && !has_last(FileKind::PipeWrite(p))
+        }
+        Some(FileKind::PipeWrite(p)) => {
+            k.pipes.get(p).is_some_and(|pipe| pipe.readers > 0)
+                && last(file)
+                && !has_last(FileKind::PipeRead(p))
+        }
+        Some(FileKind::Tty(_)) => last(file),
+        _ => false,
+    })
 }
 
 /// Whether two slots name one description, or are both free.

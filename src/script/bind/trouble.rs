@@ -87,6 +87,10 @@ fn cannot_act(task: &Task, wanted: &str, why: CannotAct) -> ScriptError {
                 _ => None,
             },
         },
+        CannotAct::Exiting { .. } => ScriptError::Usage {
+            message: format!("task {pid} is in the middle of its exit and cannot {wanted}"),
+            help: help("its next step goes on with the exit"),
+        },
         CannotAct::Stopped { .. } => ScriptError::Usage {
             message: format!("task {pid} is stopped (T) and cannot {wanted} now"),
             help: help("SIGCONT lets it go on: `init.kill(t, SIGCONT)`"),

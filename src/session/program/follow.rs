@@ -104,6 +104,9 @@ impl Programs {
                 self.bodies.remove(&task);
                 continue;
             }
+            if self.system.task(task).exiting.is_some() {
+                continue;
+            }
             let (ip, sp) = self.user_regs(task);
             let Some(offset) = ip.checked_sub(TEXT).filter(|o| o.is_multiple_of(TEXT_STEP)) else {
                 continue;

@@ -72,6 +72,9 @@ pub struct Repertoire {
     /// Whether nobody traces anybody: a tracer would see and could change each
     /// call and all memory of another.
     pub untraced: bool,
+    /// Whether nobody makes calls that find a thread by its number, or ask how
+    /// many there are.
+    pub threads_unseen: bool,
 }
 
 impl Repertoire {
@@ -84,6 +87,7 @@ impl Repertoire {
         });
         let pids_are_names = self.pids_are_names && other.pids_are_names;
         let untraced = self.untraced && other.untraced;
-        Repertoire { calls, pids_are_names, untraced }
+        let threads_unseen = self.threads_unseen && other.threads_unseen;
+        Repertoire { calls, pids_are_names, untraced, threads_unseen }
     }
 }
