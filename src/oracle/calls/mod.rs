@@ -260,6 +260,7 @@ impl<'r> Linux<'r> {
         let Some(at) = tasks.get_mut(&number) else { return Ok(()) };
         let track = self.track(at.linux);
         let level = track.level(depth);
+        let level_count = track.levels.len();
         let before = depth.checked_sub(1).map(|below| at.level(below).calls);
         let mut places = Vec::new();
         for place in &at.level(depth).places {
@@ -281,19 +282,20 @@ impl<'r> Linux<'r> {
             }
         }
         let now = at.level(depth);
-        now.calls += usize::from(asked.is_some_and(|a| same::is_call(&a.want)));
+        now.calls += usize::from(same::returns(asked, told));
         if !places.is_empty() {
             *agree += 1;
             now.places = places;
             return Ok(());
         }
         // Killed on Linux after the kernel had done it, and before it could
-        // say so.
+        // say so; or a handler that ran before it could has not returned.
+        let in_handler = level_count > depth + 1;
         let ends = now.places.contains(&level.told.len());
         let there = now.places.iter().copied().max().unwrap_or(0);
         let open = self.record.open.get(&at.linux);
         let alike = |open: &Arc<Asked>| asked.is_some_and(|a| same::asks(&open.want, &a.want));
-        if !at.more && ends && open.is_none_or(alike) {
+        if !at.more && ends && (in_handler || open.is_none_or(alike)) {
             at.more = true;
             return Ok(());
         }

@@ -110,6 +110,11 @@ pub(super) fn is_call(want: &Want) -> bool {
     matches!(want, Want::Sys(..))
 }
 
+/// Whether a system call has returned; a handler may begin within one.
+pub(super) fn returns(asked: Option<&Arc<Asked>>, told: &Told) -> bool {
+    matches!(told, Told::Answer(_)) && asked.is_some_and(|a| is_call(&a.want))
+}
+
 /// Whether two ask for the same kind of thing.
 pub(super) fn asks(linux: &Want, model: &Want) -> bool {
     match (linux, model) {

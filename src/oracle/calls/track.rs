@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use super::same::is_call;
+use super::same;
 use crate::session::program::Want;
 use crate::session::program::record::{Asked, Told};
 
@@ -73,7 +73,7 @@ pub(super) struct Level<'r> {
 
 impl<'r> Level<'r> {
     fn add(&mut self, one: One<'r>) {
-        self.calls += usize::from(one.asked.is_some_and(|a| is_call(&a.want)));
+        self.calls += usize::from(same::returns(one.asked, one.told));
         self.told.push(one);
         let n = self.told.len();
         for k in 1..=LONGEST.min(n / 2) {

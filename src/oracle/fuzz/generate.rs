@@ -100,6 +100,7 @@ impl Maker {
             features: self.features,
             pages: process.pages,
             may_die: process.depth > 0,
+            traced: process.traced,
         }
     }
 

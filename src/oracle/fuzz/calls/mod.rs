@@ -68,6 +68,8 @@ pub struct Around<'r> {
     pub pages: [u64; 3],
     /// Whether a bad access may end the process here.
     pub may_die: bool,
+    /// Whether each signal stops the process for its tracer.
+    pub traced: bool,
 }
 
 impl Around<'_> {

@@ -3,7 +3,7 @@
 //!
 //! /proc does not show these timers, so it is kept what was set. The kernel sets
 //! a periodic one anew when a thread takes its signal, and then that thread is
-//! heard; one that is not heard of for an interval has stopped.
+//! heard, or its tracer; when nobody is heard of for an interval, it has stopped.
 //!
 //! Left out: what is left of a timer; the kernel knows.
 
@@ -41,11 +41,15 @@ impl Alarms {
 
     /// A thread of a process has said something.
     pub(super) fn heard(&mut self, process: u32, report: &Report) {
-        let Some(alarm) = self.0.get_mut(&process) else { return };
+        if self.0.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        for alarm in self.0.values_mut().filter(|alarm| !alarm.interval.is_zero()) {
+            alarm.due = alarm.due.max(now + alarm.interval + LATE);
+        }
         let rings = matches!(report, Report::Handler(_, sig) if *sig == Signal::SIGALRM.number());
-        if !alarm.interval.is_zero() {
-            alarm.due = alarm.due.max(Instant::now() + alarm.interval + LATE);
-        } else if rings {
+        if rings && self.0.get(&process).is_some_and(|alarm| alarm.interval.is_zero()) {
             self.0.remove(&process);
         }
     }
@@ -76,6 +80,11 @@ mod tests {
         assert!(alarms.awaits(2), "it fires again");
         alarms.set(2, Arms { value: Duration::ZERO, interval: ms(10) });
         assert!(!alarms.awaits(2), "it is off");
+        alarms.set(3, Arms { value: ms(1), interval: ms(60_000) });
+        std::thread::sleep(ms(2) + LATE);
+        assert!(!alarms.awaits(3));
+        alarms.heard(4, &Report::Handler(0, Signal::SIGUSR1.number()));
+        assert!(alarms.awaits(3), "a tracer has seen it");
         alarms.set(3, Arms { value: ms(1), interval: ms(1) });
         std::thread::sleep(ms(2) + LATE);
         assert!(!alarms.awaits(3), "nobody takes its signals");
