@@ -28,7 +28,7 @@ mod resume;
 mod trap;
 
 pub use regs::{PT_REGS_OFFSET, enter_from_user, exit_to_user_regs, read_pt_regs, write_pt_regs};
-pub use resume::{kick, resume_picked, run_to_death, settle};
+pub use resume::{kick, resume_picked, run_to_death, run_to_trap, settle};
 pub use trap::{UserFault, user_op};
 
 use leave::{exit_to_user_mode, finish, leave_call, set_ax, stop_in_call};

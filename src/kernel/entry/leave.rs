@@ -17,7 +17,7 @@
 //! Left out: seccomp and audit; rseq.
 
 use super::regs::{AX_OFFSET, exit_to_user_regs, read_pt_regs, write_pt_regs};
-use super::{Entered, make_call};
+use super::{Entered, kick, make_call};
 use crate::abi::Errno;
 use crate::abi::nr::syscall_name;
 use crate::kernel::error::SysError;
@@ -25,6 +25,7 @@ use crate::kernel::mm::vmalloc;
 use crate::kernel::ptrace::TrapAt;
 use crate::kernel::ptrace::stop::{back_from_stop, trap_at};
 use crate::kernel::ptrace::syscall::{after_report_syscall, ptrace_report_syscall};
+use crate::kernel::sched::Chooser;
 use crate::kernel::sched::core as sched;
 use crate::kernel::signal::deliver::{self, CallFate, Delivered, WayOut};
 use crate::kernel::syscalls::{Call, Out, Outcome};
@@ -49,7 +50,7 @@ pub(super) fn finish(
 ) -> Entered {
     let out = std::mem::take(&mut sys.kernel.out);
     // Should it be made again after a signal, it begins anew.
-    sys.task_mut(task).resume = None;
+    let slept = sys.task_mut(task).resume.take().is_some();
     if sys.log.on() {
         let name = syscall_name(u64::from(call.nr)).unwrap_or("?");
         sys.log.push(EventKind::SyscallRet(name, ret));
@@ -63,7 +64,13 @@ pub(super) fn finish(
     } else {
         set_ax(sys, task, ret);
     }
-    leave_call(sys, task, call, Outcome { ret, error, out })
+    let outcome = Outcome { ret, error, out };
+    if !slept && signals_itself(sys, task) {
+        note_stop(sys, task, call, Some(Leaving { outcome, way: WayOut::default() }));
+        kick(sys, task);
+        return Entered::Stopped;
+    }
+    leave_call(sys, task, call, outcome)
 }
 
 /// Puts a result where user mode will find it.
@@ -84,6 +91,15 @@ pub(super) fn leave_call(sys: &mut System, task: TaskId, call: Call, outcome: Ou
         }
     }
     leave(sys, task, call, outcome, WayOut::default())
+}
+
+/// Whether a task whose steps are picked takes a signal in a step of its own: a
+/// call that did not sleep has sent it. Others may act before, as those do to
+/// whom the same call has sent signals.
+fn signals_itself(sys: &System, task: TaskId) -> bool {
+    let t = sys.task(task);
+    // A tracer that looks at the end of the call sees it first.
+    t.stepped && t.sigpending && !t.syscall_trace && sys.kernel.sched.chooser != Chooser::Scheduler
 }
 
 /// Goes on with a call whose task stopped on its way out.
@@ -164,7 +180,10 @@ pub(super) fn stop_in_call(sys: &mut System, task: TaskId, call: Call, ended: Op
 fn note_stop(sys: &mut System, task: TaskId, call: Call, leaving: Option<Leaving>) {
     let origin = sys.log.origin;
     let state = sys.task(task).__state;
-    let on = if state == TaskState::STOPPED { WaitOn::Signal } else { WaitOn::Tracer };
+    let on = match state {
+        TaskState::TRACED => WaitOn::Tracer,
+        _ => WaitOn::Signal,
+    };
     let wait = Wait { on, state, exclusive: false, deadline: None };
     let leaving = leaving.map(Box::new);
     let resume = Resume { call, wait, origin, note: 0, file: None, poll: None, leaving };

@@ -39,6 +39,18 @@ pub fn run_to_death(sys: &mut System, task: TaskId) {
     }
 }
 
+/// Lets a task that was stopped go on to its stop for `current`, who attached to
+/// it: Linux's caller sleeps until it is there (JOBCTL_TRAPPING).
+pub fn run_to_trap(sys: &mut System, current: TaskId, task: TaskId) {
+    if waits_for_pick(sys, task) {
+        resume_picked(sys, task);
+        let cpu = sys.task(current).cpu;
+        if sched::current(sys, cpu) != current {
+            sched::context_switch(sys, cpu, current);
+        }
+    }
+}
+
 /// Something happened to a task that is not running: `settle` will run it.
 pub fn kick(sys: &mut System, task: TaskId) {
     if sys.task(task).throttled && sys.kernel.sched.chooser == Chooser::Scheduler {

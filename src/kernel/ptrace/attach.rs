@@ -19,6 +19,7 @@ use crate::abi::structs::SigInfo;
 use crate::abi::{Cap, Errno, Signal};
 use crate::kernel::capability::ns_capable;
 use crate::kernel::cred::{CredId, get_cred, put_cred};
+use crate::kernel::entry;
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::list;
 use crate::kernel::pid::PidType;
@@ -191,6 +192,7 @@ pub fn ptrace_attach(
     {
         sys.task_mut(task).jobctl &= !Jobctl::STOPPED.bits();
         signal_wake_up_state(sys, task, TaskState::__TASK_STOPPED);
+        entry::run_to_trap(sys, current, task);
     }
     Ok(())
 }

@@ -21,8 +21,9 @@
 //! Linux: kernel/ptrace.c, include/linux/ptrace.h, the ptrace parts of
 //! kernel/signal.c; ptrace(2).
 //! Left out: single-stepping, SYSEMU, debug registers, FPU state, seccomp,
-//! syscall user dispatch, rseq; JOBCTL_TRAPPING and PTRACE_FROZEN, for a call
-//! is a single moment here.
+//! syscall user dispatch, rseq; JOBCTL_TRAPPING and PTRACE_FROZEN: a call is a
+//! single moment here, and whoever attaches to a stopped task lets it trap at once
+//! instead of sleeping until it has.
 
 pub mod access;
 pub mod attach;

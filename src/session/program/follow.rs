@@ -104,7 +104,9 @@ impl Programs {
                 self.bodies.remove(&task);
                 continue;
             }
-            if self.system.task(task).exiting.is_some() {
+            // A handler whose frame is there begins in user mode; another stop
+            // or handler may come before.
+            if !self.system.is_in_user_mode(task) {
                 continue;
             }
             let (ip, sp) = self.user_regs(task);
