@@ -132,7 +132,7 @@ const PRELUDE: &[(&str, &str)] = &[
     ("on_mask", "fn on_mask(sig) { print(`handler ${sig} pending ${sigpending()}`); }"),
     (
         "on_raise",
-        "fn on_raise(sig) { print(`in ${sig}`); try_kill(getpid(), SIGUSR2); print(`out ${sig}`); }",
+        "fn on_raise(sig) { print(`in ${sig}`); if sig != SIGUSR2 { try_kill(getpid(), SIGUSR2); } print(`out ${sig}`); }",
     ),
     ("on_info", "fn on_info(sig, i) { print(`handler ${sig} with ${info(i)}`); }"),
     (
