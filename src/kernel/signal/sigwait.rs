@@ -57,20 +57,27 @@ pub fn do_sigtimedwait(
     set.del(Signal::SIGSTOP);
     let others = SigSet(!set.0);
     let waited = sys.task(task).sigtimedwait.clone();
+    let now = sys.machine.clock.now();
+    let signalled = sys.task(task).sigpending;
+    let due = |w: &SigTimedWait| w.deadline.is_some_and(|d| d <= now);
+    if let Some(w) = waited.as_ref().filter(|w| signalled || due(w)) {
+        // Its own mask is back before it looks: what waits for the group may
+        // wake another thread too, which finds nothing then (EINTR).
+        set_task_blocked(sys, task, w.real_blocked);
+    }
 
     if let Some((info, _)) = dequeue_signal(sys, task, others) {
         end_wait(sys, task);
         return Ok(info);
     }
-    let now = sys.machine.clock.now();
     let deadline = match &waited {
         Some(w) => w.deadline,
         None => timeout.map(|t| now.saturating_add(t)),
     };
     let expired = deadline.is_some_and(|d| d <= now);
-    if waited.is_some() && !expired && sys.task(task).sigpending {
+    if waited.is_some() && !expired && signalled {
         end_wait(sys, task);
-        let why = "a signal that is not in the set came first";
+        let why = "a signal that is not in the set came, or another thread has taken it";
         return Err(SysError::new(Errno::EINTR, F, why).into());
     }
     if expired {

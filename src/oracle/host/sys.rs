@@ -36,7 +36,7 @@ unsafe fn raw(nr: libc::c_long, args: [u64; 6]) -> i64 {
 
 /// RAX as a result.
 pub(super) fn result(ret: i64) -> Result<i64, Errno> {
-    match i32::try_from(-ret).ok().and_then(Errno::from_number) {
+    match i32::try_from(ret.wrapping_neg()).ok().and_then(Errno::from_number) {
         Some(errno) if (-4095..0).contains(&ret) => Err(errno),
         _ => Ok(ret),
     }

@@ -237,7 +237,7 @@ impl Brain<'_> {
         let Place::Task(task) = &mut self.places[slot] else { return Ok(None) };
         let used = task.used();
         task.flights.push(Flight {
-            kind: Kind::Number,
+            kind: Kind::Value,
             nr: None,
             question,
             output: 0,

@@ -22,6 +22,8 @@ use crate::session::program::{Answer, text_address};
 pub(in crate::oracle::host) enum Kind {
     /// Nothing.
     Number,
+    /// Nothing; RAX is a value whatever it is, as no call was made.
+    Value,
     /// The task or its process ends.
     End,
     /// A task, which is told 0.
@@ -135,6 +137,7 @@ pub(in crate::oracle::host) fn exec_name(data: &[u8]) -> String {
 /// RAX and what was stored as an answer.
 pub(in crate::oracle::host) fn answer(kind: &Kind, ret: i64, data: &[u8]) -> Answer {
     match sys::result(ret) {
+        _ if *kind == Kind::Value => Answer::Returned(ret, Out::None),
         Ok(_) if *kind == Kind::Stored => Answer::Returned(Bytes(data).u64(0) as i64, Out::None),
         Ok(ret) => Answer::Returned(ret, out(kind, ret, Bytes(data))),
         Err(errno) => Answer::Refused(SysError::new(errno, "", "the host's kernel says so")),
