@@ -107,6 +107,11 @@ pub const VARIATIONS: &[Variation] = &[
         parts: &[],
     },
     Variation {
+        what: "which thread takes a signal for its group that comes between two calls of another",
+        reason: "a task of the host takes signals for a while before its call, in which others run; in the model only with it",
+        parts: &[],
+    },
+    Variation {
         what: "descriptors 0 to 2",
         reason: "they are the console in the model, /dev/null and a pipe on the host",
         parts: &[],

@@ -107,7 +107,8 @@ impl Watch {
     /// Gives those that sleep for ever in words, if all do.
     pub(super) fn look(&mut self, brain: &Brain) -> Result<Option<Vec<String>>, Stop> {
         let now = watch::sleepers(brain.sandbox.init());
-        let somebody = now.iter().any(|seen| !seen.is_init);
+        // When all are dead, process 1 is about to reap them.
+        let somebody = now.iter().any(|seen| !seen.is_init && !seen.is_dead());
         let sleep = now.iter().all(|seen| brain.sleeps(seen));
         if !somebody || !sleep || brain.awaits_alarm(&now) {
             self.before.clear();
