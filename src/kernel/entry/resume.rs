@@ -87,7 +87,6 @@ fn waits_for_pick(sys: &System, task: TaskId) -> bool {
         t.stepped
             && !t.is_dead()
             && t.__state == TaskState::RUNNING
-            && !t.thread.ret_from_fork
             && (t.resume.is_some()
                 || t.exiting.is_some()
                 || t.sigpending
