@@ -73,6 +73,8 @@ struct At {
     levels: Vec<Places>,
     /// It was told one thing more than on Linux, where it was killed meanwhile.
     more: bool,
+    /// It was told one thing that on Linux a handler kept from it for ever.
+    lost: bool,
     /// How many tasks it has made.
     made: usize,
 }
@@ -232,7 +234,7 @@ impl<'r> Linux<'r> {
                     }
                 };
                 along.names.add(*pid, linux);
-                let at = At { linux, levels: Vec::new(), more: false, made: 0 };
+                let at = At { linux, levels: Vec::new(), more: false, lost: false, made: 0 };
                 along.tasks.insert(*number, at);
                 Ok(())
             }
@@ -288,14 +290,18 @@ impl<'r> Linux<'r> {
             now.places = places;
             return Ok(());
         }
-        // Killed on Linux after the kernel had done it, and before it could
-        // say so; or a handler that ran before it could has not returned.
-        let in_handler = level_count > depth + 1;
         let ends = now.places.contains(&level.told.len());
         let there = now.places.iter().copied().max().unwrap_or(0);
         let open = self.record.open.get(&at.linux);
         let alike = |open: &Arc<Asked>| asked.is_some_and(|a| same::asks(&open.want, &a.want));
-        if !at.more && ends && (in_handler || open.is_none_or(alike)) {
+        // A handler that ran on Linux before it could say so has not returned.
+        if !at.lost && ends && level_count > depth + 1 {
+            at.lost = true;
+            return Ok(());
+        }
+        // Killed on Linux after the kernel had done it, and before it could
+        // say so.
+        if !at.more && ends && open.is_none_or(alike) {
             at.more = true;
             return Ok(());
         }
