@@ -54,8 +54,8 @@ pub const GROUPS: &[Group] = &[
     ),
     group(
         "Signals, timers and events as descriptors",
-        "the only descriptors are files, pipes, pidfds and namespaces; signals are taken with \
-         rt_sigtimedwait(2), time with setitimer(2)",
+        "the only descriptors are files, pipes, terminals, pidfds and namespaces; signals are \
+         taken with rt_sigtimedwait(2), time with setitimer(2)",
         &[
             (282, "signalfd"),
             (289, "signalfd4"),

@@ -157,9 +157,10 @@ fn unknown_name(place: &Place, call: &Call, all: &[Signature]) -> Report {
         Some(ty) => format!("{ty} has no function `{name}`"),
         None => format!("unknown function `{name}`"),
     };
-    let system_call = SYSCALL_NAMES.iter().find(|(_, n)| n == name).map(|(number, _)| *number);
+    let plain = name.strip_prefix("try_").unwrap_or(name);
+    let system_call = SYSCALL_NAMES.iter().find(|(_, n)| *n == plain).map(|(number, _)| *number);
     if let Some(number) = system_call.filter(|_| receiver.is_none_or(|ty| ty == "Task")) {
-        return of_linux(place, name, number);
+        return of_linux(place, plain, number);
     }
     let mut report = place.report(FUNCTION, message, Extent::Token, "not a known function");
     if let Some(ty) = receiver
