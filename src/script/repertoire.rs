@@ -166,7 +166,9 @@ fn sees_no_threads(ast: &AST, start: &str) -> bool {
                     Some(ASTNode::Stmt(Stmt::FnCall(call, _)))
                     | Some(ASTNode::Expr(Expr::FnCall(call, _) | Expr::MethodCall(call, _))) => {
                         let name = call.name.as_str();
-                        if functions.contains_key(name) {
+                        if call.is_qualified() {
+                            sees = true;
+                        } else if functions.contains_key(name) {
                             open.push(name.to_string());
                         } else {
                             sees |= !call.is_operator_call() && !blind(name);
@@ -300,12 +302,15 @@ impl Reader {
         if call.is_operator_call() {
             return;
         }
+        // A module's function.
+        if call.is_qualified() {
+            return self.anything();
+        }
         if self.functions.contains_key(name) {
             return self.open.push(name.to_string());
         }
         let known = CALLS.iter().find(|(n, _)| *n == plain(name));
         match (known, &mut self.found.calls) {
-            _ if call.is_qualified() => self.anything(),
             (Some((_, numbers)), Some(calls)) => calls.extend(*numbers),
             (None, _) if !NONE.contains(&name) => self.anything(),
             _ => {}

@@ -86,6 +86,7 @@ impl ReplState {
         });
         let it = result.as_ref().ok().filter(|value| !value.is_unit()).cloned();
         let outcome = self.session.finish(&self.functions, result)?;
+        self.session.register_imports(&self.global);
         if let Some(it) = it {
             self.session.scope.set_or_push("it", it);
         }

@@ -8,7 +8,10 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use rhai::{AST, ASTNode, Dynamic, Engine, EvalAltResult, Expr, ParseError, Position, Scope, Stmt};
+use rhai::{
+    AST, ASTNode, Caches, Dynamic, Engine, EvalAltResult, Expr, GlobalRuntimeState, ParseError,
+    Position, Scope, Stmt,
+};
 
 use super::bind::program::MAIN;
 use super::control::{Control, Output, Stop};
@@ -182,6 +185,7 @@ impl Session {
         };
         let ast = self.compile(name, text).map_err(|report| fail(report, &self.control))?;
         self.control.set_script(&ast, text);
+        self.know_imports(&ast);
         let result = self.engine.eval_ast_with_scope::<Dynamic>(&mut self.scope, &ast);
         if let Some(params) = main_with_parameters(&ast) {
             let message = format!("`main` takes no arguments, and this one has {params}");
@@ -204,6 +208,35 @@ impl Session {
             outcome.failed.extend(reports);
         }
         Ok(outcome)
+    }
+
+    /// Makes the modules that a script imports at its beginning known to its
+    /// functions where these run as programs: they see nothing of what the
+    /// script's statements do. An import that fails is reported when the
+    /// statement is executed.
+    fn know_imports(&mut self, ast: &AST) {
+        let leading = ast.statements().iter().take_while(|s| matches!(s, Stmt::Import(..)));
+        let leading: Vec<Stmt> = leading.cloned().collect();
+        if leading.is_empty() {
+            return;
+        }
+        let mut global = self.engine.new_global_runtime_state();
+        global.source = ast.source().map(Into::into);
+        #[allow(deprecated, reason = "the only way to keep imports; rhai is pinned")]
+        let _ = self.engine.eval_statements_raw(
+            &mut global,
+            &mut Caches::new(),
+            &mut Scope::new(),
+            &leading,
+        );
+        self.register_imports(&global);
+    }
+
+    /// Makes imported modules known everywhere.
+    pub fn register_imports(&mut self, global: &GlobalRuntimeState) {
+        for (name, module) in global.iter_imports_raw() {
+            self.engine.register_static_module(name.as_str(), module.clone());
+        }
     }
 
     /// What an evaluation's result means.
