@@ -265,9 +265,18 @@ impl Programs {
 
     /// Whether a task has a program that can go on.
     pub fn is_runnable(&self, task: TaskId) -> bool {
-        let waits = |body: &Body| body.top().waits.is_some();
-        self.body(task).is_some_and(|body| !waits(body) || self.is_on_its_way(task))
-            && self.system.task(task).__state == TaskState::RUNNING
+        self.body(task).is_some_and(|body| self.can_go_on(task, body))
+    }
+
+    /// The same of a task whose program is at hand. Most of many sleep.
+    fn can_go_on(&self, task: TaskId, body: &Body) -> bool {
+        self.system.task(task).__state == TaskState::RUNNING
+            && (body.top().waits.is_none() || self.is_on_its_way(task))
+    }
+
+    /// Whether there is one that can go on.
+    fn any_runnable(&self) -> bool {
+        self.bodies().any(|(task, body)| self.can_go_on(task, body))
     }
 
     /// Whether a task was woken or signalled and is not in user mode yet.
@@ -286,7 +295,7 @@ impl Programs {
 
     /// Those who can go on, in order of creation.
     pub fn runnable(&self) -> Vec<TaskId> {
-        let can = |(task, _): &(TaskId, &Body)| self.is_runnable(*task);
+        let can = |(task, body): &(TaskId, &Body)| self.can_go_on(*task, body);
         let mut found: Vec<_> = self.bodies().filter(can).collect();
         found.sort_unstable_by_key(|(_, body)| body.number);
         found.into_iter().map(|(task, _)| task).collect()

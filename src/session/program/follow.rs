@@ -70,7 +70,7 @@ impl Programs {
         // Everyone sleeps: time passes, until the first sleep with an end is
         // over.
         while !self.bodies.is_empty()
-            && self.runnable().is_empty()
+            && !self.any_runnable()
             && let Some(end) = timer::next(&self.system)
         {
             let now = self.system.machine.clock.now();
