@@ -25,8 +25,9 @@
 //! Outcomes show neither.
 //!
 //! Who was woken goes on in a step of its own. Where its call has been decided by
-//! whoever woke it (a futex, the end of a vfork child), nobody can tell when. Nor can they tell, mostly, when
-//! a thread is dead whose memory and files are given up already.
+//! whoever woke it (a futex, the end of a vfork child), nobody can tell when. Nor
+//! can they tell when a thread is dead whose memory is given up already, unless
+//! somebody may look for threads.
 //!
 //! Each of these makes the program's tape longer, so there is no way around in
 //! a circle on which the others would be forgotten.

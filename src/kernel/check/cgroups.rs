@@ -4,8 +4,7 @@
 
 use super::Findings;
 use super::tally::Tally;
-use crate::kernel::cgroup::has_left;
-use crate::kernel::cgroup::is_below;
+use crate::kernel::cgroup::{has_left, is_below};
 use crate::kernel::fs::FileKind;
 use crate::kernel::system::System;
 
