@@ -196,6 +196,13 @@ impl PhysMem {
         Ok(self.frames.get(pfn.0 as usize).unwrap_or(&Frame::Zero))
     }
 
+    /// Whether a write to the frame finds its bytes where they are now: no
+    /// snapshot shares them.
+    pub fn has_own_storage(&self, pfn: Pfn) -> bool {
+        let i = pfn.0 as usize;
+        self.frames.is_own(i) && self.frames.get(i).is_some_and(Frame::has_own_storage)
+    }
+
     /// The content of a frame, for writing.
     ///
     /// # Errors

@@ -29,6 +29,11 @@ impl<T: Clone + Default, const N: usize> Chunks<T, N> {
         self.table.get(i / N)?.as_ref().map(|c| &c[i % N])
     }
 
+    /// Whether nobody shares the chunk of the element at `i`.
+    pub fn is_own(&self, i: usize) -> bool {
+        self.table.get(i / N).and_then(Option::as_ref).is_some_and(Arc::is_unique)
+    }
+
     /// The element at `i` for writing; makes or unshares its chunk.
     #[inline]
     pub fn get_mut(&mut self, i: usize) -> &mut T {

@@ -8,11 +8,13 @@
 //! one timer deadline.
 
 use super::exception::Exception;
+use super::fpu::FpuState;
 use super::paging::PagingLevels;
 use super::phys::PHYS_BITS;
 pub use super::regs::Regs;
 use super::regs::{Cr0, Cr4, Efer, Rflags, Ring};
 use super::tlb::Tlb;
+use crate::base::cow::Arc;
 use crate::base::{Pfn, PhysAddr, VirtAddr};
 
 /// A model-specific register.
@@ -90,6 +92,10 @@ pub struct Cpu {
     pub rsp0: u64,
     /// When the local timer fires, in ns of the machine's clock.
     pub timer_deadline_ns: Option<u64>,
+    /// x87 and SSE registers; `None`: as after a reset.
+    pub fpu: Option<Arc<FpuState>>,
+    /// The time-stamp counter: one for each instruction executed.
+    pub tsc: u64,
     cr3: PhysAddr,
 }
 
@@ -132,6 +138,8 @@ impl Cpu {
             tlb: Tlb::default(),
             rsp0: 0,
             timer_deadline_ns: None,
+            fpu: None,
+            tsc: 0,
             cr3: PhysAddr(0),
         }
     }

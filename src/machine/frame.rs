@@ -143,6 +143,37 @@ impl Frame {
         }
     }
 
+    /// The words, if the frame is stored whole.
+    #[inline]
+    pub fn as_dense(&self) -> Option<&Words> {
+        match self {
+            Frame::Dense(d) => Some(d),
+            _ => None,
+        }
+    }
+
+    /// Stores the frame whole; the content stays.
+    pub fn make_dense(&mut self) {
+        if self.as_dense().is_none() {
+            *self = Frame::Dense(Arc::new(self.to_words()));
+        }
+    }
+
+    /// The words for writing; the frame is stored whole from here on.
+    pub fn dense_mut(&mut self) -> &mut Words {
+        self.make_dense();
+        match self {
+            Frame::Dense(d) => cow::make_mut(d),
+            _ => unreachable!("made dense above"),
+        }
+    }
+
+    /// Whether a write finds the words where they are: stored whole, and not
+    /// shared with a snapshot.
+    pub fn has_own_storage(&self) -> bool {
+        matches!(self, Frame::Dense(d) if d.is_unique())
+    }
+
     /// Whether every word is zero, whatever the representation.
     pub fn is_zero(&self) -> bool {
         self.iter_lines().all(|(_, l)| *l == ZERO_LINE)

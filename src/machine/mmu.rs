@@ -87,7 +87,7 @@ fn translate_slow(
 
 /// The walk proper. Fails with the part of the error code that says why.
 fn walk_tables(
-    cpu: &Cpu,
+    cpu: &mut Cpu,
     mem: &mut PhysMem,
     va: VirtAddr,
     access: Access,
@@ -132,6 +132,7 @@ fn walk_tables(
         let marked = entry.with(if is_leaf { PteFlags::A | dirty } else { PteFlags::A });
         if marked != entry {
             mem.write_u64(at, marked.0);
+            cpu.tlb.stats.marked += 1;
         }
         if is_leaf {
             rights.set(Rights::DIRTY, marked.is_dirty());

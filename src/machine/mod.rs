@@ -7,7 +7,8 @@
 //! ```text
 //! op, vmem        loads, stores, the few instructions scripts need
 //! mmu, tlb        translation with rights, A/D bits, page faults
-//! cpu, regs       registers; entry: SYSCALL, exceptions; ptregs: their layout
+//! interp          user instructions, decoded and executed
+//! cpu, regs, fpu  registers; entry: SYSCALL, exceptions; ptregs: their layout
 //! paging, pte     tables read without side effects
 //! tables          loops over a table and its struct pages (fork, exit)
 //! phys, access    allocator and struct page; reading and writing frames
@@ -23,7 +24,9 @@ pub mod clock;
 pub mod cpu;
 pub mod entry;
 pub mod exception;
+pub mod fpu;
 pub mod frame;
+pub mod interp;
 pub mod mmu;
 pub mod op;
 pub mod page;
@@ -43,7 +46,9 @@ pub use clock::Clock;
 pub use cpu::{Cpu, Msr, Msrs, Paging};
 pub use entry::{IretFrame, SYSCALL_LEN};
 pub use exception::{Exception, PfError};
+pub use fpu::{F80, FpuState, X87};
 pub use frame::{FRAME_WORDS, Frame, FrameMut};
+pub use interp::{Accel, Exit, Run};
 pub use mmu::{Access, translate};
 pub use op::{Atomic, UserOp};
 pub use page::{Page, PageBug, PageFlags};
@@ -93,6 +98,8 @@ pub struct Machine {
     pub clock: Clock,
     /// What it was built from.
     pub config: MachineConfig,
+    /// Decoded instructions and the like: no part of its value.
+    pub accel: Accel,
 }
 
 impl Machine {
@@ -109,6 +116,7 @@ impl Machine {
             cpus: cpus.map(|id| Cpu::new(id, config.paging_levels, paging)).collect(),
             clock: Clock::default(),
             config,
+            accel: Accel::default(),
         }
     }
 }

@@ -63,6 +63,8 @@ pub struct TlbStats {
     pub flushes: u64,
     /// Single pages flushed (INVLPG).
     pub page_flushes: u64,
+    /// Walks that set accessed or dirty bits.
+    pub marked: u64,
 }
 
 /// One CPU's TLB.

@@ -1,0 +1,212 @@
+//! From bytes to an [`Insn`]: `iced_x86` says what they mean, the families say
+//! who executes it.
+//!
+//! ```text
+//! bytes -> iced_x86::Instruction -> Insn with its operands' places
+//!                                   + int::select | sse::select | x87::select
+//! ```
+//!
+//! A family looks at the mnemonic and the kinds of operands and gives a handler,
+//! or nothing; what no family wants gets `system::unsupported`.
+//!
+//! Linux: none. Source: Intel SDM vol. 2, chapter 2. Left out: 16- and 32-bit
+//! code.
+
+use super::insn::{ADDR32, FS, GS, HIGH, Handler, Insn, ODD_ADDRESS, PAGE, ZERO};
+use super::{int, sse, x87};
+use iced_x86::{Decoder, DecoderError, DecoderOptions, FlowControl, Instruction, OpKind, Register};
+
+/// What kind of operand an instruction has at some place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// None.
+    None,
+    /// A register.
+    Reg,
+    /// Memory.
+    Mem,
+    /// An immediate value.
+    Imm,
+    /// The target of a jump.
+    Target,
+}
+
+/// An instruction as the families look at it.
+#[derive(Debug, Clone, Copy)]
+pub struct Form<'i> {
+    /// As `iced_x86` decoded it, as if its page were at address 0.
+    pub insn: &'i Instruction,
+    /// Kinds of the first four operands.
+    pub kinds: [Kind; 4],
+    /// Width of the first operand in bytes; of the second where the first has none.
+    pub bytes: usize,
+}
+
+impl Form<'_> {
+    /// Width of an operand in bytes, 0 where there is none.
+    pub fn width(&self, op: u32) -> usize {
+        match self.insn.try_op_kind(op) {
+            Ok(OpKind::Register) => self.insn.op_register(op).size(),
+            Ok(OpKind::Memory) => self.insn.memory_size().size(),
+            Ok(_) | Err(_) if op < self.insn.op_count() => match kind(self.insn, op) {
+                Kind::Mem => self.insn.memory_size().size(),
+                _ => 0,
+            },
+            _ => 0,
+        }
+    }
+}
+
+/// What came of some bytes.
+#[derive(Debug)]
+pub enum Decoded {
+    /// An instruction; `true`: it ends its block.
+    Insn(Insn, bool),
+    /// Its bytes go on beyond those given.
+    NeedsMore,
+}
+
+/// Decodes the instruction at the beginning of `bytes`, which lie at offset
+/// `at` of their page.
+pub fn decode(bytes: &[u8], at: u16) -> Decoded {
+    let mut decoder = Decoder::with_ip(64, bytes, u64::from(at), DecoderOptions::NONE);
+    let insn = decoder.decode();
+    match decoder.last_error() {
+        DecoderError::None => {}
+        DecoderError::NoMoreBytes if bytes.len() < 15 => return Decoded::NeedsMore,
+        _ => return Decoded::Insn(plain(int::invalid(), at, 0), true),
+    }
+    let form =
+        Form { insn: &insn, kinds: std::array::from_fn(|i| kind(&insn, i as u32)), bytes: 0 };
+    let first = form.width(0);
+    let form = Form { bytes: if first == 0 { form.width(1) } else { first }, ..form };
+    let mut out = plain(int::unsupported(), at, insn.len() as u8);
+    let handler = operands(&insn, &mut out).and_then(|()| select(&form, &mut out));
+    let ends = insn.flow_control() != FlowControl::Next || handler.is_none();
+    if let Some(run) = handler {
+        out.run = run;
+    }
+    Decoded::Insn(out, ends)
+}
+
+fn select(form: &Form<'_>, out: &mut Insn) -> Option<Handler> {
+    int::select(form, out).or_else(|| sse::select(form, out)).or_else(|| x87::select(form, out))
+}
+
+/// An instruction without operands.
+fn plain(run: Handler, at: u16, len: u8) -> Insn {
+    Insn {
+        run,
+        imm: 0,
+        disp: 0,
+        at,
+        len,
+        base: ZERO,
+        index: ZERO,
+        scale: 0,
+        seg: ZERO,
+        a: 0,
+        b: 0,
+        c: 0,
+    }
+}
+
+fn kind(insn: &Instruction, op: u32) -> Kind {
+    if op >= insn.op_count() {
+        return Kind::None;
+    }
+    match insn.op_kind(op) {
+        OpKind::Register => Kind::Reg,
+        OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64 => Kind::Target,
+        OpKind::FarBranch16 | OpKind::FarBranch32 => Kind::None,
+        OpKind::Immediate8
+        | OpKind::Immediate8_2nd
+        | OpKind::Immediate16
+        | OpKind::Immediate32
+        | OpKind::Immediate64
+        | OpKind::Immediate8to16
+        | OpKind::Immediate8to32
+        | OpKind::Immediate8to64
+        | OpKind::Immediate32to64 => Kind::Imm,
+        _ => Kind::Mem,
+    }
+}
+
+/// The number of a register within its class, as in [`Insn::a`].
+pub fn number(r: Register) -> u8 {
+    match r {
+        Register::AH | Register::CH | Register::DH | Register::BH => HIGH | (r.number() as u8 & 3),
+        _ => r.number() as u8 & 15,
+    }
+}
+
+/// Where the operands are. `None`: an address that [`Insn`] cannot hold.
+fn operands(insn: &Instruction, out: &mut Insn) -> Option<()> {
+    for op in 0..insn.op_count() {
+        match kind(insn, op) {
+            Kind::Reg => {
+                let n = number(insn.op_register(op));
+                match op {
+                    0 => out.a = n,
+                    1 => out.b = n,
+                    _ => out.c = n,
+                }
+            }
+            Kind::Imm => out.imm = insn.immediate(op),
+            Kind::Target => out.imm = insn.near_branch_target(),
+            Kind::Mem if insn.op_kind(op) == OpKind::Memory => memory(insn, out)?,
+            Kind::Mem | Kind::None => {}
+        }
+    }
+    Some(())
+}
+
+fn memory(insn: &Instruction, out: &mut Insn) -> Option<()> {
+    let (base, index) = (insn.memory_base(), insn.memory_index());
+    let disp = insn.memory_displacement64();
+    let mut wide = true;
+    out.base = match base {
+        Register::None => ZERO,
+        Register::RIP | Register::EIP => {
+            wide = base == Register::RIP;
+            PAGE
+        }
+        r => {
+            wide = r.is_gpr64();
+            number(r)
+        }
+    };
+    if index != Register::None {
+        wide &= index.is_gpr64();
+        out.index = number(index);
+        out.scale = insn.memory_index_scale().trailing_zeros() as u8;
+    }
+    // `disp` of a RIP-relative operand is the address in a page at 0.
+    out.disp = i32::try_from(disp as i64).ok().or_else(|| {
+        // An absolute 32-bit address with a 32-bit base.
+        u32::try_from(disp).ok().filter(|_| !wide).map(|d| d as i32)
+    })?;
+    let segment = match insn.segment_prefix() {
+        Register::FS => FS,
+        Register::GS => GS,
+        _ => ZERO,
+    };
+    // A moffs address or [disp32] under an address-size prefix.
+    wide &= !(base == Register::None
+        && index == Register::None
+        && insn.memory_displ_size() == 4
+        && disp > i32::MAX as u64
+        && disp <= u64::from(u32::MAX));
+    if !wide {
+        out.seg = segment | ADDR32;
+        out.scale |= ODD_ADDRESS;
+    } else if segment != ZERO {
+        if out.index == ZERO {
+            out.index = segment;
+        } else {
+            out.seg = segment;
+            out.scale |= ODD_ADDRESS;
+        }
+    }
+    Some(())
+}
