@@ -247,6 +247,8 @@ pub(super) fn static_system(config: &BootConfig) -> System {
         pending: SigPending::default(),
         sigpending: false,
         need_resched: false,
+        code: false,
+        fpu: None,
         work: None,
         sas_ss_sp: 0,
         sas_ss_size: 0,

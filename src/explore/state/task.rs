@@ -235,6 +235,9 @@ impl Object for TaskStruct {
             maj_flt: _,
             thread: _,
             last_siginfo: _,
+            // Machine code is not explored.
+            code: _,
+            fpu: _,
             // Of a program, instruction and stack pointer count: `key`.
             regs: _,
         } = self;

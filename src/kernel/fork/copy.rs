@@ -136,6 +136,8 @@ pub fn dup_task_struct(
         pending: SigPending::default(),
         sigpending: false,
         need_resched: false,
+        code: o.code,
+        fpu: o.fpu.clone(),
         work: None,
         sas_ss_sp: altstack.0,
         sas_ss_size: altstack.1,

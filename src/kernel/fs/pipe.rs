@@ -16,6 +16,8 @@
 //! pipe_release). Left out: packet mode (O_DIRECT), notification pipes, splice,
 //! F_SETPIPE_SZ, the quota of pipe pages of a user.
 
+pub mod outside;
+
 use super::fdtable::{alloc_fd, fd_install};
 use super::file::alloc_file;
 use super::uio::{Dest, Source};

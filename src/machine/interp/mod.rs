@@ -9,6 +9,7 @@
 //! fastmem   pages in use, as host memory   soft: pages translated in a run
 //! flags     worked out when asked          width: operand sizes as types
 //! int       general instructions           sse, x87: the others
+//! disasm    their text
 //! ```
 //!
 //! What CPUID promises is x86-64-v2: up to SSE4.2, POPCNT and CMPXCHG16B, no
@@ -21,6 +22,7 @@
 mod code;
 mod core;
 mod decode;
+mod disasm;
 mod fastmem;
 mod flags;
 mod insn;
@@ -33,7 +35,14 @@ mod testing;
 mod width;
 mod x87;
 
+pub use disasm::disassemble;
+
 use super::exception::Exception;
+
+/// What CPUID leaf 1 gives in EDX: FPU, TSC, MSR, PAE, CX8, SEP, PGE, CMOV, CLFSH,
+/// MMX, FXSR, SSE, SSE2.
+pub const HWCAP: u32 =
+    1 << 0 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 8 | 1 << 11 | 1 << 13 | 1 << 15 | 1 << 19 | 0xf << 23;
 
 /// Why a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
