@@ -1,8 +1,8 @@
-//! read(2), write(2), pread64(2), pwrite64(2), lseek(2).
+//! read(2), write(2), pread64(2), pwrite64(2) and their vectored forms, lseek(2).
 //!
 //! Linux: fs/read_write.c (ksys_read, vfs_read, ksys_write, vfs_write,
 //! ksys_lseek).
-//! Left out: vectors, splice, SEEK_DATA and SEEK_HOLE.
+//! Left out: splice, SEEK_DATA and SEEK_HOLE.
 
 use super::fdtable::{bad_fd, fget};
 use super::file::{fput, get_file};
@@ -30,6 +30,43 @@ pub enum At {
     Pos,
     /// This offset; may be negative, which is refused.
     Offset(i64),
+}
+
+/// The direction of a transfer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// From the file.
+    Read,
+    /// To the file.
+    Write,
+}
+
+/// What a vectored call asks of its descriptor before it looks at its buffers.
+///
+/// # Errors
+/// EINVAL: a negative offset. EBADF: not open, or not so. ESPIPE.
+pub fn may_transfer(
+    sys: &System,
+    task: TaskId,
+    fd: i32,
+    way: Way,
+    at: At,
+) -> Result<(), SysError> {
+    at.check()?;
+    let id = fdget(sys, task, fd, "do_readv")?;
+    let file = &sys.kernel.filps[id];
+    if at != At::Pos && !seekable(sys, file) && !matches!(file.kind, FileKind::Pidfd(_)) {
+        return Err(espipe("do_preadv"));
+    }
+    let open = match way {
+        Way::Read => file.may_read(),
+        Way::Write => file.may_write(),
+    };
+    if !open {
+        let why = format!("descriptor {fd} was not opened for that");
+        return Err(SysError::with(Errno::EBADF, "vfs_readv", why));
+    }
+    Ok(())
 }
 
 impl At {

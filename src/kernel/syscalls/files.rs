@@ -62,7 +62,7 @@ fn source(call: &Call) -> Source<'_> {
 }
 
 /// A read or write may sleep, holding its file and knowing how far it got.
-fn may_sleep(
+pub(super) fn may_sleep(
     sys: &mut System,
     task: TaskId,
     call: &Call,

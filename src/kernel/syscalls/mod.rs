@@ -25,6 +25,7 @@ pub mod sched;
 pub mod signals;
 pub mod table;
 pub mod time;
+mod vectors;
 
 pub use poll::PollArgs;
 

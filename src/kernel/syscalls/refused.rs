@@ -224,21 +224,15 @@ pub const GROUPS: &[Group] = &[
     ),
     group(
         "Input and output in other forms",
-        "read, write, pread64 and pwrite64 move bytes between one buffer and one file",
+        "read, write and their kin move bytes between buffers and one file",
         &[
-            (19, "readv"),
-            (20, "writev"),
             (40, "sendfile"),
             (187, "readahead"),
             (221, "fadvise64"),
             (275, "splice"),
             (276, "tee"),
             (278, "vmsplice"),
-            (295, "preadv"),
-            (296, "pwritev"),
             (326, "copy_file_range"),
-            (327, "preadv2"),
-            (328, "pwritev2"),
         ],
     ),
     group(

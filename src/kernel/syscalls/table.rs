@@ -75,6 +75,7 @@ pub const AREAS: &[&[Syscall]] = &[
     super::signals::CALLS,
     super::files::CALLS,
     super::lookup::CALLS,
+    super::vectors::CALLS,
     super::poll::CALLS,
     super::misc::CALLS,
     super::sched::CALLS,
