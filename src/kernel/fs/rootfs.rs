@@ -6,7 +6,7 @@
 
 use super::InodeId;
 use super::file_io::write_inode_pages;
-use super::inode::{CharDev, Image, Inode, InodeKind};
+use super::inode::{CharDev, Image, Inode, InodeKind, RandomDev};
 use super::namei::add_entry;
 use crate::abi::Errno;
 use crate::kernel::error::SysError;
@@ -103,6 +103,26 @@ pub fn add_file(sys: &mut System, path: &str, bytes: &[u8], mode: u32) -> Result
     write_inode_pages(sys, inode, 0, bytes)
 }
 
+/// The rest of /dev, as udev or devtmpfs would have it.
+fn what_programs_expect(sys: &mut System, dev: InodeId) {
+    for (name, device) in [
+        ("full", CharDev::Full),
+        ("random", CharDev::Random(RandomDev::Random)),
+        ("urandom", CharDev::Random(RandomDev::Urandom)),
+    ] {
+        add(sys, dev, name, InodeKind::Chr(device), 0o666);
+    }
+    add(sys, dev, "shm", dir(), 0o1777);
+    for (name, text) in [
+        ("fd", "/proc/self/fd"),
+        ("stdin", "/proc/self/fd/0"),
+        ("stdout", "/proc/self/fd/1"),
+        ("stderr", "/proc/self/fd/2"),
+    ] {
+        add(sys, dev, name, InodeKind::Lnk(Arc::from(text)), 0o777);
+    }
+}
+
 /// Builds the tree and makes it `kernel.root_inode`. For boot, once the page
 /// allocator works.
 pub fn init_rootfs(sys: &mut System) {
@@ -154,4 +174,5 @@ pub fn init_rootfs(sys: &mut System) {
     add(sys, dev, "tty", InodeKind::Chr(CharDev::Tty), 0o666);
     add(sys, dev, "ptmx", InodeKind::Chr(CharDev::Ptmx), 0o666);
     sys.kernel.devpts_root = add(sys, dev, "pts", dir(), 0o755);
+    what_programs_expect(sys, dev);
 }

@@ -10,6 +10,7 @@ use super::file_io::{inode_read, inode_write};
 use super::inode::{CharDev, InodeKind};
 use super::pipe::{pipe_read, pipe_write};
 use super::proc;
+use super::times::file_accessed;
 use super::uio::{Dest, Source};
 use super::{File, FileId, FileKind};
 use crate::abi::Errno;
@@ -125,6 +126,27 @@ pub(crate) fn fdget_sleep(sys: &mut System, task: TaskId, call: &Call, wait: Wai
         get_file(sys, file);
         Some(file)
     });
+    keep(sys, task, call, wait, note, file);
+}
+
+/// A call that sleeps in a file whose reference it has already.
+pub(crate) fn sleep_in(
+    sys: &mut System,
+    task: TaskId,
+    call: &Call,
+    (wait, file, note): (Wait, FileId, u64),
+) {
+    keep(sys, task, call, wait, note, Some(file));
+}
+
+fn keep(
+    sys: &mut System,
+    task: TaskId,
+    call: &Call,
+    wait: Wait,
+    note: u64,
+    file: Option<FileId>,
+) {
     let origin = sys.log.origin;
     let t = sys.task_mut(task);
     match &mut t.resume {
@@ -220,7 +242,11 @@ pub fn ksys_read(
             }
             dest.access_ok()?;
             rw_verify_area(kind, pos, dest.count())?;
-            inode_read(sys, task, inode, pos, &mut dest)?
+            let n = inode_read(sys, task, inode, pos, &mut dest)?;
+            if dest.count() > 0 {
+                file_accessed(sys, id);
+            }
+            n
         }
     };
     if at == At::Pos

@@ -16,6 +16,9 @@ mod futex;
 pub mod identity;
 mod lookup;
 pub mod memory;
+mod attrs;
+mod content;
+mod names;
 pub mod misc;
 mod poll;
 pub mod process;
@@ -35,6 +38,8 @@ use crate::abi::{CapSet, Errno, SigSet};
 use crate::kernel::error::SysError;
 use crate::kernel::fs::readdir::Dirent;
 use crate::kernel::fs::stat::Kstat;
+use crate::kernel::fs::statfs::Kstatfs;
+use crate::kernel::fs::times::SetTime;
 use crate::kernel::itimer::Itimerval;
 use crate::kernel::signal::{Rlimit, SigAction};
 use crate::kernel::task::TaskId;
@@ -51,6 +56,10 @@ pub enum Payload {
     Clone(Box<CloneArgs>),
     /// A path or another string.
     Text(Box<str>),
+    /// Two paths, or a link's text and a path.
+    Texts(Box<(Box<str>, Box<str>)>),
+    /// utimensat: a path, and access and modification time.
+    Times(Box<str>, Option<[SetTime; 2]>),
     /// Bytes to write.
     Bytes(Box<[u8]>),
     /// execve: path, arguments, environment.
@@ -187,6 +196,8 @@ pub enum Out {
     UserRegs(Box<UserRegs>),
     /// stat and its kin.
     Stat(Box<Kstat>),
+    /// statfs.
+    Statfs(Box<Kstatfs>),
     /// getdents64, without "." and "..".
     Dirents(Vec<Dirent>),
     /// ptrace: a system call.

@@ -30,12 +30,26 @@ pub const CALLS: &[Syscall] = &[
 
 /// The descriptor is looked at before the buffers are.
 fn transfer(sys: &mut System, task: TaskId, call: &Call, way: Way, at: At) -> SysResult {
+    transfer2(sys, task, call, (way, at), 0)
+}
+
+fn transfer2(
+    sys: &mut System,
+    task: TaskId,
+    call: &Call,
+    (way, at): (Way, At),
+    flags: u32,
+) -> SysResult {
     let [fd, vec, vlen, ..] = call.args;
     let fd = fd as i32;
     rw::may_transfer(sys, task, fd, way, at)?;
     let list = import_iovec(sys, task, vec, vlen)?;
     if list.iter().all(|(_, len)| *len == 0) {
         return Ok(0);
+    }
+    if flags != 0 {
+        let why = "no RWF_ flag is modelled";
+        return Ok(refuse(Errno::EOPNOTSUPP, "kiocb_set_rw_flags", why)?);
     }
     may_sleep(sys, task, call, |sys, note| match way {
         Way::Read => rw::ksys_read(sys, task, fd, Dest::Vec(list), at, note),
@@ -44,15 +58,11 @@ fn transfer(sys: &mut System, task: TaskId, call: &Call, way: Way, at: At) -> Sy
 }
 
 /// The offset of preadv2 and pwritev2: -1 is the description's own.
-fn at2(call: &Call) -> Result<At, crate::kernel::error::SysError> {
-    if call.args[5] as u32 != 0 {
-        let why = "no RWF_ flag is modelled";
-        return refuse(Errno::EOPNOTSUPP, "kiocb_set_rw_flags", why);
-    }
-    Ok(match call.args[3] as i64 {
+fn at2(call: &Call) -> At {
+    match call.args[3] as i64 {
         -1 => At::Pos,
         pos => At::Offset(pos),
-    })
+    }
 }
 
 fn sys_readv(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
@@ -72,9 +82,9 @@ fn sys_pwritev(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
 }
 
 fn sys_preadv2(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
-    transfer(sys, task, call, Way::Read, at2(call)?)
+    transfer2(sys, task, call, (Way::Read, at2(call)), call.args[5] as u32)
 }
 
 fn sys_pwritev2(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
-    transfer(sys, task, call, Way::Write, at2(call)?)
+    transfer2(sys, task, call, (Way::Write, at2(call)), call.args[5] as u32)
 }

@@ -25,6 +25,7 @@ mod identity;
 mod kinds;
 mod kthread;
 mod lookup;
+mod names;
 mod machine;
 mod memory;
 mod objects;
@@ -87,6 +88,7 @@ impl World {
         files::register(book);
         tty::register(book);
         lookup::register(book);
+        names::register(book);
         poll::register(book);
         user_mode::register(book);
         vars::register(book);
