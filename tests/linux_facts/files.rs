@@ -165,10 +165,8 @@ impl Asked {
         let len = self.call("getdents64", &[fd, self.results, 8192]).unwrap() as u64;
         self.call("close", &[fd]).unwrap();
         let bytes = self.get(self.results, len);
-        let names: BTreeSet<String> = forkyard::kernel::fs::readdir::entries(&bytes)
-            .into_iter()
-            .map(|e| e.name)
-            .collect();
+        let names: BTreeSet<String> =
+            forkyard::kernel::fs::readdir::entries(&bytes).into_iter().map(|e| e.name).collect();
         names.into_iter().collect::<Vec<_>>().join(" ")
     }
 

@@ -130,7 +130,9 @@ pub fn copy_file_range(
     const F: &str = "vfs_copy_file_range";
     let (source, target) = (fget(sys, task, in_fd)?, fget(sys, task, out_fd)?);
     let (fin, fout) = (&sys.kernel.filps[source], &sys.kernel.filps[target]);
-    let (mut pos, mut to) = (start(fin, at_in, F)?, start(fout, at_out, F)?);
+    // Looked at as numbers without a sign first, as Linux does.
+    let begin = |f: &File, at: Offset| at.map_or(f.f_pos, |at| at as u64);
+    let (mut pos, mut to) = (begin(fin, at_in), begin(fout, at_out));
     if flags != 0 {
         return refuse(Errno::EINVAL, F, "copy_file_range knows no flags");
     }
@@ -145,10 +147,11 @@ pub fn copy_file_range(
         let why = "the source is open for reading, the target for writing and not to append";
         return refuse(Errno::EBADF, F, why);
     }
-    if pos.checked_add(len).is_none_or(|end| end > i64::MAX as u64)
-        || to.checked_add(len).is_none_or(|end| end > i64::MAX as u64)
-    {
+    if pos.checked_add(len).is_none() || to.checked_add(len).is_none() {
         return refuse(Errno::EOVERFLOW, F, "a range ends behind the largest offset");
+    }
+    if pos.max(to) > i64::MAX as u64 {
+        return refuse(Errno::EINVAL, F, "an offset is negative");
     }
     let left = sys.kernel.inodes[from].size().saturating_sub(pos);
     let count = len.min(left).min(MAX_RW_COUNT);

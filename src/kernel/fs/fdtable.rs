@@ -86,19 +86,22 @@ pub fn ends_a_stream(sys: &System, id: FilesId) -> bool {
         files.any(|file| k.filps.get(file).is_some_and(|f| f.kind == kind) && last(file))
     };
     let mut going = files.fdt.iter().flatten().map(|fd| fd.file);
-    going.any(|file| ends_a_lock(sys, id, file, last(file)) || match k.filps.get(file).map(|f| f.kind) {
-        Some(FileKind::PipeRead(p)) => {
-            k.pipes.get(p).is_some_and(|pipe| pipe.writers > 0)
-                && last(file)
-                && !has_last(FileKind::PipeWrite(p))
-        }
-        Some(FileKind::PipeWrite(p)) => {
-            k.pipes.get(p).is_some_and(|pipe| pipe.readers > 0)
-                && last(file)
-                && !has_last(FileKind::PipeRead(p))
-        }
-        Some(FileKind::Tty(_)) => last(file),
-        _ => false,
+    going.any(|file| {
+        ends_a_lock(sys, id, file, last(file))
+            || match k.filps.get(file).map(|f| f.kind) {
+                Some(FileKind::PipeRead(p)) => {
+                    k.pipes.get(p).is_some_and(|pipe| pipe.writers > 0)
+                        && last(file)
+                        && !has_last(FileKind::PipeWrite(p))
+                }
+                Some(FileKind::PipeWrite(p)) => {
+                    k.pipes.get(p).is_some_and(|pipe| pipe.readers > 0)
+                        && last(file)
+                        && !has_last(FileKind::PipeRead(p))
+                }
+                Some(FileKind::Tty(_)) => last(file),
+                _ => false,
+            }
     })
 }
 

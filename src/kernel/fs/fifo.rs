@@ -99,8 +99,7 @@ pub(super) fn wait_for_partner(
         _ => return Ok(()),
     };
     let Some(p) = sys.kernel.pipes.get(pipe).filter(|p| p.fifo.is_some()) else { return Ok(()) };
-    let (others, counter) =
-        if write { (p.readers, p.r_counter) } else { (p.writers, p.w_counter) };
+    let (others, counter) = if write { (p.readers, p.r_counter) } else { (p.writers, p.w_counter) };
     let met = match *note {
         0 => others > 0 || f.nonblocking(),
         seen => u64::from(counter) + 1 != seen,

@@ -7,8 +7,8 @@
 //! Left out: input on the console (it is at its end), O_SYNC.
 
 use super::inode::{CharDev, InodeKind, MAX_LFS_FILESIZE, S_ISGID, S_ISUID, S_IXGRP};
-use super::times::update_mtime;
 use super::rw::At;
+use super::times::update_mtime;
 use super::uio::{Dest, Source, piece};
 use super::{FileId, InodeId};
 use crate::abi::numbers::RLIMIT_FSIZE;

@@ -92,21 +92,19 @@ fn blocker(sys: &System, inode: InodeId, wanted: &FileLock) -> Option<FileLock> 
 }
 
 /// Cuts what `owner` holds in a range out of its locks, and puts `new` there;
-/// neighbours of the same type become one. Whether anything went.
+/// neighbours of the same type become one. The locks of an owner lie together, in
+/// the order of their ranges. Whether anything went.
 fn replace(
     locks: &mut Vec<FileLock>,
     owner: LockOwner,
     (start, end): (u64, u64),
     new: Option<FileLock>,
 ) -> bool {
-    let mut rest = Vec::with_capacity(locks.len() + 2);
+    let first = locks.iter().position(|l| l.owner == owner).unwrap_or(locks.len());
+    let mut rest = Vec::new();
     let mut gone = false;
     let mut new = new;
-    for l in locks.drain(..) {
-        if l.owner != owner {
-            rest.push(l);
-            continue;
-        }
+    for l in locks.extract_if(.., |l| l.owner == owner) {
         if let Some(n) = &mut new
             && l.ty == n.ty
             && l.start <= n.end.saturating_add(1)
@@ -128,11 +126,18 @@ fn replace(
         }
     }
     rest.extend(new);
-    *locks = rest;
+    rest.sort_by_key(|l| l.start);
+    locks.splice(first..first, rest);
     gone
 }
 
-fn set(sys: &mut System, inode: InodeId, owner: LockOwner, range: (u64, u64), new: Option<FileLock>) {
+fn set(
+    sys: &mut System,
+    inode: InodeId,
+    owner: LockOwner,
+    range: (u64, u64),
+    new: Option<FileLock>,
+) {
     let Some(i) = sys.kernel.inodes.get_mut(inode) else { return };
     if replace(&mut i.locks, owner, range, new) {
         wake_up_all(sys, WaitOn::FileLock(inode));

@@ -140,7 +140,12 @@ pub(super) fn lookup(sys: &System, dir: InodeId, name: &str) -> Option<InodeId> 
 }
 
 /// Where the walk begins (`path_init`).
-pub(super) fn path_init(sys: &System, task: TaskId, dfd: i32, name: &str) -> Result<Path, SysError> {
+pub(super) fn path_init(
+    sys: &System,
+    task: TaskId,
+    dfd: i32,
+    name: &str,
+) -> Result<Path, SysError> {
     let fs = task_fs(sys, task)?;
     if name.starts_with('/') {
         return trusted(sys, &fs.root);

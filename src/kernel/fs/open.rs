@@ -37,10 +37,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Flags that Linux knows and the model has not, with their names.
-const UNSUPPORTED: &[(u32, &str)] = &[
-    (0o20_000, "O_ASYNC"),
-    (0o40_000, "O_DIRECT"),
-];
+const UNSUPPORTED: &[(u32, &str)] = &[(0o20_000, "O_ASYNC"), (0o40_000, "O_DIRECT")];
 
 /// O_TMPFILE: a file without a name, in a directory.
 const O_TMPFILE: OpenFlags = OpenFlags::__O_TMPFILE.union(OpenFlags::O_DIRECTORY);

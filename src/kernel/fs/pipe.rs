@@ -17,9 +17,9 @@
 //! F_SETPIPE_SZ, the quota of pipe pages of a user.
 
 use super::fdtable::{alloc_fd, fd_install};
+use super::fifo::forget_pipe;
 use super::file::alloc_file;
 use super::uio::{Dest, Source};
-use super::fifo::forget_pipe;
 use super::{FileId, FileKind, InodeId};
 use crate::abi::{Errno, OpenFlags, Signal};
 use crate::base::{Id, PAGE_SIZE};

@@ -19,7 +19,12 @@ use crate::kernel::task::TaskId;
 ///
 /// # Errors
 /// EPERM, when the path names one of them.
-pub(super) fn kernels_own(sys: &mut System, task: TaskId, dfd: i32, name: &str) -> Result<(), SysError> {
+pub(super) fn kernels_own(
+    sys: &mut System,
+    task: TaskId,
+    dfd: i32,
+    name: &str,
+) -> Result<(), SysError> {
     const WHY: &str = "nobody makes or removes names there but the kernel";
     let followed = follow(sys, task, dfd, name, End::Parent)?;
     let name = followed.as_deref().unwrap_or(name);

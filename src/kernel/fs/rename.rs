@@ -159,9 +159,7 @@ fn check_kinds(
     if exchange && !new.is_dir(sys) && new.parent.trailing_slash {
         return refuse(Errno::ENOTDIR, F, slash);
     }
-    if !old.is_dir(sys)
-        && (old.parent.trailing_slash || !exchange && new.parent.trailing_slash)
-    {
+    if !old.is_dir(sys) && (old.parent.trailing_slash || !exchange && new.parent.trailing_slash) {
         return refuse(Errno::ENOTDIR, F, slash);
     }
     Ok(())

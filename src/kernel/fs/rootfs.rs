@@ -28,6 +28,17 @@ user:x:1000:1000:A user without privileges:/home/user:/bin/sh
 nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
 ";
 
+/// /etc/group.
+pub const GROUP: &str = "\
+root:x:0:
+daemon:x:1:
+bin:x:2:
+sys:x:3:
+tty:x:5:
+user:x:1000:
+nogroup:x:65534:
+";
+
 fn dir() -> InodeKind {
     InodeKind::Dir(IndexMap::new())
 }
@@ -121,6 +132,15 @@ fn what_programs_expect(sys: &mut System, dev: InodeId) {
     ] {
         add(sys, dev, name, InodeKind::Lnk(Arc::from(text)), 0o777);
     }
+}
+
+/// What a C library looks for besides, where programs of machine code run: files
+/// that take frames, which the worlds of scripts do without.
+///
+/// # Errors
+/// ENOMEM; EEXIST: a name is taken.
+pub fn add_etc(sys: &mut System) -> Result<(), SysError> {
+    add_file(sys, "/etc/group", GROUP.as_bytes(), 0o644)
 }
 
 /// Builds the tree and makes it `kernel.root_inode`. For boot, once the page

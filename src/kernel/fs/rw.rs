@@ -46,13 +46,7 @@ pub enum Way {
 ///
 /// # Errors
 /// EINVAL: a negative offset. EBADF: not open, or not so. ESPIPE.
-pub fn may_transfer(
-    sys: &System,
-    task: TaskId,
-    fd: i32,
-    way: Way,
-    at: At,
-) -> Result<(), SysError> {
+pub fn may_transfer(sys: &System, task: TaskId, fd: i32, way: Way, at: At) -> Result<(), SysError> {
     at.check()?;
     let id = fdget(sys, task, fd, "do_readv")?;
     let file = &sys.kernel.filps[id];
@@ -139,14 +133,7 @@ pub(crate) fn sleep_in(
     keep(sys, task, call, wait, note, Some(file));
 }
 
-fn keep(
-    sys: &mut System,
-    task: TaskId,
-    call: &Call,
-    wait: Wait,
-    note: u64,
-    file: Option<FileId>,
-) {
+fn keep(sys: &mut System, task: TaskId, call: &Call, wait: Wait, note: u64, file: Option<FileId>) {
     let origin = sys.log.origin;
     let t = sys.task_mut(task);
     match &mut t.resume {

@@ -108,7 +108,8 @@ impl Kstat {
     /// What a `struct stat` says; what it lacks is missing.
     pub fn from_image(b: &[u8; STAT_SIZE]) -> Kstat {
         let word = |at: usize| b[at..at + 8].iter().rev().fold(0, |n, x| n << 8 | u64::from(*x));
-        let time = |at| (word(at) as i64).wrapping_mul(1_000_000_000).wrapping_add(word(at + 8) as i64);
+        let time =
+            |at| (word(at) as i64).wrapping_mul(1_000_000_000).wrapping_add(word(at + 8) as i64);
         Kstat {
             ino: word(8),
             mode: word(24) as u32,

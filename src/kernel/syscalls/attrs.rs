@@ -90,11 +90,7 @@ fn pair(sys: &mut System, task: TaskId, addr: u64) -> Result<(i64, i64), SysErro
 }
 
 /// What utime, utimes and futimesat take: `None` for now.
-fn timevals(
-    sys: &mut System,
-    task: TaskId,
-    addr: u64,
-) -> Result<Option<[SetTime; 2]>, SysError> {
+fn timevals(sys: &mut System, task: TaskId, addr: u64) -> Result<Option<[SetTime; 2]>, SysError> {
     if addr == 0 {
         return Ok(None);
     }
@@ -130,7 +126,7 @@ fn sys_utimes(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
 fn sys_futimesat(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     let [dfd, path, times, ..] = call.args;
     let times = timevals(sys, task, times)?;
-    if path == 0 && call.is_plain() {
+    if path == 0 && call.is_plain() && fd(dfd) != AT_FDCWD {
         return done(times::do_utimes(sys, task, Whose::Fd(fd(dfd)), times));
     }
     let path = path_arg(sys, task, call, 1)?;
@@ -153,7 +149,7 @@ fn sys_utimensat(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     if set == Some([SetTime::Omit; 2]) {
         return Ok(0);
     }
-    if path == 0 && call.is_plain() {
+    if path == 0 && call.is_plain() && fd(dfd) != AT_FDCWD {
         if flags as u32 != 0 {
             let why = "without a path there is no link to follow: no flags";
             return Ok(refuse(Errno::EINVAL, "do_utimes_fd", why)?);

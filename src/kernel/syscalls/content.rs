@@ -3,9 +3,9 @@
 //!
 //! Linux: include/linux/syscalls.h. Left out: see the notes of the rows.
 
+use super::Call;
 use super::files::{done, fd, fd_result, may_sleep, path_arg};
 use super::table::{Syscall, row};
-use super::Call;
 use crate::kernel::error::{SysError, SysResult};
 use crate::kernel::fs::copy::{self, Offset};
 use crate::kernel::fs::{locks, memfd, sync, truncate};
@@ -117,14 +117,8 @@ fn sys_copy_file_range(sys: &mut System, task: TaskId, call: &Call) -> SysResult
     let [from, off_in, to, off_out, len, flags] = call.args;
     let at_in = get_offset(sys, task, off_in)?;
     let at_out = get_offset(sys, task, off_out)?;
-    let (n, at_in, at_out) = copy::copy_file_range(
-        sys,
-        task,
-        (fd(from), at_in),
-        (fd(to), at_out),
-        len,
-        flags as u32,
-    )?;
+    let (n, at_in, at_out) =
+        copy::copy_file_range(sys, task, (fd(from), at_in), (fd(to), at_out), len, flags as u32)?;
     put_offset(sys, task, off_in, at_in)?;
     put_offset(sys, task, off_out, at_out)?;
     Ok(n as i64)

@@ -181,10 +181,8 @@ fn sys_openat2(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     if mode & !0o7777 != 0 || !makes && mode != 0 {
         return Ok(refuse(Errno::EINVAL, F, "a mode is for files to be made, and has 12 bits")?);
     }
-    let path_flags = OpenFlags::O_PATH
-        | OpenFlags::O_DIRECTORY
-        | OpenFlags::O_NOFOLLOW
-        | OpenFlags::O_CLOEXEC;
+    let path_flags =
+        OpenFlags::O_PATH | OpenFlags::O_DIRECTORY | OpenFlags::O_NOFOLLOW | OpenFlags::O_CLOEXEC;
     if open.contains(OpenFlags::O_PATH) && flags & !u64::from(path_flags.bits()) != 0 {
         let why = "O_PATH goes with O_DIRECTORY, O_NOFOLLOW and O_CLOEXEC only";
         return Ok(refuse(Errno::EINVAL, F, why)?);

@@ -9,8 +9,8 @@ use super::{Call, Out, Payload};
 use crate::abi::Errno;
 use crate::kernel::error::{SysError, SysResult, refuse};
 use crate::kernel::fs::namei::AT_FDCWD;
-use crate::kernel::fs::stat::{self, Kstat};
 use crate::kernel::fs::readdir::Format;
+use crate::kernel::fs::stat::{self, Kstat};
 use crate::kernel::fs::{open, readdir};
 use crate::kernel::mm::uaccess::copy_to_user;
 use crate::kernel::system::System;
@@ -29,8 +29,7 @@ pub const CALLS: &[Syscall] = &[
         .partly("the numbers of inodes of /proc are not those of stat(2)"),
     row(262, "newfstatat", &["dfd", "filename", "statbuf", "flag"], sys_newfstatat)
         .partly(STAT_NOTE),
-    row(267, "readlinkat", &["dfd", "path", "buf", "bufsiz"], sys_readlinkat)
-        ,
+    row(267, "readlinkat", &["dfd", "path", "buf", "bufsiz"], sys_readlinkat),
     row(439, "faccessat2", &["dfd", "filename", "mode", "flags"], sys_faccessat2)
         .noting("AT_SYMLINK_NOFOLLOW, AT_EACCESS, AT_EMPTY_PATH"),
     row(78, "getdents", &["fd", "dirent", "count"], sys_getdents),

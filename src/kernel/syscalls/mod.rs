@@ -11,15 +11,15 @@
 //! Linux: arch/x86/entry/syscall_64.c, include/linux/syscalls.h.
 //! Left out: 32-bit entry.
 
+mod attrs;
+mod content;
 pub mod files;
 mod futex;
 pub mod identity;
 mod lookup;
 pub mod memory;
-mod attrs;
-mod content;
-mod names;
 pub mod misc;
+mod names;
 mod poll;
 pub mod process;
 pub mod ptrace;

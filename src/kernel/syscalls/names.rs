@@ -13,7 +13,8 @@ use crate::kernel::fs::{create, rename};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 
-const MKNOD_NOTE: &str = "regular files, FIFOs and character devices; block devices and sockets are refused";
+const MKNOD_NOTE: &str =
+    "regular files, FIFOs and character devices; block devices and sockets are refused";
 const LINKAT_NOTE: &str = "AT_EMPTY_PATH is refused";
 
 /// Rows of the table.

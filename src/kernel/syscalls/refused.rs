@@ -224,11 +224,7 @@ pub const GROUPS: &[Group] = &[
     group(
         "Input and output in other forms",
         "read, write and their kin move bytes between buffers and one file",
-        &[
-            (275, "splice"),
-            (276, "tee"),
-            (278, "vmsplice"),
-        ],
+        &[(275, "splice"), (276, "tee"), (278, "vmsplice")],
     ),
     group(
         "Disks",

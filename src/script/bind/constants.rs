@@ -80,6 +80,8 @@ const ALIASES: &[(&str, u64, &FlagKind)] = &[
     ("SIGRTMAX", SIGRTMAX as u64, &kinds::SIGNAL),
     ("O_RDONLY", 0, &kinds::OPEN),
     ("O_ACCMODE", 3, &kinds::OPEN),
+    ("O_SYNC", 0o4_010_000, &kinds::OPEN),
+    ("O_TMPFILE", 0o20_200_000, &kinds::OPEN),
     ("O_NDELAY", 0o4000, &kinds::OPEN),
 ];
 

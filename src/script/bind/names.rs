@@ -71,8 +71,7 @@ pub(super) fn statfs(path: &Dynamic) -> Result<Call, ScriptError> {
 pub(super) fn statfs_map(ret: i64, out: Out) -> Dynamic {
     let Out::Statfs(st) = out else { return ret.into() };
     let Kstatfs { f_type, f_bsize, f_namelen, f_flags } = *st;
-    let fields =
-        [("type", f_type), ("bsize", f_bsize), ("namelen", f_namelen), ("flags", f_flags)];
+    let fields = [("type", f_type), ("bsize", f_bsize), ("namelen", f_namelen), ("flags", f_flags)];
     fields.into_iter().map(|(name, n)| (name.into(), (n as i64).into())).collect::<Map>().into()
 }
 
