@@ -64,6 +64,7 @@ pub(super) fn waits_for(programs: &Programs, task: TaskId, r: &Resume) -> String
             let ends = ends(programs, pipe, false);
             format!("waits for room in a pipe that {ends} could read from")
         }
+        WaitOn::FileLock(_) => "waits for a lock on a file".into(),
         WaitOn::TtyRead(_) => "waits for something to read from a terminal".into(),
         WaitOn::TtyWrite(_) => "waits for room in a terminal".into(),
         WaitOn::PidExit(_) => "waits for the process of a pidfd to end".into(),

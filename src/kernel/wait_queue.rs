@@ -9,6 +9,7 @@
 //! Left out: custom wake functions, priority waiters.
 
 use crate::base::Id;
+use crate::kernel::fs::inode::Inode;
 use crate::kernel::fs::pipe::Pipe;
 use crate::kernel::pid::Pid;
 use crate::kernel::signal::SignalStruct;
@@ -99,6 +100,8 @@ pub enum WaitOn {
     Poll,
     /// Any signal (pause, sigsuspend).
     Signal,
+    /// A lock on a file to go.
+    FileLock(Id<Inode>),
     /// Time only.
     Timeout,
     /// The tracer to let it go on.

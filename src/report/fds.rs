@@ -147,6 +147,11 @@ fn inode_words(kind: &InodeKind) -> String {
                 text::plural(pages.len() as u64, "page")
             )
         }
+        InodeKind::Lnk(text) => format!("symbolic link to {text}"),
+        InodeKind::Fifo(_) => "FIFO".to_string(),
+        InodeKind::Chr(CharDev::Full) => "full device".to_string(),
+        InodeKind::Chr(CharDev::Random(_)) => "random device".to_string(),
+        InodeKind::Chr(CharDev::Other(major, minor)) => format!("device {major}:{minor}"),
         InodeKind::Chr(CharDev::Null) => "null device".to_string(),
         InodeKind::Chr(CharDev::Zero) => "zero device".to_string(),
         InodeKind::Chr(CharDev::Console) => "console".to_string(),

@@ -5,6 +5,7 @@
 use super::{Canon, Object, lives_in};
 use crate::base::Pfn;
 use crate::kernel::fs::inode::{Inode, InodeKind};
+use crate::kernel::fs::locks::{FileLock, LockOwner};
 use crate::kernel::fs::nsfs::NsRef;
 use crate::kernel::fs::pipe::Pipe;
 use crate::kernel::fs::{Fd, File, FileKind, FilesStruct, FsStruct};
@@ -62,8 +63,10 @@ impl Object for Pipe {
     lives_in!(pipes);
 
     fn describe(&self, c: &mut Canon<'_>) {
-        let Pipe { buf, bufs, readers, writers, rd_wait, wr_wait } = self;
-        c.put((buf, readers, writers));
+        let Pipe { buf, bufs, readers, writers, fifo, r_counter, w_counter, rd_wait, wr_wait } =
+            self;
+        c.put((buf, readers, writers, r_counter, w_counter));
+        c.opt(*fifo);
         for buffer in bufs {
             c.put((buffer.offset, buffer.len));
         }
@@ -86,9 +89,20 @@ impl Object for Inode {
     lives_in!(inodes);
 
     fn describe(&self, c: &mut Canon<'_>) {
-        let Inode { i_count: _, i_mode, i_uid, i_gid, i_nlink, kind, cgroup, i_pages } = self;
+        // Times are left out, as all time is.
+        let Inode { i_count: _, i_mode, i_uid, i_gid, i_nlink, linkable, times: _, .. } = self;
+        let Inode { kind, locks, lock_wait, cgroup, i_pages, .. } = self;
         c.opt(*cgroup);
-        c.put((i_mode, i_uid, i_gid, i_nlink));
+        c.put((i_mode, i_uid, i_gid, i_nlink, linkable));
+        c.put(locks.len());
+        for FileLock { owner, ty, start, end, pid } in locks {
+            c.put((std::mem::discriminant(owner), ty, start, end, pid));
+            match *owner {
+                LockOwner::Posix(files) => c.id(files),
+                LockOwner::Ofd(file) | LockOwner::Flock(file) => c.id(file),
+            }
+        }
+        c.queue(lock_wait);
         match kind {
             InodeKind::Dir(entries) => {
                 c.put(entries.len());
@@ -105,6 +119,8 @@ impl Object for Inode {
                 }
             }
             InodeKind::Chr(device) => c.put(device),
+            InodeKind::Lnk(text) => c.put(text),
+            InodeKind::Fifo(pipe) => c.opt(*pipe),
             InodeKind::Image(image) => c.put(image),
         }
         for (index, pfn) in i_pages {

@@ -26,6 +26,7 @@ enum Owner {
     TtyRead(u64),
     TtyWrite(u64),
     Pid(u64),
+    FileLock(u64),
     Futex(FutexKey),
 }
 
@@ -38,6 +39,7 @@ fn owner(on: WaitOn) -> Option<Owner> {
         WaitOn::TtyRead(t) => Owner::TtyRead(t.to_bits()),
         WaitOn::TtyWrite(t) => Owner::TtyWrite(t.to_bits()),
         WaitOn::PidExit(p) => Owner::Pid(p.to_bits()),
+        WaitOn::FileLock(i) => Owner::FileLock(i.to_bits()),
         WaitOn::Futex(k) => Owner::Futex(k),
         WaitOn::Poll | WaitOn::Signal | WaitOn::Timeout | WaitOn::Tracer => return None,
     })
@@ -132,6 +134,9 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
         let times = queued.iter().filter(|q| **q == (id, owner)).count();
         let me = format_args!("{}", Named(id, t));
         f.rule(times == 1, me, "places on the completion", format_args!("{times}"), "1");
+    }
+    for (id, i) in k.inodes.iter() {
+        entries(sys, Owner::FileLock(id.to_bits()), &i.lock_wait, &mut queued, f);
     }
     for (id, p) in k.pipes.iter() {
         entries(sys, Owner::PipeRead(id.to_bits()), &p.rd_wait, &mut queued, f);

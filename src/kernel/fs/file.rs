@@ -8,6 +8,7 @@
 pub use super::pidfd::pidfd_prepare;
 
 use super::inode::{iget, iput};
+use super::locks::locks_remove_file;
 use super::nsfs::put_ns_ref;
 use super::pipe::pipe_release;
 use crate::abi::OpenFlags;
@@ -24,12 +25,17 @@ const O_ACCMODE: u32 = 0o3;
 impl File {
     /// FMODE_READ. The mode 3 opens a file for neither reading nor writing.
     pub fn may_read(&self) -> bool {
-        matches!(self.f_flags.bits() & O_ACCMODE, 0 | 2)
+        matches!(self.f_flags.bits() & O_ACCMODE, 0 | 2) && !self.is_path()
     }
 
     /// FMODE_WRITE.
     pub fn may_write(&self) -> bool {
-        matches!(self.f_flags.bits() & O_ACCMODE, 1 | 2)
+        matches!(self.f_flags.bits() & O_ACCMODE, 1 | 2) && !self.is_path()
+    }
+
+    /// FMODE_PATH: opened with O_PATH, so it is a place only.
+    pub fn is_path(&self) -> bool {
+        self.f_flags.contains(OpenFlags::O_PATH)
     }
 
     /// O_NONBLOCK.
@@ -95,7 +101,10 @@ fn __fput(sys: &mut System, id: FileId) {
         return sys.oops("fput", format!("file {id:?} was released before"));
     };
     match file.kind {
-        FileKind::Inode(inode) => iput(sys, inode),
+        FileKind::Inode(inode) => {
+            locks_remove_file(sys, inode, id);
+            iput(sys, inode);
+        }
         FileKind::PipeRead(pipe) => pipe_release(sys, pipe, true),
         FileKind::PipeWrite(pipe) => pipe_release(sys, pipe, false),
         FileKind::Pidfd(pid) | FileKind::Proc(_, Some(pid)) => pid::put_pid(sys, pid),

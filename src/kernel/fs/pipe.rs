@@ -19,9 +19,10 @@
 pub mod outside;
 
 use super::fdtable::{alloc_fd, fd_install};
+use super::fifo::forget_pipe;
 use super::file::alloc_file;
 use super::uio::{Dest, Source};
-use super::{FileId, FileKind};
+use super::{FileId, FileKind, InodeId};
 use crate::abi::{Errno, OpenFlags, Signal};
 use crate::base::{Id, PAGE_SIZE};
 use crate::kernel::error::{Stop, SysError, SysResult, refuse};
@@ -63,7 +64,13 @@ pub struct Pipe {
     pub readers: u32,
     /// Open writing ends.
     pub writers: u32,
-    /// Sleeping readers.
+    /// The FIFO it belongs to, of which it holds a reference.
+    pub fifo: Option<InodeId>,
+    /// How often the FIFO was opened to read.
+    pub r_counter: u32,
+    /// How often it was opened to write.
+    pub w_counter: u32,
+    /// Sleeping readers, and those who open a FIFO.
     pub rd_wait: WaitQueueHead,
     /// Sleeping writers.
     pub wr_wait: WaitQueueHead,
@@ -309,7 +316,11 @@ pub(super) fn pipe_release(sys: &mut System, pipe: PipeId, reader: bool) {
     };
     *end = left;
     match (p.readers, p.writers) {
-        (0, 0) => drop(sys.kernel.pipes.remove(pipe)),
+        (0, 0) => {
+            if let Some(inode) = sys.kernel.pipes.remove(pipe).and_then(|p| p.fifo) {
+                forget_pipe(sys, inode);
+            }
+        }
         (0, _) | (_, 0) => {
             wake_up_all(sys, WaitOn::PipeRead(pipe));
             wake_up_all(sys, WaitOn::PipeWrite(pipe));

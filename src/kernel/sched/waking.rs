@@ -59,6 +59,7 @@ pub fn queue_mut(sys: &mut System, on: WaitOn) -> Option<&mut WaitQueueHead> {
         WaitOn::PipeWrite(p) => k.pipes.get_mut(p).map(|p| &mut p.wr_wait),
         WaitOn::TtyRead(t) => k.ttys.get_mut(t).map(|t| &mut t.read_wait),
         WaitOn::TtyWrite(t) => k.ttys.get_mut(t).map(|t| &mut t.write_wait),
+        WaitOn::FileLock(i) => k.inodes.get_mut(i).map(|i| &mut i.lock_wait),
         WaitOn::PidExit(p) => k.pids.get_mut(p).map(|p| &mut p.wait_pidfd),
         WaitOn::Futex(key) => Some(k.futex_queues.entry(key).or_default()),
         WaitOn::Poll | WaitOn::Signal | WaitOn::Timeout | WaitOn::Tracer => None,

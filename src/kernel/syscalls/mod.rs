@@ -11,12 +11,15 @@
 //! Linux: arch/x86/entry/syscall_64.c, include/linux/syscalls.h.
 //! Left out: 32-bit entry.
 
+mod attrs;
+mod content;
 pub mod files;
 mod futex;
 pub mod identity;
 mod lookup;
 pub mod memory;
 pub mod misc;
+mod names;
 mod poll;
 pub mod process;
 pub mod ptrace;
@@ -25,6 +28,7 @@ pub mod sched;
 pub mod signals;
 pub mod table;
 pub mod time;
+mod vectors;
 
 pub use poll::PollArgs;
 
@@ -34,6 +38,8 @@ use crate::abi::{CapSet, Errno, SigSet};
 use crate::kernel::error::SysError;
 use crate::kernel::fs::readdir::Dirent;
 use crate::kernel::fs::stat::Kstat;
+use crate::kernel::fs::statfs::Kstatfs;
+use crate::kernel::fs::times::SetTime;
 use crate::kernel::itimer::Itimerval;
 use crate::kernel::signal::{Rlimit, SigAction};
 use crate::kernel::task::TaskId;
@@ -50,6 +56,10 @@ pub enum Payload {
     Clone(Box<CloneArgs>),
     /// A path or another string.
     Text(Box<str>),
+    /// Two paths, or a link's text and a path.
+    Texts(Box<(Box<str>, Box<str>)>),
+    /// utimensat: a path, and access and modification time.
+    Times(Box<str>, Option<[SetTime; 2]>),
     /// Bytes to write.
     Bytes(Box<[u8]>),
     /// execve: path, arguments, environment.
@@ -186,6 +196,8 @@ pub enum Out {
     UserRegs(Box<UserRegs>),
     /// stat and its kin.
     Stat(Box<Kstat>),
+    /// statfs.
+    Statfs(Box<Kstatfs>),
     /// getdents64, without "." and "..".
     Dirents(Vec<Dirent>),
     /// ptrace: a system call.

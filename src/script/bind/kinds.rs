@@ -228,6 +228,15 @@ pub(super) static FILE: FlagKind = FlagKind {
 /// What access(2) asks.
 pub(super) static ACCESS: FlagKind =
     kind("access modes", &[("F_OK", 0), ("X_OK", 1), ("W_OK", 2), ("R_OK", 4)], Style::Bits);
+/// LOCK_*.
+pub(super) static LOCK: FlagKind = kind(
+    "lock operations",
+    &[("LOCK_SH", 1), ("LOCK_EX", 2), ("LOCK_NB", 4), ("LOCK_UN", 8)],
+    Style::Bits,
+);
+/// RENAME_*.
+pub(super) static RENAME: FlagKind =
+    kind("rename flags", &[("RENAME_NOREPLACE", 1), ("RENAME_EXCHANGE", 2)], Style::Bits);
 /// MREMAP_*.
 pub(super) static MREMAP: FlagKind =
     kind("mremap flags", words_of!(numbers::MREMAP_NAMES), Style::Bits);
@@ -329,7 +338,7 @@ pub(super) static TCSA: FlagKind =
     kind("times of tcsetattr", &[("TCSANOW", 0), ("TCSADRAIN", 1), ("TCSAFLUSH", 2)], Style::Value);
 
 /// All of them.
-static KINDS: [&FlagKind; 40] = [
+static KINDS: [&FlagKind; 42] = [
     &SIGNAL,
     &CLONE,
     &WAIT,
@@ -352,6 +361,8 @@ static KINDS: [&FlagKind; 40] = [
     &GRND,
     &FILE,
     &ACCESS,
+    &LOCK,
+    &RENAME,
     &POLL,
     &MREMAP,
     &SIGNAL_NUMBER,

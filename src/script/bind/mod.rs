@@ -27,6 +27,7 @@ mod kthread;
 mod lookup;
 mod machine;
 mod memory;
+mod names;
 mod objects;
 mod pending;
 mod policy;
@@ -87,6 +88,7 @@ impl World {
         files::register(book);
         tty::register(book);
         lookup::register(book);
+        names::register(book);
         poll::register(book);
         user_mode::register(book);
         vars::register(book);

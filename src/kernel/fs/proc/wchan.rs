@@ -35,6 +35,9 @@ pub fn wchan(sys: &System, task: TaskId) -> &'static str {
     match (resume.wait.on, call) {
         (WaitOn::Child(_), _) | (WaitOn::PidExit(_), "waitid" | "wait4") => "do_wait",
         (WaitOn::Vfork(_), _) => "kernel_clone",
+        (WaitOn::PipeRead(_), "open" | "openat" | "openat2") => "wait_for_partner",
+        (WaitOn::FileLock(_), "flock") => "flock_lock_inode_wait",
+        (WaitOn::FileLock(_), _) => "do_lock_file_wait",
         (WaitOn::PipeRead(_), _) => "anon_pipe_read",
         (WaitOn::PipeWrite(_), _) => "anon_pipe_write",
         (WaitOn::TtyRead(_) | WaitOn::TtyWrite(_), _) => "wait_woken",
