@@ -201,6 +201,7 @@ impl Object for TaskStruct {
             self_exec_id,
             sysvsem,
             io_context,
+            personality,
             timer_slack_ns,
             default_timer_slack_ns,
             orig_ax,
@@ -247,7 +248,7 @@ impl Object for TaskStruct {
         c.put((exit_state.bits(), exit_code, exit_signal, pdeath_signal, jobctl, pid, tgid));
         c.put((set_child_tid, clear_child_tid, robust_list, comm, blocked, saved_sigmask));
         c.put((sigpending, sas_ss_sp, sas_ss_size, sas_ss_flags, parent_exec_id, self_exec_id));
-        c.put((sysvsem, io_context, timer_slack_ns, default_timer_slack_ns));
+        c.put((sysvsem, io_context, personality, timer_slack_ns, default_timer_slack_ns));
         // In user mode it says how the kernel was entered last.
         c.put(resume.as_ref().map(|_| orig_ax));
         c.opt(*mm);

@@ -15,6 +15,7 @@ pub mod files;
 mod futex;
 pub mod identity;
 mod lookup;
+mod machine;
 pub mod memory;
 pub mod misc;
 mod poll;
@@ -23,7 +24,10 @@ pub mod ptrace;
 pub mod refused;
 pub mod sched;
 pub mod signals;
+mod structs;
 pub mod table;
+#[cfg(test)]
+mod tests;
 pub mod time;
 
 pub use poll::PollArgs;

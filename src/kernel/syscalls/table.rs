@@ -77,6 +77,7 @@ pub const AREAS: &[&[Syscall]] = &[
     super::lookup::CALLS,
     super::poll::CALLS,
     super::misc::CALLS,
+    super::machine::CALLS,
     super::sched::CALLS,
     super::time::CALLS,
     super::ptrace::CALLS,
