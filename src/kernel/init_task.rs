@@ -103,6 +103,8 @@ pub(super) fn static_system(config: &BootConfig) -> System {
         futex_queues: BTreeMap::new(),
         timers: Default::default(),
         itimers: Default::default(),
+        alarms: Default::default(),
+        anon_inodes: Default::default(),
         sched: SchedGlobals {
             config: config.sched,
             factor: u64::from(1 + config.machine.cpus.clamp(1, 8).ilog2()),

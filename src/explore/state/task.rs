@@ -60,6 +60,8 @@ impl Canon<'_> {
             WaitOn::Vfork(completion) => self.id(completion),
             WaitOn::PipeRead(pipe) | WaitOn::PipeWrite(pipe) => self.id(pipe),
             WaitOn::TtyRead(tty) | WaitOn::TtyWrite(tty) => self.id(tty),
+            WaitOn::Anon(id) => self.id(id),
+            WaitOn::Signalfd(sighand) => self.id(sighand),
             WaitOn::PidExit(pid) => self.id(pid),
             // The queues of futexes say who sleeps on which.
             WaitOn::Futex(_) | WaitOn::Poll | WaitOn::Signal | WaitOn::Timeout | WaitOn::Tracer => {

@@ -8,9 +8,13 @@
 //! Linux: include/linux/fdtable.h, fs_struct.h, fs.h; fs/file.c, fs/pipe.c.
 //! Left out: everything on disk, mounts, ACLs, locks.
 
+pub mod anon_inodes;
 pub mod attr;
 pub mod dup;
+pub mod eventfd;
+pub mod eventpoll;
 pub mod exec;
+pub mod fd_set;
 pub mod fdtable;
 pub mod file;
 mod file_io;
@@ -30,9 +34,11 @@ pub mod readdir;
 pub mod rootfs;
 pub mod rw;
 pub mod select;
+pub mod signalfd;
 pub mod stat;
 #[cfg(test)]
 mod tests;
+pub mod timerfd;
 pub mod truncate;
 pub mod uio;
 
@@ -92,6 +98,8 @@ pub enum FileKind {
     HungUpTty(TtyId),
     /// A namespace.
     Ns(nsfs::NsRef),
+    /// What has no name: an event, a timer, signals, an epoll instance.
+    Anon(anon_inodes::AnonId),
 }
 
 /// `struct file`: an open file description.

@@ -11,6 +11,8 @@
 //! Linux: arch/x86/entry/syscall_64.c, include/linux/syscalls.h.
 //! Left out: 32-bit entry.
 
+mod epoll;
+mod events;
 pub mod files;
 mod futex;
 pub mod identity;
@@ -23,6 +25,7 @@ pub mod process;
 pub mod ptrace;
 pub mod refused;
 pub mod sched;
+mod select;
 pub mod signals;
 mod structs;
 pub mod table;
@@ -31,6 +34,7 @@ mod tests;
 pub mod time;
 
 pub use poll::PollArgs;
+pub use select::SelectArgs;
 
 use crate::abi::ptrace::{SyscallInfo, UserRegs};
 use crate::abi::structs::{CloneArgs, Rusage, SigInfo};
@@ -82,6 +86,8 @@ pub enum Payload {
     UserRegs(Box<UserRegs>),
     /// poll, ppoll.
     Poll(Box<PollArgs>),
+    /// select.
+    Select(Box<SelectArgs>),
 }
 
 /// One system call.

@@ -41,32 +41,6 @@ pub const GONE: &str = "Numbers without a call in Linux 6.18";
 /// All of them, subject by subject.
 pub const GROUPS: &[Group] = &[
     group(
-        "Waiting for many things",
-        "there are no epoll instances; poll(2) waits for many descriptors",
-        &[
-            (213, "epoll_create"),
-            (232, "epoll_wait"),
-            (233, "epoll_ctl"),
-            (281, "epoll_pwait"),
-            (291, "epoll_create1"),
-            (441, "epoll_pwait2"),
-        ],
-    ),
-    group(
-        "Signals, timers and events as descriptors",
-        "the only descriptors are files, pipes, terminals, pidfds and namespaces; signals are \
-         taken with rt_sigtimedwait(2), time with setitimer(2)",
-        &[
-            (282, "signalfd"),
-            (289, "signalfd4"),
-            (283, "timerfd_create"),
-            (286, "timerfd_settime"),
-            (287, "timerfd_gettime"),
-            (284, "eventfd"),
-            (290, "eventfd2"),
-        ],
-    ),
-    group(
         "POSIX timers",
         "a process has the real-time interval timer of setitimer(2) only",
         &[
@@ -297,11 +271,7 @@ pub const GROUPS: &[Group] = &[
         "the calls with fewer arguments do what processes need",
         &[(94, "lchown"), (260, "fchownat"), (332, "statx"), (437, "openat2"), (452, "fchmodat2")],
     ),
-    group(
-        "Other forms of waiting and listing",
-        "poll(2), ppoll(2) and getdents64(2) do the same",
-        &[(23, "select"), (78, "getdents"), (270, "pselect6")],
-    ),
+    group("Other forms of listing", "getdents64(2) does the same", &[(78, "getdents")]),
     group(
         "Watching files",
         "nothing is told when a file changes",

@@ -69,7 +69,12 @@ pub(super) fn get_timespec(
 }
 
 /// Stores times as timevals, value by value.
-fn put_timevals(sys: &mut System, t: TaskId, addr: u64, ns: &[u64]) -> Result<(), SysError> {
+pub(super) fn put_timevals(
+    sys: &mut System,
+    t: TaskId,
+    addr: u64,
+    ns: &[u64],
+) -> Result<(), SysError> {
     let words = ns.iter().flat_map(|ns| [ns / NSEC_PER_SEC, ns % NSEC_PER_SEC / 1_000]);
     let bytes: Vec<u8> = words.flat_map(u64::to_le_bytes).collect();
     copy_to_user(sys, t, addr, &bytes)

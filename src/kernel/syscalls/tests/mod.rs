@@ -3,6 +3,7 @@
 //!
 //! Linux: none. Left out: what the tests of the verbs check already.
 
+mod events;
 mod machine;
 
 use super::{Call, Payload};
