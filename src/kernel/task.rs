@@ -447,6 +447,8 @@ pub struct TaskStruct {
     pub sysvsem: Option<u64>,
     /// Shared I/O context (CLONE_IO); an identity only.
     pub io_context: Option<u64>,
+    /// Execution domain: `PER_LINUX` and its flags (personality(2)).
+    pub personality: u32,
     /// Timer slack in ns.
     pub timer_slack_ns: u64,
     /// What PR_SET_TIMERSLACK(0) goes back to: the creator's slack at birth.

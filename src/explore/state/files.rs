@@ -4,10 +4,13 @@
 
 use super::{Canon, Object, lives_in};
 use crate::base::Pfn;
+use crate::kernel::fs::anon_inodes::{AnonInode, AnonKind};
+use crate::kernel::fs::eventpoll::{EpItem, EventPoll};
 use crate::kernel::fs::inode::{Inode, InodeKind};
 use crate::kernel::fs::locks::{FileLock, LockOwner};
 use crate::kernel::fs::nsfs::NsRef;
 use crate::kernel::fs::pipe::Pipe;
+use crate::kernel::fs::timerfd::TimerFd;
 use crate::kernel::fs::{Fd, File, FileKind, FilesStruct, FsStruct};
 
 impl Object for FilesStruct {
@@ -43,6 +46,7 @@ impl Object for File {
             FileKind::Inode(inode) => c.id(inode),
             FileKind::PipeRead(pipe) | FileKind::PipeWrite(pipe) => c.id(pipe),
             FileKind::Pidfd(pid) => c.id(pid),
+            FileKind::Anon(id) => c.id(id),
             FileKind::Tty(tty) | FileKind::HungUpTty(tty) => c.id(tty),
             FileKind::Cgroup(file, group) => {
                 c.put(file);
@@ -72,6 +76,39 @@ impl Object for Pipe {
         }
         c.queue(rd_wait);
         c.queue(wr_wait);
+    }
+}
+
+impl Object for AnonInode {
+    lives_in!(anon_inodes);
+
+    fn describe(&self, c: &mut Canon<'_>) {
+        let AnonInode { wqh, kind } = self;
+        c.queue(wqh);
+        c.put(kind.name());
+        match kind {
+            AnonKind::Event(ctx) => c.put(ctx),
+            AnonKind::Timer(TimerFd { base, expires, armed, interval, ticks, expired }) => {
+                c.put((base, armed, interval, ticks, expired));
+                if *armed {
+                    c.time(*expires);
+                } else if *expired {
+                    // How far its next ticks are, whoever asks.
+                    c.put(c.sys.machine.clock.now().saturating_sub(*expires));
+                }
+            }
+            AnonKind::Signal(mask) => c.put(mask),
+            AnonKind::Epoll(EventPoll { items, ready }) => {
+                for EpItem { key: (file, fd), events, data, queues: _ } in items {
+                    c.id(*file);
+                    c.put((fd, events, data));
+                }
+                for (file, fd) in ready {
+                    c.id(*file);
+                    c.put(fd);
+                }
+            }
+        }
     }
 }
 

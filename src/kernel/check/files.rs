@@ -62,6 +62,7 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
     let mut inodes = Tally::new();
     let mut readers = Tally::new();
     let mut writers = Tally::new();
+    let mut anons = Tally::new();
     for (id, file) in k.filps.iter() {
         let me = format_args!("file {id:?} ({})", file.path);
         f.count(me, "f_count", file.f_count, files.of(id), "descriptors, areas, sleeping calls");
@@ -70,6 +71,7 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
             FileKind::PipeRead(p) => readers.add(&k.pipes, p),
             FileKind::PipeWrite(p) => writers.add(&k.pipes, p),
             FileKind::Tty(t) | FileKind::HungUpTty(t) => k.ttys.contains(t),
+            FileKind::Anon(id) => anons.add(&k.anon_inodes, id),
             FileKind::Pidfd(_) | FileKind::Proc(..) | FileKind::Cgroup(..) | FileKind::Ns(_) => {
                 true
             }
@@ -77,6 +79,10 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
         f.exists(known, me, "kind", format_args!("{:?}", file.kind));
     }
     inode_counts(sys, inodes, f);
+    for (id, a) in k.anon_inodes.iter() {
+        let me = format_args!("{} {id:?}", a.kind.name());
+        f.count(me, "descriptions", 1u32, anons.of(id), "open files that refer to it");
+    }
     for (id, p) in k.pipes.iter() {
         let me = format_args!("pipe {id:?}");
         if let Some(inode) = p.fifo {

@@ -25,6 +25,8 @@ enum Owner {
     PipeWrite(u64),
     TtyRead(u64),
     TtyWrite(u64),
+    Anon(u64),
+    Sighand(u64),
     Pid(u64),
     FileLock(u64),
     Futex(FutexKey),
@@ -38,6 +40,8 @@ fn owner(on: WaitOn) -> Option<Owner> {
         WaitOn::PipeWrite(p) => Owner::PipeWrite(p.to_bits()),
         WaitOn::TtyRead(t) => Owner::TtyRead(t.to_bits()),
         WaitOn::TtyWrite(t) => Owner::TtyWrite(t.to_bits()),
+        WaitOn::Anon(a) => Owner::Anon(a.to_bits()),
+        WaitOn::Signalfd(s) => Owner::Sighand(s.to_bits()),
         WaitOn::PidExit(p) => Owner::Pid(p.to_bits()),
         WaitOn::FileLock(i) => Owner::FileLock(i.to_bits()),
         WaitOn::Futex(k) => Owner::Futex(k),
@@ -145,6 +149,12 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
     for (id, t) in k.ttys.iter() {
         entries(sys, Owner::TtyRead(id.to_bits()), &t.read_wait, &mut queued, f);
         entries(sys, Owner::TtyWrite(id.to_bits()), &t.write_wait, &mut queued, f);
+    }
+    for (id, a) in k.anon_inodes.iter() {
+        entries(sys, Owner::Anon(id.to_bits()), &a.wqh, &mut queued, f);
+    }
+    for (id, s) in k.sighands.iter() {
+        entries(sys, Owner::Sighand(id.to_bits()), &s.signalfd_wqh, &mut queued, f);
     }
     for (id, p) in k.pids.iter() {
         entries(sys, Owner::Pid(id.to_bits()), &p.wait_pidfd, &mut queued, f);

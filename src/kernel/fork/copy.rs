@@ -147,6 +147,7 @@ pub fn dup_task_struct(
         self_exec_id: o.self_exec_id,
         sysvsem: None,
         io_context: None,
+        personality: o.personality,
         timer_slack_ns: o.timer_slack_ns,
         // A child measures by what its creator had set.
         default_timer_slack_ns: o.timer_slack_ns,

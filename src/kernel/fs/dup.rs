@@ -154,7 +154,8 @@ fn getfl(sys: &System, file: super::FileId) -> u32 {
             _ if f.is_path() => false,
             FileKind::Inode(_) | FileKind::Proc(..) | FileKind::Cgroup(..) => true,
             FileKind::Tty(_) | FileKind::HungUpTty(_) | FileKind::Ns(_) => true,
-            FileKind::PipeRead(_) | FileKind::PipeWrite(_) | FileKind::Pidfd(_) => false,
+            FileKind::PipeRead(_) | FileKind::PipeWrite(_) => false,
+            FileKind::Pidfd(_) | FileKind::Anon(_) => false,
         };
         let large = if by_path { O_LARGEFILE } else { 0 };
         f.f_flags.bits() | large

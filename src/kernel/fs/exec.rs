@@ -38,6 +38,7 @@ use crate::kernel::cred::exec::{
 };
 use crate::kernel::cred::{CredId, abort_creds};
 use crate::kernel::error::{Stop, SysError, SysResult, refuse};
+use crate::kernel::exec_domain::clear_on_setid;
 use crate::kernel::fork::mm_release;
 use crate::kernel::futex::exit_robust_list;
 use crate::kernel::inject::should_fail;
@@ -181,6 +182,9 @@ fn begin_new_exec(
     traced!(sys, exec_mmap(task, mm));
     traced!(sys, unshare_sighand(task));
     sys.task_mut(task).flags.remove(PF::RANDOMIZE | PF::FORKNOEXEC);
+    if secureexec {
+        clear_on_setid(sys, task);
+    }
     if let Some(files) = sys.task(task).files {
         traced!(sys, do_close_on_exec(files));
     }

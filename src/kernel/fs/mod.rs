@@ -8,11 +8,15 @@
 //! Linux: include/linux/fdtable.h, fs_struct.h, fs.h; fs/file.c, fs/pipe.c.
 //! Left out: everything on disk, mounts, ACLs.
 
+pub mod anon_inodes;
 pub mod attr;
 pub mod copy;
 pub mod create;
 pub mod dup;
+pub mod eventfd;
+pub mod eventpoll;
 pub mod exec;
+pub mod fd_set;
 pub mod fdtable;
 mod fifo;
 pub mod file;
@@ -38,12 +42,14 @@ pub mod rename;
 pub mod rootfs;
 pub mod rw;
 pub mod select;
+pub mod signalfd;
 pub mod stat;
 pub mod statfs;
 pub mod sync;
 #[cfg(test)]
 mod tests;
 pub mod times;
+pub mod timerfd;
 pub mod truncate;
 pub mod uio;
 
@@ -103,6 +109,8 @@ pub enum FileKind {
     HungUpTty(TtyId),
     /// A namespace.
     Ns(nsfs::NsRef),
+    /// What has no name: an event, a timer, signals, an epoll instance.
+    Anon(anon_inodes::AnonId),
 }
 
 /// `struct file`: an open file description.

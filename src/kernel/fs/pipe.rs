@@ -150,6 +150,8 @@ pub(super) fn pipe_read(
         return Err(exclusive(WaitOn::PipeRead(pipe)));
     }
     let mut done = 0;
+    let was_full = p.full();
+    let slept = sys.task(task).resume.is_some();
     let mut freed = false;
     let mut refused = None;
     let mut chunk = [0; PAGE];
@@ -176,11 +178,11 @@ pub(super) fn pipe_read(
             freed |= p.bufs.len() < before;
         }
     }
-    if freed {
+    if freed && was_full {
         wake_up(sys, WaitOn::PipeWrite(pipe));
     }
     // Another reader may sleep although the one wake-up was for us.
-    if sys.kernel.pipes.get(pipe).is_some_and(|p| !p.bufs.is_empty()) {
+    if slept && sys.kernel.pipes.get(pipe).is_some_and(|p| !p.bufs.is_empty()) {
         wake_up(sys, WaitOn::PipeRead(pipe));
     }
     match refused {
@@ -253,7 +255,8 @@ pub(super) fn pipe_write(
         Then::Refuse(e) => Err(e.into()),
     };
     // Another writer may sleep although the one wake-up was for us.
-    if sys.kernel.pipes.get(pipe).is_some_and(|p| !p.full()) {
+    let slept = sys.task(task).resume.is_some();
+    if slept && sys.kernel.pipes.get(pipe).is_some_and(|p| !p.full()) {
         wake_up(sys, WaitOn::PipeWrite(pipe));
     }
     result

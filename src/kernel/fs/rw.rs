@@ -4,6 +4,7 @@
 //! ksys_lseek).
 //! Left out: splice, SEEK_DATA and SEEK_HOLE.
 
+use super::anon_inodes;
 use super::fdtable::{bad_fd, fget};
 use super::file::{fput, get_file};
 use super::file_io::{inode_read, inode_write};
@@ -200,6 +201,10 @@ pub fn ksys_read(
             return Err(SysError::new(Errno::EINVAL, "vfs_read", why).into());
         }
         FileKind::PipeWrite(_) => return Err(bad_fd("vfs_read", fd).into()),
+        FileKind::Anon(anon) => {
+            dest.access_ok()?;
+            anon_inodes::read(sys, task, id, anon, &mut dest)?
+        }
         FileKind::Proc(file, pid) => {
             dest.access_ok()?;
             proc::read(sys, task, (file, pid), pos, &mut dest)?
@@ -283,6 +288,10 @@ pub fn ksys_write(
             Err(SysError::new(Errno::EINVAL, "vfs_write", "a pidfd cannot be written").into())
         }
         FileKind::Ns(_) | FileKind::PipeRead(_) => Err(bad_fd("vfs_write", fd).into()),
+        FileKind::Anon(anon) => {
+            src.access_ok()?;
+            anon_inodes::write(sys, task, id, anon, src)
+        }
         FileKind::Proc(..) | FileKind::Cgroup(..) => {
             src.access_ok()?;
             let n = proc::write(sys, task, id, &src)?;
@@ -345,6 +354,10 @@ pub fn ksys_lseek(
             }
             None => refuse(Errno::EINVAL, "seq_lseek", "from its start or from here, not below 0"),
         };
+    }
+    if let FileKind::Anon(_) = file.kind {
+        // noop_llseek: it stays where it is.
+        return Ok(file.f_pos as i64);
     }
     let FileKind::Inode(inode) = file.kind else { return Err(espipe("ksys_lseek")) };
     if !seekable(sys, file) {

@@ -301,6 +301,8 @@ fn fstat_file(sys: &System, file: FileId) -> Kstat {
         // A pidfd has no type bits.
         FileKind::Pidfd(p) => made(sys, PIDFS_DEV, 3 << 33 | u64::from(p.index()), 0o700),
         FileKind::Ns(ns) => of_ns(sys, ns),
+        // All share one inode, which has no type bits either.
+        FileKind::Anon(_) => made(4 << 33, 0o600),
         // Of the device's node; a slave has its number in /dev/pts.
         FileKind::Tty(tty) | FileKind::HungUpTty(tty) => {
             let (index, master) =

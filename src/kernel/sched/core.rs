@@ -34,7 +34,7 @@ pub use super::cputime::{KERNEL_ENTRY_NS, USER_OP_NS, account};
 pub use super::fork::sched_fork;
 pub use super::waking::{
     complete, finish_wait, queue_mut, try_to_wake_up, wake_up, wake_up_all, wake_up_new_task,
-    wake_up_process,
+    wake_up_poll, wake_up_process, wake_up_sleepers,
 };
 
 /// Where kernel code of interest lies: shown in registers and stack frames.

@@ -315,12 +315,12 @@ pub fn siginfo_from_bytes(sig: Signal, b: &[u8; SIGINFO_SIZE]) -> SigInfo {
 
 /// Whether it is what a parent is told of a child. The signal need not be
 /// SIGCHLD: clone(2) chooses it, and the bytes are the same.
-fn is_about_a_child(info: &SigInfo) -> bool {
+pub fn is_about_a_child(info: &SigInfo) -> bool {
     !is_fault(info) && (si_code::CLD_EXITED..=si_code::CLD_CONTINUED).contains(&info.si_code)
 }
 
 /// Whether it describes a fault with an address (`SIL_FAULT`).
-fn is_fault(info: &SigInfo) -> bool {
+pub fn is_fault(info: &SigInfo) -> bool {
     let with_address =
         [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGILL, Signal::SIGFPE, Signal::SIGTRAP];
     info.si_code > 0 && info.si_code < 0x80 && with_address.contains(&info.si_signo)

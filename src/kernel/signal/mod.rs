@@ -125,12 +125,18 @@ pub struct SighandStruct {
     /// Disposition of signal n at n-1. Shared on the host until one side
     /// changes it: most children never do.
     action: Arc<[SigAction; 64]>,
+    /// Who waits for a signal to read from a signalfd.
+    pub signalfd_wqh: WaitQueueHead,
 }
 
 impl SighandStruct {
     /// All default, one user.
     pub fn new() -> SighandStruct {
-        SighandStruct { count: 1, action: Arc::new([SigAction::default(); 64]) }
+        SighandStruct {
+            count: 1,
+            action: Arc::new([SigAction::default(); 64]),
+            signalfd_wqh: WaitQueueHead::default(),
+        }
     }
     /// The disposition of `sig`.
     pub fn get(&self, sig: Signal) -> &SigAction {

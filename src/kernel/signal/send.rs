@@ -12,7 +12,7 @@
 //! Linux: kernel/signal.c (__send_signal_locked, complete_signal,
 //! sig_ignored, signal_wake_up_state, force_sig_info_to_task).
 //! Left out: signals to a CLONE in progress (a fork is atomic here), core
-//! dump states, signalfd.
+//! dump states.
 
 pub use super::kill::{
     do_send_sig_info, group_send_sig_info, kill_pgrp_info, kill_pid_info, kill_something_info,
@@ -29,6 +29,7 @@ use crate::abi::structs::SigInfo;
 use crate::abi::{Errno, Signal};
 use crate::kernel::entry::kick;
 use crate::kernel::error::{SysError, refuse};
+use crate::kernel::fs::signalfd::signalfd_notify;
 use crate::kernel::pid::PidType;
 use crate::kernel::sched::core::try_to_wake_up;
 use crate::kernel::system::System;
@@ -144,6 +145,7 @@ pub fn __send_signal_locked(
             None => {}
         }
     }
+    signalfd_notify(sys, target);
     queue.get_mut(sys).signal.add(sig);
     if sys.log.on() {
         let pid = sys.task(target).pid;

@@ -13,10 +13,13 @@
 
 mod attrs;
 mod content;
+mod epoll;
+mod events;
 pub mod files;
 mod futex;
 pub mod identity;
 mod lookup;
+mod machine;
 pub mod memory;
 pub mod misc;
 mod names;
@@ -25,12 +28,17 @@ pub mod process;
 pub mod ptrace;
 pub mod refused;
 pub mod sched;
+mod select;
 pub mod signals;
+mod structs;
 pub mod table;
+#[cfg(test)]
+mod tests;
 pub mod time;
 mod vectors;
 
 pub use poll::PollArgs;
+pub use select::SelectArgs;
 
 use crate::abi::ptrace::{SyscallInfo, UserRegs};
 use crate::abi::structs::{CloneArgs, Rusage, SigInfo};
@@ -88,6 +96,8 @@ pub enum Payload {
     UserRegs(Box<UserRegs>),
     /// poll, ppoll.
     Poll(Box<PollArgs>),
+    /// select.
+    Select(Box<SelectArgs>),
 }
 
 /// One system call.
