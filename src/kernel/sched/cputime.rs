@@ -41,11 +41,11 @@ pub fn account(sys: &mut System, task: TaskId, ns: u64, mode: Ring) {
 pub fn update_curr(sys: &mut System, cpu: u32) -> u64 {
     let task = current(sys, cpu);
     let now = sys.machine.clock.now();
-    let t = sys.task_mut(task);
-    let ns = now.saturating_sub(t.se.exec_start);
+    let ns = now.saturating_sub(sys.task(task).se.exec_start);
     if ns == 0 {
         return 0;
     }
+    let t = sys.task_mut(task);
     t.se.exec_start = now;
     t.utime += ns;
     charge(sys, task, ns);
