@@ -32,6 +32,7 @@ pub mod table;
 #[cfg(test)]
 mod tests;
 pub mod time;
+mod timers;
 
 pub use poll::PollArgs;
 pub use select::SelectArgs;
