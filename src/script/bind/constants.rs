@@ -44,6 +44,8 @@ const KINDS: &[&FlagKind] = &[
     &kinds::FILE,
     &kinds::ACCESS,
     &kinds::POLL,
+    &kinds::EPOLL,
+    &kinds::EVENT,
     &kinds::MREMAP,
     &kinds::SIGNAL_NUMBER,
     &kinds::HANDLER,

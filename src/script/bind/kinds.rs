@@ -233,6 +233,12 @@ pub(super) static MREMAP: FlagKind =
     kind("mremap flags", words_of!(numbers::MREMAP_NAMES), Style::Bits);
 /// What poll(2) asks for and finds.
 pub(super) static POLL: FlagKind = kind("poll events", words_of!(numbers::POLL_NAMES), Style::Bits);
+/// EPOLL*.
+pub(super) static EPOLL: FlagKind =
+    kind("epoll events", words_of!(numbers::EPOLL_NAMES), Style::Bits);
+/// EFD_*, TFD_*, SFD_*, EPOLL_CTL_*.
+pub(super) static EVENT: FlagKind =
+    kind("constants of event descriptors", words_of!(numbers::ANON_NAMES), Style::Bits);
 /// SIG_BLOCK, SIG_DFL and their companions.
 pub(super) static SIGNAL_NUMBER: FlagKind =
     kind("signal constants", words_of!(numbers::SIGNAL_NUMBER_NAMES), Style::Value);
@@ -329,7 +335,7 @@ pub(super) static TCSA: FlagKind =
     kind("times of tcsetattr", &[("TCSANOW", 0), ("TCSADRAIN", 1), ("TCSAFLUSH", 2)], Style::Value);
 
 /// All of them.
-static KINDS: [&FlagKind; 40] = [
+static KINDS: [&FlagKind; 42] = [
     &SIGNAL,
     &CLONE,
     &WAIT,
@@ -353,6 +359,8 @@ static KINDS: [&FlagKind; 40] = [
     &FILE,
     &ACCESS,
     &POLL,
+    &EPOLL,
+    &EVENT,
     &MREMAP,
     &SIGNAL_NUMBER,
     &HANDLER,

@@ -20,6 +20,7 @@ mod args;
 mod constants;
 mod door;
 mod elf;
+mod events;
 mod files;
 mod identity;
 mod kinds;
@@ -88,6 +89,7 @@ impl World {
         tty::register(book);
         lookup::register(book);
         poll::register(book);
+        events::register(book);
         user_mode::register(book);
         vars::register(book);
         views::register(book, self.main());
