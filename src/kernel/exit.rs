@@ -42,6 +42,7 @@ use crate::kernel::futex;
 use crate::kernel::itimer;
 use crate::kernel::mm::lifetime;
 use crate::kernel::nsproxy;
+use crate::kernel::posix_timers;
 use crate::kernel::ptrace::event::ptrace_event;
 use crate::kernel::ptrace::stop::back_from_stop;
 use crate::kernel::ptrace::{Trap, TrapAt, ptrace_reparented};
@@ -115,6 +116,8 @@ fn give_up_all(sys: &mut System, current: TaskId, code: i32) {
     if group_dead {
         if let Some(signal) = sys.task(current).signal {
             itimer::disarm(sys, signal);
+            itimer::forget_cpu_timers(sys, signal);
+            posix_timers::exit_itimers(sys, signal);
         }
         if current == sys.kernel.init_process || sys.task(current).tgid == 1 {
             let code = sys.signal(current).group_exit_code.max(code);

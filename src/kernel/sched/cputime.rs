@@ -13,6 +13,7 @@
 use super::core::{current, cx, throttle_dl};
 use super::entity::SchedClass;
 use super::{Chooser, deadline, fair};
+use crate::kernel::itimer::run_cpu_timers;
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 use crate::machine::Ring;
@@ -34,6 +35,9 @@ pub fn account(sys: &mut System, task: TaskId, ns: u64, mode: Ring) {
     }
     t.se.exec_start = now;
     charge(sys, task, ns);
+    if sys.kernel.cpu_timers_armed > 0 {
+        run_cpu_timers(sys, task);
+    }
 }
 
 /// Charges a processor's current task for what has passed (`update_curr`). Gives
@@ -49,6 +53,9 @@ pub fn update_curr(sys: &mut System, cpu: u32) -> u64 {
     t.se.exec_start = now;
     t.utime += ns;
     charge(sys, task, ns);
+    if sys.kernel.cpu_timers_armed > 0 {
+        run_cpu_timers(sys, task);
+    }
     ns
 }
 
