@@ -38,6 +38,7 @@ mod width;
 mod x87;
 
 pub use disasm::disassemble;
+pub use decode::is_supported;
 
 use super::exception::Exception;
 
