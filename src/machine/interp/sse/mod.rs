@@ -18,6 +18,10 @@
 //! MMX registers (CVTPI2PS, MOVQ2DQ and the MMX kinds of integer instructions);
 //! AES, PCLMULQDQ and SHA, which x86-64-v2 does not have.
 
+mod arith;
+mod compare;
+mod convert;
+mod float;
 mod lanes;
 mod mov;
 mod operand;
@@ -43,6 +47,9 @@ pub fn select(form: &Form<'_>, out: &mut Insn) -> Option<Handler> {
         .or_else(|| packed::select(form))
         .or_else(|| shift::select(form))
         .or_else(|| shuffle::select(form))
+        .or_else(|| arith::select(form))
+        .or_else(|| compare::select(form))
+        .or_else(|| convert::select(form))
         .or_else(|| state::select(form))
 }
 
