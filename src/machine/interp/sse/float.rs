@@ -296,12 +296,17 @@ pub fn finish<F: Float>(x: Exact, mxcsr: u32) -> (u64, u32) {
     if r.tiny && mxcsr & FTZ != 0 && underflow_masked {
         return (sign, UE | PE);
     }
-    let mut flags = if r.inexact { PE } else { 0 };
-    if r.tiny && (r.inexact || !underflow_masked) {
-        flags |= UE;
-    }
-    if r.overflow {
-        flags |= OE;
+    let overflow_masked = mxcsr >> MASKS & OE != 0;
+    // Unmasked, they raise with the result as if exponents had no limits.
+    let (lost, mut flags) = match r {
+        _ if r.tiny && !underflow_masked => (r.inexact_wide, UE),
+        _ if r.overflow && !overflow_masked => (r.inexact_wide, OE),
+        _ if r.tiny && r.inexact => (true, UE),
+        _ if r.overflow => (true, OE),
+        _ => (r.inexact, 0),
+    };
+    if lost {
+        flags |= PE;
     }
     // Bit 63 of the significand of a normal number adds 1 to the exponent.
     let exp = (r.exp + F::FORMAT.emax - 1) as u64;
@@ -377,20 +382,20 @@ pub fn arith<F: Float>(op: u8, x: u64, y: u64, mxcsr: u32) -> (u64, u32) {
                 let (r, flags) = finish::<F>(soft::div(x, y), mxcsr);
                 (r, flags | denormal)
             }
-            _ => (infinity, ZE | denormal),
+            _ => (infinity, ZE),
         },
     }
 }
 
 /// MIN and MAX: the second operand unless the first is certainly less.
 fn least<F: Float>(greatest: bool, x: u64, y: u64, mxcsr: u32) -> (u64, u32) {
-    if nan::<F>(x, y).is_some() {
-        return (y, IE);
-    }
     let (a, b) = (operand::<F>(x, mxcsr), operand::<F>(y, mxcsr));
     let flags = if a.denormal || b.denormal { DE } else { 0 };
     let value = |o: Operand, bits| if o.class == Class::Zero { zero::<F>(o.sign) } else { bits };
     let (x, y) = (value(a, x), value(b, y));
+    if nan::<F>(x, y).is_some() {
+        return (y, IE);
+    }
     let (p, q) = (F::of_bits(x), F::of_bits(y));
     let first = if greatest { p > q } else { p < q };
     (if first { x } else { y }, flags)
