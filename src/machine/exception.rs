@@ -66,6 +66,8 @@ pub enum Exception {
         /// What kind of access, and why it failed.
         code: PfError,
     },
+    /// #MF: an earlier x87 instruction left an unmasked exception.
+    X87FloatingPoint,
     /// #AC: unaligned access while checked.
     AlignmentCheck,
 }
@@ -87,6 +89,7 @@ impl Exception {
             Exception::StackFault { .. } => 12,
             Exception::GeneralProtection { .. } => 13,
             Exception::PageFault { .. } => 14,
+            Exception::X87FloatingPoint => 16,
             Exception::AlignmentCheck => 17,
         }
     }
@@ -104,6 +107,7 @@ impl Exception {
             Exception::StackFault { .. } => "#SS",
             Exception::GeneralProtection { .. } => "#GP",
             Exception::PageFault { .. } => "#PF",
+            Exception::X87FloatingPoint => "#MF",
             Exception::AlignmentCheck => "#AC",
         }
     }
@@ -160,6 +164,7 @@ impl fmt::Display for Exception {
                 };
                 write!(f, "{who} {what} at {addr}, {why} (error code {:#x})", code.bits())
             }
+            Exception::X87FloatingPoint => f.write_str("x87 floating-point exception"),
             Exception::AlignmentCheck => f.write_str("unaligned access"),
         }
     }

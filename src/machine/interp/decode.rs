@@ -36,6 +36,8 @@ pub enum Kind {
 pub struct Form<'i> {
     /// As `iced_x86` decoded it, as if its page were at address 0.
     pub insn: &'i Instruction,
+    /// Its bytes, prefixes included.
+    pub code: &'i [u8],
     /// Kinds of the first four operands.
     pub kinds: [Kind; 4],
     /// Width of the first operand in bytes; of the second where the first has none.
@@ -76,8 +78,9 @@ pub fn decode(bytes: &[u8], at: u16) -> Decoded {
         DecoderError::NoMoreBytes if bytes.len() < 15 => return Decoded::NeedsMore,
         _ => return Decoded::Insn(plain(int::invalid(), at, 0), true),
     }
+    let code = bytes.get(..insn.len()).unwrap_or(bytes);
     let form =
-        Form { insn: &insn, kinds: std::array::from_fn(|i| kind(&insn, i as u32)), bytes: 0 };
+        Form { insn: &insn, code, kinds: std::array::from_fn(|i| kind(&insn, i as u32)), bytes: 0 };
     let first = form.width(0);
     let form = Form { bytes: if first == 0 { form.width(1) } else { first }, ..form };
     let mut out = plain(int::unsupported(), at, insn.len() as u8);
