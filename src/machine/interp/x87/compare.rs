@@ -6,8 +6,10 @@
 //! ST(0) > b     0  0  0
 //! ST(0) < b     0  0  1
 //! equal         1  0  0
-//! unordered     1  1  1   and if IE is unmasked, nothing at all
+//! unordered     1  1  1
 //! ```
+//!
+//! They are set even if an exception is unmasked; only pops are left out then.
 //!
 //! Linux: none. Source: Intel SDM vol. 1, section 8.3.6; vol. 2. Left out:
 //! nothing.
@@ -15,7 +17,7 @@
 use super::basic::operand;
 use super::number::{Class, Num, class, is_negative, unpack, zero};
 use super::status::{C0, C1, C2, C3, CONDITIONS, DE, IE, Stack};
-use super::{note, note_memory, wait};
+use super::{note, note_memory, note_only, wait};
 use crate::machine::fpu::{F80, X87};
 use crate::machine::interp::core::Core;
 use crate::machine::interp::decode::{Form, Kind};
@@ -61,20 +63,21 @@ fn key(c: Class, v: F80) -> (i8, i32, i128) {
     }
 }
 
-/// Compares and notes; the conditions, if they are to be set.
-fn conditions<const QUIET: bool>(x: &mut X87, other: Option<F80>, denormal: bool) -> Option<u16> {
+/// Compares and notes; the conditions, and whether to pop.
+fn conditions<const QUIET: bool>(x: &mut X87, other: Option<F80>, denormal: bool) -> (u16, bool) {
     let Some(other) = other.filter(|_| !x.is_empty(0)) else {
-        return x.underflow().then_some(UNORDERED);
+        return (UNORDERED, x.underflow());
     };
     let (conditions, flags) = compare::<QUIET>(x.st(0), other, denormal);
-    x.signal(flags).then_some(conditions)
+    (conditions, x.signal(flags))
 }
 
-fn set_conditions<const POPS: u8>(x: &mut X87, conditions: Option<u16>) {
-    let Some(conditions) = conditions else { return };
+fn set_conditions<const POPS: u8>(x: &mut X87, (conditions, pops): (u16, bool)) {
     x.status = x.status & !CONDITIONS | conditions;
-    for _ in 0..POPS {
-        x.pop();
+    if pops {
+        for _ in 0..POPS {
+            x.pop();
+        }
     }
 }
 
@@ -118,15 +121,14 @@ fn into_flags<const QUIET: bool, const POP: bool>(
     i: &Insn,
 ) -> Result<Flow, Trap> {
     wait(c)?;
-    let x = note(c, i);
+    let x = note_only(c, i);
     let other = full(x, i.c);
-    if let Some(result) = conditions::<QUIET>(x, other, false) {
-        if POP {
-            x.pop();
-        }
-        // C3, C2, C0 are bits 14, 10, 8: ZF, PF, CF.
-        c.flags.set_status(u64::from(result >> 8 & 0x45));
+    let (result, pops) = conditions::<QUIET>(x, other, false);
+    if POP && pops {
+        x.pop();
     }
+    // C3, C2, C0 are bits 14, 10, 8: ZF, PF, CF.
+    c.flags.set_status(u64::from(result >> 8 & 0x45));
     Ok(Flow::Next)
 }
 

@@ -8,11 +8,11 @@
 //! ```
 //!
 //! Linux: none. Source: Intel SDM vol. 1, sections 8.1.7 to 8.1.10; vol. 2.
-//! Left out: FCS (the user code segment is shown) and FDS (0).
+//! Left out: FCS and FDS in the state; the user code segment and 0 are shown.
 
 use super::number::{Class, class};
 use super::status::{B, ES, EXCEPTIONS, SF, Stack, TOP};
-use super::{note, wait};
+use super::{note, note_only, wait};
 use crate::machine::fpu::{F80, FCW_DEFAULT, X87};
 use crate::machine::interp::core::Core;
 use crate::machine::interp::decode::{Form, Kind};
@@ -95,7 +95,8 @@ fn environment<const N: usize>(x: &X87) -> [u8; N] {
         u32::from(x.status) | 0xffff << 16,
         u32::from(tags(x)) | 0xffff << 16,
         x.ip as u32,
-        USER_CS as u32 | u32::from(x.opcode & 0x7ff) << 16,
+        // No instruction, no segment.
+        if x.ip == 0 { 0 } else { USER_CS as u32 } | u32::from(x.opcode & 0x7ff) << 16,
         x.dp as u32,
         0xffff << 16,
     ];
@@ -172,10 +173,8 @@ fn turn<const BY: u16>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
 
 fn ffree<const POP: bool>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
     wait(c)?;
-    let status = c.fpu.x87.status;
     let x = note(c, i);
     x.free(i.c);
-    x.status = status;
     if POP {
         x.pop();
     }
@@ -184,8 +183,7 @@ fn ffree<const POP: bool>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
 
 fn fnop(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
     wait(c)?;
-    let status = c.fpu.x87.status;
-    note(c, i).status = status;
+    note_only(c, i);
     Ok(Flow::Next)
 }
 

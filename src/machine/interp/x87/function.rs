@@ -6,7 +6,7 @@
 
 use super::number::{INDEFINITE, ONE, Outcome, SIGN};
 use super::partial::{extract, remainder, scale, to_integral};
-use super::status::{C0, C1, C2, C3, CONDITIONS, Stack};
+use super::status::{C1, C2, CONDITIONS, Stack};
 use super::transcend::{self, Angle};
 use super::{arith, note, wait};
 use crate::machine::fpu::{F80, X87};
@@ -58,7 +58,7 @@ fn two(c: &mut Core<'_>, i: &Insn, f: impl FnOnce(u16, F80, F80) -> Outcome) -> 
 fn prem<const NEAREST: bool>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
     wait(c)?;
     let x = note(c, i);
-    x.status &= !(C0 | C2 | C3);
+    x.status &= !C2;
     if x.is_empty(0) || x.is_empty(1) {
         if x.underflow() {
             x.set_st(0, INDEFINITE);
@@ -69,7 +69,9 @@ fn prem<const NEAREST: bool>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
     o.flags &= !C1;
     if x.settle(&o) {
         x.set_st(0, o.value);
-        x.status = x.status & !CONDITIONS | conditions;
+        if let Some(conditions) = conditions {
+            x.status = x.status & !CONDITIONS | conditions;
+        }
     }
     Ok(Flow::Next)
 }

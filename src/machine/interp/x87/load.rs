@@ -11,7 +11,7 @@ use super::convert::{from_bcd, narrow, to_bcd, to_int};
 use super::number::{Class, INDEFINITE, class, quieted};
 use super::round::{DOUBLE, SINGLE};
 use super::status::{BEFORE, C1, DE, EXCEPTIONS, IE, OE, PE, Stack, UE, push_overflow, rounding};
-use super::{note, note_memory, wait};
+use super::{note, note_memory, note_only, wait};
 use crate::machine::fpu::{F80, X87};
 use crate::machine::interp::core::Core;
 use crate::machine::interp::decode::{Form, Kind};
@@ -29,9 +29,9 @@ fn load<W: Width, const INT: bool>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, T
     } else if INT {
         x.push(v);
     } else if denormal {
-        if x.signal(DE) {
-            x.push(v);
-        }
+        // Pushed even if this is unmasked.
+        x.signal(DE);
+        x.push(v);
     } else if class(v) == Class::SignalingNan {
         if x.signal(IE) {
             x.push(quieted(v));
@@ -58,12 +58,14 @@ fn load_80<const BCD: bool>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
 fn load_register(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
     wait(c)?;
     let x = note(c, i);
-    if !x.is_empty(7) {
-        push_overflow(x);
-    } else if !x.is_empty(i.c) {
+    if x.is_empty(i.c) {
+        if x.underflow() {
+            x.push(INDEFINITE);
+        }
+    } else if x.is_empty(7) {
         x.push(x.st(i.c));
-    } else if x.underflow() {
-        x.push(INDEFINITE);
+    } else {
+        push_overflow(x);
     }
     Ok(Flow::Next)
 }
@@ -106,12 +108,8 @@ fn is_stored(x: &X87, flags: u16) -> bool {
 
 #[inline(always)]
 fn stored<const POP: bool>(x: &mut X87, flags: u16, written: bool) {
-    // What keeps the result from being stored keeps it from being rounded too.
-    let flags = if written || flags & !x.control & BEFORE == 0 {
-        flags
-    } else {
-        flags & !(C1 | PE | OE | UE)
-    };
+    // What is not stored is not rounded.
+    let flags = if written { flags } else { flags & !(C1 | PE) };
     if flags & (EXCEPTIONS | C1) != 0 {
         x.signal(flags);
     }
@@ -230,6 +228,17 @@ fn store_register<const POP: bool>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, T
     Ok(Flow::Next)
 }
 
+/// FSTPNCE: as FSTP, but with nothing in ST(0) it only pops.
+fn store_register_unchecked(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
+    wait(c)?;
+    let x = note(c, i);
+    if !x.is_empty(0) {
+        x.set_st(i.c, x.st(0));
+    }
+    x.pop();
+    Ok(Flow::Next)
+}
+
 fn exchange(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
     wait(c)?;
     let x = note(c, i);
@@ -253,7 +262,7 @@ fn exchange(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
 fn cmov<const CC: u8>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
     wait(c)?;
     let holds = c.flags.condition::<CC>();
-    let x = note(c, i);
+    let x = note_only(c, i);
     if x.is_empty(0) || x.is_empty(i.c) {
         if x.underflow() {
             x.set_st(0, INDEFINITE);
@@ -302,7 +311,7 @@ pub fn select(form: &Form<'_>) -> Option<Handler> {
         Mnemonic::Fbld => Some(load_80::<true>),
         Mnemonic::Fst => store::<false>(form),
         Mnemonic::Fstp => store::<true>(form),
-        Mnemonic::Fstpnce => Some(store_register::<true>),
+        Mnemonic::Fstpnce => Some(store_register_unchecked),
         Mnemonic::Fist => integer::<false, false>(form),
         Mnemonic::Fistp => integer::<true, false>(form),
         Mnemonic::Fisttp => integer::<true, true>(form),

@@ -80,13 +80,20 @@ fn wait(c: &mut Core<'_>) -> Result<(), Trap> {
     Ok(())
 }
 
-/// Notes an instruction without a memory operand; gives the registers, with C1
-/// cleared.
+/// Notes an instruction without a memory operand that leaves C1; gives the
+/// registers.
 #[inline(always)]
-fn note<'a>(c: &'a mut Core<'_>, i: &Insn) -> &'a mut X87 {
+fn note_only<'a>(c: &'a mut Core<'_>, i: &Insn) -> &'a mut X87 {
     let x = &mut c.fpu.x87;
     x.ip = c.r[usize::from(PAGE)].wrapping_add(i.at.into());
     x.opcode = i.imm as u16;
+    x
+}
+
+/// Notes an instruction without a memory operand and clears C1.
+#[inline(always)]
+fn note<'a>(c: &'a mut Core<'_>, i: &Insn) -> &'a mut X87 {
+    let x = note_only(c, i);
     x.status &= !status::C1;
     x
 }

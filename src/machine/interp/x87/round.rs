@@ -156,8 +156,11 @@ pub fn to_register(control: u16, f: Format, neg: bool, exp: i32, sig: u128) -> O
 /// Even with its exponent scaled the result does not fit (FSCALE can do that).
 #[cold]
 fn beyond(neg: bool, r: Rounded) -> Outcome {
-    let value = if r.exp > 0 { infinity(neg) } else { zero(neg) };
-    Outcome { value, flags: r.flags }
+    if r.exp > 0 {
+        Outcome { value: infinity(neg), flags: r.flags | PE | C1 }
+    } else {
+        Outcome { value: zero(neg), flags: r.flags & !C1 | PE }
+    }
 }
 
 #[cfg(test)]
