@@ -176,13 +176,13 @@ pub fn y_log2_x_and_1(control: u16, y: F80, x: F80) -> Outcome {
         (_, Class::Infinity) => Outcome::exact(infinity(ny)),
         _ => {
             let v = Wide::from_num(unpack(x));
-            if v.neg && v.exp >= 0 && cy != Class::Infinity {
+            let finite = matches!(cy, Class::Normal | Class::Denormal);
+            if v.neg && v.exp >= 0 && finite {
                 // No number has such a logarithm; the manual leaves it open.
                 Outcome { value: x, flags: PE }
             } else {
-                // Of an infinity only the logarithm's sign counts.
-                let infinite = cy == Class::Infinity;
-                let log = if infinite { v } else { series::log2_of_1_and(v) };
+                // Of 0 and infinity only the logarithm's sign counts.
+                let log = if finite { series::log2_of_1_and(v) } else { v };
                 product(control, cy, y, log, false)
             }
         }
