@@ -33,6 +33,8 @@ mod testing;
 mod width;
 mod x87;
 
+pub use decode::is_supported;
+
 use super::exception::Exception;
 
 /// Why a run ended.
