@@ -66,10 +66,12 @@ pub enum Exception {
         /// What kind of access, and why it failed.
         code: PfError,
     },
-    /// #MF: an earlier x87 instruction left an unmasked exception.
+    /// #MF: an unmasked x87 exception is pending.
     X87FloatingPoint,
     /// #AC: unaligned access while checked.
     AlignmentCheck,
+    /// #XM: an unmasked SSE floating-point exception; MXCSR says which.
+    SimdFloatingPoint,
 }
 
 impl Exception {
@@ -91,6 +93,7 @@ impl Exception {
             Exception::PageFault { .. } => 14,
             Exception::X87FloatingPoint => 16,
             Exception::AlignmentCheck => 17,
+            Exception::SimdFloatingPoint => 19,
         }
     }
 
@@ -109,6 +112,7 @@ impl Exception {
             Exception::PageFault { .. } => "#PF",
             Exception::X87FloatingPoint => "#MF",
             Exception::AlignmentCheck => "#AC",
+            Exception::SimdFloatingPoint => "#XM",
         }
     }
 
@@ -166,6 +170,7 @@ impl fmt::Display for Exception {
             }
             Exception::X87FloatingPoint => f.write_str("x87 floating-point exception"),
             Exception::AlignmentCheck => f.write_str("unaligned access"),
+            Exception::SimdFloatingPoint => f.write_str("SSE floating-point exception"),
         }
     }
 }
