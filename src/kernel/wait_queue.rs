@@ -9,9 +9,9 @@
 //! Left out: custom wake functions but that of epoll; priority waiters.
 
 use crate::base::Id;
-use crate::kernel::fs::inode::Inode;
 use crate::kernel::fs::anon_inodes::AnonId;
 use crate::kernel::fs::eventpoll::ItemKey;
+use crate::kernel::fs::inode::Inode;
 use crate::kernel::fs::pipe::Pipe;
 use crate::kernel::pid::Pid;
 use crate::kernel::signal::{SighandStruct, SignalStruct};

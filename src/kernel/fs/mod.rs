@@ -48,8 +48,8 @@ pub mod statfs;
 pub mod sync;
 #[cfg(test)]
 mod tests;
-pub mod times;
 pub mod timerfd;
+pub mod times;
 pub mod truncate;
 pub mod uio;
 

@@ -55,6 +55,8 @@ const DEVPTS_DEV: (u32, u32) = (0, 5);
 const PIPEFS_DEV: (u32, u32) = (0, 6);
 const NSFS_DEV: (u32, u32) = (0, 7);
 const PIDFS_DEV: (u32, u32) = (0, 8);
+/// The device of eventfds, timerfds and their like.
+const ANON_INODE_DEV: (u32, u32) = (0, 15);
 
 /// A device number as struct stat has it (`new_encode_dev`).
 fn encode_dev((major, minor): (u32, u32)) -> u64 {
@@ -302,7 +304,7 @@ fn fstat_file(sys: &System, file: FileId) -> Kstat {
         FileKind::Pidfd(p) => made(sys, PIDFS_DEV, 3 << 33 | u64::from(p.index()), 0o700),
         FileKind::Ns(ns) => of_ns(sys, ns),
         // All share one inode, which has no type bits either.
-        FileKind::Anon(_) => made(4 << 33, 0o600),
+        FileKind::Anon(_) => made(sys, ANON_INODE_DEV, 4 << 33, 0o600),
         // Of the device's node; a slave has its number in /dev/pts.
         FileKind::Tty(tty) | FileKind::HungUpTty(tty) => {
             let (index, master) =

@@ -35,6 +35,7 @@ const DEVPTS_SUPER_MAGIC: u64 = 0x1cd1;
 const CGROUP2_SUPER_MAGIC: u64 = 0x6367_7270;
 const PIPEFS_MAGIC: u64 = 0x5049_5045;
 const NSFS_MAGIC: u64 = 0x6e73_6673;
+const ANON_INODE_FS_MAGIC: u64 = 0x0904_1934;
 const PID_FS_MAGIC: u64 = 0x5049_4446;
 
 /// Bytes of `struct statfs`.
@@ -84,6 +85,7 @@ fn of_file(sys: &System, file: FileId) -> u64 {
         FileKind::Cgroup(..) => CGROUP2_SUPER_MAGIC,
         FileKind::Pidfd(_) => PID_FS_MAGIC,
         FileKind::Ns(_) => NSFS_MAGIC,
+        FileKind::Anon(_) => ANON_INODE_FS_MAGIC,
         // A master is opened by /dev/ptmx, a node of the tree.
         FileKind::Tty(tty) | FileKind::HungUpTty(tty) => {
             match sys.kernel.ttys.get(tty).is_some_and(|t| t.is_master()) {

@@ -229,7 +229,6 @@ pub const GROUPS: &[Group] = &[
         ],
     ),
     group(
-    group(
         "Watching files",
         "nothing is told when a file changes",
         &[

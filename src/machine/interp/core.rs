@@ -36,6 +36,8 @@ pub enum Stopped {
     Exception(Exception),
     /// It was executed and raises this; the next one is so many bytes on.
     Trapped(Exception, u8),
+    /// It was executed, and the one after it traps; that is so many bytes on.
+    Steps(u8),
     /// It is SYSCALL: `ip` is at it.
     Syscall,
     /// It writes to memory that instructions were decoded from: forget those,
@@ -144,7 +146,13 @@ impl<'m> Core<'m> {
     /// The address of the memory operand.
     #[inline(always)]
     pub fn address(&self, i: &Insn) -> u64 {
-        let base = self.r[usize::from(i.base & 31)];
+        self.address_plus(i, 0)
+    }
+
+    /// The address so many bytes after the memory operand's.
+    #[inline(always)]
+    pub fn address_plus(&self, i: &Insn, bytes: u64) -> u64 {
+        let base = self.r[usize::from(i.base & 31)].wrapping_add(bytes);
         let index = self.r[usize::from(i.index & 31)];
         let at = base.wrapping_add(index << (i.scale & 3)).wrapping_add(i.disp as u64);
         if i.scale & ODD_ADDRESS != 0 { self.odd_address(i, at) } else { at }
@@ -244,6 +252,19 @@ impl<'m> Core<'m> {
             return Ok(());
         }
         self.write_slow(va, &bytes)
+    }
+
+    /// Copies bytes within pages in use, as element by element would. `false`:
+    /// it must be done so.
+    #[inline]
+    pub fn copy_run(&mut self, to: u64, from: u64, len: usize) -> bool {
+        self.fast.copy(to, from, len)
+    }
+
+    /// Writes one element `n` times to a page in use. `false`: nothing is done.
+    #[inline]
+    pub fn fill_run<const N: usize>(&mut self, to: u64, element: [u8; N], n: usize) -> bool {
+        self.fast.fill(to, element, n)
     }
 
     /// Reads at most a page of bytes through the MMU.

@@ -81,7 +81,9 @@ pub fn decode(bytes: &[u8], at: u16) -> Decoded {
     let first = form.width(0);
     let form = Form { bytes: if first == 0 { form.width(1) } else { first }, ..form };
     let mut out = plain(int::unsupported(), at, insn.len() as u8);
-    let handler = operands(&insn, &mut out).and_then(|()| select(&form, &mut out));
+    let handler = operands(&insn, &mut out)
+        .and_then(|()| select(&form, &mut out))
+        .or_else(|| int::is_beyond(&insn).then(int::invalid));
     let ends = insn.flow_control() != FlowControl::Next || handler.is_none();
     if let Some(run) = handler {
         out.run = run;
@@ -140,6 +142,15 @@ pub fn number(r: Register) -> u8 {
     }
 }
 
+/// The segment whose base counts: FS, GS or none.
+pub fn segment(insn: &Instruction) -> u8 {
+    match insn.segment_prefix() {
+        Register::FS => FS,
+        Register::GS => GS,
+        _ => ZERO,
+    }
+}
+
 /// Where the operands are. `None`: an address that [`Insn`] cannot hold.
 fn operands(insn: &Instruction, out: &mut Insn) -> Option<()> {
     for op in 0..insn.op_count() {
@@ -164,6 +175,11 @@ fn operands(insn: &Instruction, out: &mut Insn) -> Option<()> {
 fn memory(insn: &Instruction, out: &mut Insn) -> Option<()> {
     let (base, index) = (insn.memory_base(), insn.memory_index());
     let disp = insn.memory_displacement64();
+    if int::has_whole_address(insn) {
+        out.imm = disp;
+        out.seg = segment(insn);
+        return Some(());
+    }
     let mut wide = true;
     out.base = match base {
         Register::None => ZERO,
@@ -186,11 +202,7 @@ fn memory(insn: &Instruction, out: &mut Insn) -> Option<()> {
         // An absolute 32-bit address with a 32-bit base.
         u32::try_from(disp).ok().filter(|_| !wide).map(|d| d as i32)
     })?;
-    let segment = match insn.segment_prefix() {
-        Register::FS => FS,
-        Register::GS => GS,
-        _ => ZERO,
-    };
+    let segment = segment(insn);
     // A moffs address or [disp32] under an address-size prefix.
     wide &= !(base == Register::None
         && index == Register::None

@@ -146,4 +146,40 @@ impl FastMem {
             Some(old)
         }
     }
+
+    /// Copies `len` bytes between known pages, if both runs lie in one each and
+    /// the copy does not read what it has written.
+    pub fn copy(&mut self, to: u64, from: u64, len: usize) -> bool {
+        let (source, target) = (&self.slots[slot_of(from)], &self.slots[slot_of(to)]);
+        let last = (len as u64).wrapping_sub(1);
+        let fits =
+            |va: u64, tag: u64| last <= 0xfff - (va & 0xfff) && va & PAGE_MASK | self.run == tag;
+        if !fits(from, source.read) || !fits(to, target.write) {
+            return false;
+        }
+        let (from, to) = ((from & 0xfff) as usize, (to & 0xfff) as usize);
+        if std::ptr::eq(source.host, target.host) && from < to && to < from + len {
+            return false;
+        }
+        // SAFETY: as in `read` and `write`: all bytes lie within the pages'
+        // 4096; `copy` allows them to overlap.
+        unsafe { std::ptr::copy(source.host.add(from), target.host.add(to), len) };
+        true
+    }
+
+    /// Writes `element` `n` times from `to` on, if all lies in one known page.
+    pub fn fill<const N: usize>(&mut self, to: u64, element: [u8; N], n: usize) -> bool {
+        let target = &self.slots[slot_of(to)];
+        let at = (to & 0xfff) as usize;
+        let room = 0x1000 - at;
+        if n > room / N || to & PAGE_MASK | self.run != target.write {
+            return false;
+        }
+        // SAFETY: as in `write`; the bytes end within the page's 4096, and
+        // arrays of bytes need no alignment.
+        let run =
+            unsafe { std::slice::from_raw_parts_mut(target.host.add(at).cast::<[u8; N]>(), n) };
+        run.fill(element);
+        true
+    }
 }

@@ -10,6 +10,7 @@
 //! flags     worked out when asked          width: operand sizes as types
 //! int       general instructions           sse, x87: the others
 //! disasm    their text
+//! softfloat what the host's floating point does not tell
 //! ```
 //!
 //! What CPUID promises is x86-64-v2: up to SSE4.2, POPCNT and CMPXCHG16B, no
@@ -29,6 +30,7 @@ mod insn;
 mod int;
 mod run;
 mod soft;
+mod softfloat;
 mod sse;
 #[cfg(test)]
 mod testing;

@@ -53,12 +53,12 @@ impl Machine {
         // A trap after each instruction.
         core.single = core.flags.system & Rflags::TF.bits() != 0;
         let most = if core.single { budget.min(1) } else { budget };
-        let mut looped = Loop { code, left: most, breakpoints, first: true, alone: false };
+        let mut looped = Loop { code, left: most, most, breakpoints, first: true, alone: false };
         let mut exit = looped.run(&mut core);
-        if core.single && exit == Exit::Budget && most > 0 {
+        let retired = looped.most - looped.left;
+        if core.single && exit == Exit::Budget && retired > 0 {
             exit = Exit::Exception(Exception::Debug);
         }
-        let retired = most - looped.left;
         core.assert_zero();
         core.store_regs();
         *frames = std::mem::take(&mut core.code);
@@ -72,6 +72,8 @@ impl Machine {
 struct Loop<'a> {
     code: &'a mut Code,
     left: u64,
+    /// What `left` was at the beginning, less what single steps took away.
+    most: u64,
     breakpoints: &'a BTreeSet<u64>,
     first: bool,
     /// The next instruction is executed without being kept: it writes to a page
@@ -210,6 +212,17 @@ impl Loop<'_> {
                 self.alone = true;
                 return None;
             }
+            Stopped::Steps(len) => {
+                core.ip = core.ip.wrapping_add(u64::from(len));
+                self.left = self.left.saturating_sub(1);
+                self.first = false;
+                if self.left > 0 {
+                    core.single = true;
+                    self.most -= self.left - 1;
+                    self.left = 1;
+                }
+                return None;
+            }
             Stopped::Trapped(_, len) => {
                 core.ip = core.ip.wrapping_add(u64::from(len));
                 self.left = self.left.saturating_sub(1);
@@ -223,7 +236,9 @@ impl Loop<'_> {
         match core.trap {
             Stopped::Exception(e) | Stopped::Trapped(e, _) => Exit::Exception(e),
             Stopped::Syscall => Exit::Syscall,
-            Stopped::Unsupported | Stopped::WritesCode { .. } => Exit::Unsupported,
+            Stopped::Unsupported | Stopped::WritesCode { .. } | Stopped::Steps(_) => {
+                Exit::Unsupported
+            }
         }
     }
 

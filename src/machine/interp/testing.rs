@@ -56,4 +56,10 @@ impl Bench {
         let ring = crate::machine::Ring::User;
         self.space.m.load(0, VirtAddr(at), crate::machine::Size::Qword, ring).expect("mapped")
     }
+
+    /// Writes memory.
+    pub fn poke(&mut self, at: u64, bytes: &[u8]) {
+        let ring = crate::machine::Ring::User;
+        self.space.m.store_bytes(0, VirtAddr(at), bytes, ring).expect("mapped");
+    }
 }

@@ -5,20 +5,30 @@
 //! control   jumps, calls, SYSCALL              shift    shifts and rotations
 //! muldiv    MUL, IMUL, DIV, IDIV, CBW…         bit      BT, BSF, POPCNT, BSWAP
 //! string    MOVS, STOS, CMPS, SCAS, LODS       atomic   XADD, CMPXCHG, XCHG
-//! system    CPUID, RDTSC, flags, the rest
+//! cpuid     what CPUID says                    system   RDTSC, flags, the rest
+//! beyond    what x86-64-v2 does not have
 //! ```
 //!
 //! Linux: none. Source: Intel SDM vol. 1, chapter 7; vol. 2. Left out: what has
 //! no meaning in 64-bit mode.
 
 mod alu;
+mod atomic;
+mod beyond;
+mod bit;
 mod control;
+mod cpuid;
 mod mov;
+mod muldiv;
+mod shift;
+mod string;
 mod system;
 
+pub use beyond::is_beyond;
+pub use mov::has_whole_address;
 pub use system::{invalid, unsupported};
 
-use super::decode::Form;
+use super::decode::{Form, segment};
 use super::insn::{Handler, Insn};
 
 /// The handler of a general instruction.
@@ -26,6 +36,11 @@ pub fn select(form: &Form<'_>, out: &mut Insn) -> Option<Handler> {
     alu::select(form)
         .or_else(|| mov::select(form, out))
         .or_else(|| control::select(form))
+        .or_else(|| shift::select(form, out))
+        .or_else(|| muldiv::select(form))
+        .or_else(|| bit::select(form))
+        .or_else(|| string::select(form, out))
+        .or_else(|| atomic::select(form, out))
         .or_else(|| system::select(form))
 }
 

@@ -9,8 +9,13 @@ use crate::machine::interp::core::Core;
 use crate::machine::interp::decode::{Form, Kind};
 use crate::machine::interp::insn::{Flow, Handler, Insn, ODD_ADDRESS, Trap, ZERO};
 use crate::machine::interp::width::{W8, W16, W32, W64, Width};
-use iced_x86::{ConditionCode, Mnemonic};
+use iced_x86::{Code, ConditionCode, Instruction, Mnemonic, Register};
 
+/// Numbers of RAX and RBX; of CS and SS among the segment registers.
+const AX: u8 = 0;
+const BX: u8 = 3;
+const CS: u8 = 1;
+const SS: u8 = 2;
 /// Number of RSP and RBP.
 const SP: usize = 4;
 const BP: usize = 5;
@@ -199,12 +204,93 @@ fn leave<W: Width>(c: &mut Core<'_>, _: &Insn) -> Result<Flow, Trap> {
     Ok(Flow::Next)
 }
 
-/// ENTER with nesting level 0, the only one that compilers ever made.
-fn enter(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
-    let frame = c.r[SP].wrapping_sub(8);
-    c.store::<W64>(frame, c.r[BP])?;
-    c.r[BP] = frame;
-    c.r[SP] = frame.wrapping_sub(i.imm);
+/// ENTER: a frame of `imm` bytes below copies of the `c - 1` frame pointers of
+/// the procedures around it.
+fn enter<W: Width>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
+    let size = W::BYTES as u64;
+    let (old, level) = (c.r[BP], u64::from(i.c & 31));
+    let frame = c.r[SP].wrapping_sub(size);
+    c.store::<W>(frame, old)?;
+    let mut sp = frame;
+    for n in 1..level {
+        let v = c.load::<W>(old.wrapping_sub(n * size))?;
+        sp = sp.wrapping_sub(size);
+        c.store::<W>(sp, v)?;
+    }
+    if level > 0 {
+        sp = sp.wrapping_sub(size);
+        c.store::<W>(sp, frame)?;
+    }
+    c.r[SP] = sp.wrapping_sub(i.imm);
+    c.r[BP] = W::merge(old, frame);
+    // The new top must be writable.
+    Ok(Flow::Next)
+}
+
+/// Whether the instruction holds a 64-bit address (moffs), which goes to
+/// [`Insn::imm`].
+pub fn has_whole_address(insn: &Instruction) -> bool {
+    matches!(
+        insn.code(),
+        Code::Mov_AL_moffs8
+            | Code::Mov_AX_moffs16
+            | Code::Mov_EAX_moffs32
+            | Code::Mov_RAX_moffs64
+            | Code::Mov_moffs8_AL
+            | Code::Mov_moffs16_AX
+            | Code::Mov_moffs32_EAX
+            | Code::Mov_moffs64_RAX
+    )
+}
+
+fn whole_address(c: &Core<'_>, i: &Insn) -> u64 {
+    i.imm.wrapping_add(c.r[usize::from(i.seg & 31)])
+}
+
+fn acc_moffs<W: Width>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
+    let v = c.load::<W>(whole_address(c, i))?;
+    c.set::<W>(AX, v);
+    Ok(Flow::Next)
+}
+
+fn moffs_acc<W: Width>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
+    let v = c.get::<W>(AX);
+    c.store::<W>(whole_address(c, i), v)?;
+    Ok(Flow::Next)
+}
+
+/// What a segment register holds under Linux.
+fn selector(c: &Core<'_>, n: u8) -> u64 {
+    match n {
+        CS => c.cpu.regs.cs,
+        SS => c.cpu.regs.ss,
+        _ => 0,
+    }
+}
+
+fn reg_segment<W: Width>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
+    let v = selector(c, i.b);
+    c.set::<W>(i.a, v);
+    Ok(Flow::Next)
+}
+
+fn mem_segment(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
+    let v = selector(c, i.b);
+    c.store::<W16>(c.address(i), v)?;
+    Ok(Flow::Next)
+}
+
+fn push_segment<W: Width>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
+    let v = selector(c, i.a);
+    push::<W>(c, v)?;
+    Ok(Flow::Next)
+}
+
+/// XLAT: AL from a table of bytes at RBX.
+fn xlat<A: Width>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
+    let at = c.get::<A>(BX).wrapping_add(c.get::<W8>(AX)) & A::MASK;
+    let v = c.load::<W8>(at.wrapping_add(c.r[usize::from(i.seg & 31)]))?;
+    c.set::<W8>(AX, v);
     Ok(Flow::Next)
 }
 
@@ -264,6 +350,29 @@ pub fn select(form: &Form<'_>, out: &mut Insn) -> Option<Handler> {
     let m = form.insn.mnemonic();
     let cc = condition(form);
     match (m, form.kinds) {
+        (Mnemonic::Mov, [Kind::Reg, ..]) if has_whole_address(form.insn) => {
+            sized!(form.bytes, W => acc_moffs::<W>)
+        }
+        (Mnemonic::Mov, [Kind::Mem, ..]) if has_whole_address(form.insn) => {
+            sized!(form.bytes, W => moffs_acc::<W>)
+        }
+        (Mnemonic::Mov, [Kind::Reg, Kind::Reg, ..])
+            if form.insn.op1_register().is_segment_register() =>
+        {
+            sized!(form.bytes, W => reg_segment::<W>)
+        }
+        (Mnemonic::Mov, [Kind::Mem, Kind::Reg, ..])
+            if form.insn.op1_register().is_segment_register() =>
+        {
+            Some(mem_segment)
+        }
+        (Mnemonic::Push, [Kind::Reg, ..]) if form.insn.op0_register().is_segment_register() => {
+            if form.insn.stack_pointer_increment() == -2 {
+                Some(push_segment::<W16>)
+            } else {
+                Some(push_segment::<W64>)
+            }
+        }
         (Mnemonic::Mov, [Kind::Reg, Kind::Reg, ..])
             if form.insn.op0_register().is_gpr() && form.insn.op1_register().is_gpr() =>
         {
@@ -322,9 +431,20 @@ pub fn select(form: &Form<'_>, out: &mut Insn) -> Option<Handler> {
                 Some(leave::<W64>)
             }
         }
-        (Mnemonic::Enter, _) if form.insn.immediate(1) == 0 => {
+        (Mnemonic::Enter, _) => {
             out.imm = form.insn.immediate(0);
-            Some(enter)
+            out.c = form.insn.immediate(1) as u8;
+            if form.insn.code() == Code::Enterw_imm16_imm8 {
+                Some(enter::<W16>)
+            } else {
+                Some(enter::<W64>)
+            }
+        }
+        (Mnemonic::Xlatb, _) => {
+            let narrow = form.insn.memory_base() == Register::EBX;
+            (out.base, out.index, out.scale) = (ZERO, ZERO, 0);
+            out.seg = super::segment(form.insn);
+            if narrow { Some(xlat::<W32>) } else { Some(xlat::<W64>) }
         }
         (_, [Kind::Reg, Kind::None, ..]) if is_setcc(m) => {
             by_condition!(cc, CC => Some(set_reg::<CC>))
