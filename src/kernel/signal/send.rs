@@ -118,6 +118,10 @@ pub fn __send_signal_locked(
 ) -> Result<(), SysError> {
     let sig = info.si_signo;
     if !prepare_signal(sys, target, sig, force) {
+        if sys.log.on() {
+            let (pid, info) = (sys.task(target).pid, Box::new(info));
+            sys.log.push(EventKind::SignalIgnored { pid, info });
+        }
         return Ok(());
     }
     let Some(signal) = sys.task(target).signal else { return Ok(()) };
@@ -152,7 +156,8 @@ pub fn __send_signal_locked(
     queue.get_mut(sys).signal.add(sig);
     if sys.log.on() {
         let pid = sys.task(target).pid;
-        sys.log.push(EventKind::SignalGenerate { sig: sig.number(), pid });
+        let info = Box::new(info);
+        sys.log.push(EventKind::SignalGenerate { sig: sig.number(), pid, info });
     }
     complete_signal(sys, sig, target, ty);
     Ok(())
