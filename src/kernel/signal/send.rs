@@ -182,12 +182,13 @@ pub fn send_sigqueue(
     }
     let queue = if ty == PidType::Pid { Queue::Private(target) } else { Queue::Shared(signal) };
     signalfd_notify(sys, target);
+    let info = Box::new(entry.info);
     let pending = queue.get_mut(sys);
     pending.list.push(entry);
     pending.signal.add(sig);
     if sys.log.on() {
         let pid = sys.task(target).pid;
-        sys.log.push(EventKind::SignalGenerate { sig: sig.number(), pid });
+        sys.log.push(EventKind::SignalGenerate { sig: sig.number(), pid, info });
     }
     complete_signal(sys, sig, target, ty);
     true

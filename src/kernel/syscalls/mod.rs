@@ -35,8 +35,8 @@ pub mod table;
 #[cfg(test)]
 mod tests;
 pub mod time;
-mod vectors;
 mod timers;
+mod vectors;
 
 pub use poll::PollArgs;
 pub use select::SelectArgs;

@@ -37,8 +37,8 @@ mod testing;
 mod width;
 mod x87;
 
-pub use disasm::disassemble;
 pub use decode::is_supported;
+pub use disasm::disassemble;
 
 use super::exception::Exception;
 

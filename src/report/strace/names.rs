@@ -241,19 +241,10 @@ pub const SYNC_RANGE: &Names = &[
     ("SYNC_FILE_RANGE_WRITE", 2),
     ("SYNC_FILE_RANGE_WAIT_AFTER", 4),
 ];
-pub const SPLICE: &Names = &[
-    ("SPLICE_F_MOVE", 1),
-    ("SPLICE_F_NONBLOCK", 2),
-    ("SPLICE_F_MORE", 4),
-    ("SPLICE_F_GIFT", 8),
-];
-pub const RWF: &Names = &[
-    ("RWF_HIPRI", 1),
-    ("RWF_DSYNC", 2),
-    ("RWF_SYNC", 4),
-    ("RWF_NOWAIT", 8),
-    ("RWF_APPEND", 0x10),
-];
+pub const SPLICE: &Names =
+    &[("SPLICE_F_MOVE", 1), ("SPLICE_F_NONBLOCK", 2), ("SPLICE_F_MORE", 4), ("SPLICE_F_GIFT", 8)];
+pub const RWF: &Names =
+    &[("RWF_HIPRI", 1), ("RWF_DSYNC", 2), ("RWF_SYNC", 4), ("RWF_NOWAIT", 8), ("RWF_APPEND", 0x10)];
 pub const STATFS: &Names = &[
     ("ST_VALID", 0x20),
     ("ST_RDONLY", 1),
@@ -475,11 +466,8 @@ pub const PR_AMBIENT: &Names = &[
 ];
 pub const SUID_DUMP: &Names =
     &[("SUID_DUMP_DISABLE", 0), ("SUID_DUMP_USER", 1), ("SUID_DUMP_ROOT", 2)];
-pub const SECCOMP_MODE: &Names = &[
-    ("SECCOMP_MODE_DISABLED", 0),
-    ("SECCOMP_MODE_STRICT", 1),
-    ("SECCOMP_MODE_FILTER", 2),
-];
+pub const SECCOMP_MODE: &Names =
+    &[("SECCOMP_MODE_DISABLED", 0), ("SECCOMP_MODE_STRICT", 1), ("SECCOMP_MODE_FILTER", 2)];
 pub const ARCH: &Names = &[
     ("ARCH_SET_GS", 0x1001),
     ("ARCH_SET_FS", 0x1002),

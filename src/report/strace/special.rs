@@ -20,7 +20,12 @@ fn known(words: Vec<String>) -> Vec<Piece> {
 }
 
 /// An argument that the call gives, behind those that it takes.
-fn gives(ctx: &Ctx, mut words: Vec<String>, at: u64, print: fn(&Ctx, u64) -> Option<String>) -> Vec<Piece> {
+fn gives(
+    ctx: &Ctx,
+    mut words: Vec<String>,
+    at: u64,
+    print: fn(&Ctx, u64) -> Option<String>,
+) -> Vec<Piece> {
     if ctx.ret.is_none() {
         let mut pieces = known(words);
         pieces.push(Piece::Later);
@@ -69,7 +74,9 @@ fn mmap(ctx: &Ctx) -> Vec<Piece> {
     let ty = one(names::MAP_TYPE, (bits & 0xf) as u32, "MAP_???");
     let rest = match bits & !0xf {
         0 => String::new(),
-        rest => format!("|{}", flags(names::MAP, rest, "MAP_???").trim_end_matches(" /* MAP_??? */")),
+        rest => {
+            format!("|{}", flags(names::MAP, rest, "MAP_???").trim_end_matches(" /* MAP_??? */"))
+        }
     };
     known(vec![
         addr(at),
@@ -121,7 +128,8 @@ fn fcntl(ctx: &Ctx) -> Vec<Piece> {
 /// A request of ioctl by name, or taken apart.
 fn request(v: u64) -> String {
     let named = names::IOCTL.iter().find(|(_, n)| *n as u64 == v).map(|(name, _)| *name);
-    let named = named.or_else(|| tty::REQUESTS.iter().find(|(_, n)| *n == v).map(|(name, _)| *name));
+    let named =
+        named.or_else(|| tty::REQUESTS.iter().find(|(_, n)| *n == v).map(|(name, _)| *name));
     if let Some(name) = named {
         return name.to_string();
     }
@@ -517,10 +525,7 @@ mod tests {
     fn operations_of_futexes() {
         assert_eq!(futex_op(129), "FUTEX_WAKE_PRIVATE");
         assert_eq!(futex_op(9 | 128 | 256), "FUTEX_WAIT_BITSET_PRIVATE|FUTEX_CLOCK_REALTIME");
-        assert_eq!(
-            wake_op(0x0400_0001),
-            "FUTEX_OP_SET<<28|0<<12|FUTEX_OP_CMP_GT<<24|0x1"
-        );
+        assert_eq!(wake_op(0x0400_0001), "FUTEX_OP_SET<<28|0<<12|FUTEX_OP_CMP_GT<<24|0x1");
     }
 
     #[test]

@@ -258,10 +258,7 @@ pub const CALLS: &[Row] = &[
     ("exit", &[Int]),
     ("exit_group", &[Int]),
     ("wait4", &[Int, STATUS_OUT, WAIT_OPTIONS, WAIT_RUSAGE]),
-    (
-        "waitid",
-        &[One(abi::P_NAMES, "P_???"), Int, Out(siginfo_at), WAIT_OPTIONS, Out(rusage)],
-    ),
+    ("waitid", &[One(abi::P_NAMES, "P_???"), Int, Out(siginfo_at), WAIT_OPTIONS, Out(rusage)]),
     ("set_tid_address", &[Ptr]),
     ("set_robust_list", &[Ptr, Ulong]),
     ("get_robust_list", &[Int, PTR_OUT, ULONG_OUT]),
@@ -328,15 +325,9 @@ pub const CALLS: &[Row] = &[
     ("tgkill", &[Int, Int, Sig]),
     ("rt_sigqueueinfo", &[Int, Sig, In(siginfo_at)]),
     ("rt_tgsigqueueinfo", &[Int, Int, Sig, In(siginfo_at)]),
-    (
-        "pidfd_send_signal",
-        &[Int, Sig, In(siginfo_at), Flags(n::PIDFD_SIGNAL, "PIDFD_SIGNAL_???")],
-    ),
+    ("pidfd_send_signal", &[Int, Sig, In(siginfo_at), Flags(n::PIDFD_SIGNAL, "PIDFD_SIGNAL_???")]),
     ("rt_sigaction", &[Sig, In(sigaction), Out(sigaction), Ulong]),
-    (
-        "rt_sigprocmask",
-        &[One(n::SIGPROCMASK, "SIG_???"), SetIn(3), SetOut(3), Ulong],
-    ),
+    ("rt_sigprocmask", &[One(n::SIGPROCMASK, "SIG_???"), SetIn(3), SetOut(3), Ulong]),
     ("rt_sigpending", &[SetOut(1), Ulong]),
     ("rt_sigsuspend", &[SetIn(1), Ulong]),
     ("rt_sigtimedwait", &[SetIn(3), Out(siginfo_at), TS, Ulong]),
@@ -344,10 +335,7 @@ pub const CALLS: &[Row] = &[
     ("pause", &[]),
     // Time.
     ("nanosleep", &[TS, Kind::OutAlways(remaining)]),
-    (
-        "clock_nanosleep",
-        &[CLOCKID, Flags(n::TIMER, "TIMER_???"), TS, Kind::OutAlways(remaining)],
-    ),
+    ("clock_nanosleep", &[CLOCKID, Flags(n::TIMER, "TIMER_???"), TS, Kind::OutAlways(remaining)]),
     ("getitimer", &[ITIMER, Out(itimerval)]),
     ("setitimer", &[ITIMER, In(itimerval), Out(itimerval)]),
     ("alarm", &[Uint]),
