@@ -66,7 +66,12 @@ fn names(_: &Task, _: i64, out: Out) -> Dynamic {
 
 /// The events that epoll_wait has stored: `[fd, events]` each.
 fn events(_: &Task, ret: i64, out: Out) -> Dynamic {
-    let Out::Bytes(b) = out else { return ret.into() };
+    let b = match out {
+        Out::Bytes(b) => b,
+        // None came in time.
+        _ if ret == 0 => Vec::new(),
+        _ => return ret.into(),
+    };
     let one = |event: &[u8]| -> Dynamic {
         let found = Flags { bits: int(event, 0).into(), kind: &kinds::EPOLL };
         vec![word(event, 4).into(), Dynamic::from(found)].into()
