@@ -7,7 +7,7 @@ use super::float::{
     ADD, DIV, Float, MAX, MIN, MUL, SQRT, SUB, is_quick, lane, quick, slow, slow_lanes,
 };
 use super::lanes::{dwords, of_dwords, of_qwords, qwords};
-use super::operand::{load, load_aligned, set_xmm, xmm};
+use super::operand::{load, load_aligned, set_low, set_xmm, xmm};
 use crate::machine::interp::core::Core;
 use crate::machine::interp::decode::{Form, Kind};
 use crate::machine::interp::insn::{Flow, Handler, Insn, Trap};
@@ -15,13 +15,31 @@ use iced_x86::Mnemonic;
 
 #[inline(always)]
 fn one<F: Float, const OP: u8>(c: &mut Core<'_>, i: &Insn, y: u64) -> Result<Flow, Trap> {
-    let a = xmm(c, i.a);
-    let x = lane::<F>(a, 0);
-    let (mut r, ordinary) = quick::<F, OP>(x, y);
+    let x = lane::<F>(xmm(c, i.a), 0);
+    let (r, ordinary) = quick::<F, OP>(F::of_bits(x), F::of_bits(y));
     if !(ordinary & is_quick(c.fpu.mxcsr)) {
-        r = slow::<F>(c, OP, x, y)?;
+        return one_slow::<F, OP>(c, i, x, y);
     }
-    set_xmm(c, i.a, a & !u128::from(F::MASK) | u128::from(r));
+    set_float(c, i.a, r);
+    Ok(Flow::Next)
+}
+
+/// Writes the low lane of a register.
+#[inline(always)]
+fn set_float<F: Float>(c: &mut Core<'_>, n: u8, r: F) {
+    if F::BITS == 64 { set_low::<64>(c, n, r.to_bits()) } else { set_low::<32>(c, n, r.to_bits()) }
+}
+
+#[cold]
+#[inline(never)]
+fn one_slow<F: Float, const OP: u8>(
+    c: &mut Core<'_>,
+    i: &Insn,
+    x: u64,
+    y: u64,
+) -> Result<Flow, Trap> {
+    let r = slow::<F>(c, OP, x, y)?;
+    set_float(c, i.a, F::of_bits(r));
     Ok(Flow::Next)
 }
 
@@ -31,6 +49,21 @@ fn one_reg<F: Float, const OP: u8>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, T
 }
 
 fn one_mem<F: Float, const OP: u8>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
+    let at = c.address(i);
+    let y = if F::BITS == 64 {
+        c.peek(at).map(u64::from_le_bytes)
+    } else {
+        c.peek(at).map(|b| u32::from_le_bytes(b).into())
+    };
+    match y {
+        Some(y) => one::<F, OP>(c, i, y),
+        None => one_mem_slow::<F, OP>(c, i),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn one_mem_slow<F: Float, const OP: u8>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
     let y = if F::BITS == 64 { load::<8>(c, i)? } else { load::<4>(c, i)? };
     one::<F, OP>(c, i, y as u64)
 }
@@ -40,14 +73,28 @@ fn all<F: Float, const OP: u8>(c: &mut Core<'_>, i: &Insn, a: u128, b: u128) -> 
     let mut result = 0;
     let mut ordinary = is_quick(c.fpu.mxcsr);
     for n in 0..128 / F::BITS {
-        let (r, good) = quick::<F, OP>(lane::<F>(a, n), lane::<F>(b, n));
-        result |= u128::from(r) << (n * F::BITS);
+        let (x, y) = (F::of_bits(lane::<F>(a, n)), F::of_bits(lane::<F>(b, n)));
+        let (r, good) = quick::<F, OP>(x, y);
+        result |= u128::from(r.to_bits()) << (n * F::BITS);
         ordinary &= good;
     }
     if !ordinary {
-        result = slow_lanes::<F>(c, |_| OP, a, b)?;
+        return all_slow::<F, OP>(c, i, a, b);
     }
     set_xmm(c, i.a, result);
+    Ok(Flow::Next)
+}
+
+#[cold]
+#[inline(never)]
+fn all_slow<F: Float, const OP: u8>(
+    c: &mut Core<'_>,
+    i: &Insn,
+    a: u128,
+    b: u128,
+) -> Result<Flow, Trap> {
+    let r = slow_lanes::<F>(c, |_| OP, a, b)?;
+    set_xmm(c, i.a, r);
     Ok(Flow::Next)
 }
 

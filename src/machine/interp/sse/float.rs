@@ -66,6 +66,10 @@ pub trait Float:
     fn to_bits(self) -> u64;
     /// The square root.
     fn sqrt(self) -> Self;
+    /// A normal number or infinity.
+    fn is_normal_or_more(self) -> bool;
+    /// A normal number, and not one to which a tiny result may have been rounded.
+    fn is_ordinary(self) -> bool;
 }
 
 impl Float for f32 {
@@ -83,6 +87,16 @@ impl Float for f32 {
     fn sqrt(self) -> f32 {
         f32::sqrt(self)
     }
+    #[inline(always)]
+    fn is_normal_or_more(self) -> bool {
+        self.abs() >= f32::MIN_POSITIVE
+    }
+    #[inline(always)]
+    fn is_ordinary(self) -> bool {
+        let abs = self.abs();
+        // Not `&&`: both tests at once cost less than two jumps.
+        (abs >= 2.0 * f32::MIN_POSITIVE) & (abs <= f32::MAX)
+    }
 }
 
 impl Float for f64 {
@@ -99,6 +113,16 @@ impl Float for f64 {
     #[inline(always)]
     fn sqrt(self) -> f64 {
         f64::sqrt(self)
+    }
+    #[inline(always)]
+    fn is_normal_or_more(self) -> bool {
+        self.abs() >= f64::MIN_POSITIVE
+    }
+    #[inline(always)]
+    fn is_ordinary(self) -> bool {
+        let abs = self.abs();
+        // Not `&&`: both tests at once cost less than two jumps.
+        (abs >= 2.0 * f64::MIN_POSITIVE) & (abs <= f64::MAX)
     }
 }
 
@@ -155,18 +179,19 @@ pub const MAX: u8 = 5;
 pub const SQRT: u8 = 6;
 
 /// What the host computes, and whether that is all there is to it, provided
-/// that [`is_quick`].
+/// that [`is_quick`]. Only floats are looked at: to move them to general
+/// registers and back would cost more than the operation.
 #[inline(always)]
-pub fn quick<F: Float, const OP: u8>(x: u64, y: u64) -> (u64, bool) {
-    let (a, b) = (F::of_bits(x), F::of_bits(y));
+pub fn quick<F: Float, const OP: u8>(a: F, b: F) -> (F, bool) {
     match OP {
         MIN | MAX => {
             let first = if OP == MIN { a < b } else { a > b };
-            (if first { x } else { y }, is_simple::<F>(x) & is_simple::<F>(y))
+            let simple = is_simple::<F>(a.to_bits()) & is_simple::<F>(b.to_bits());
+            (if first { a } else { b }, simple)
         }
         SQRT => {
-            let r = b.sqrt().to_bits();
-            (r, has_exponent::<F>(y) & is_ordinary::<F>(r))
+            let r = b.sqrt();
+            (r, b.is_normal_or_more() & r.is_ordinary())
         }
         _ => {
             let r = match OP {
@@ -175,8 +200,7 @@ pub fn quick<F: Float, const OP: u8>(x: u64, y: u64) -> (u64, bool) {
                 MUL => a * b,
                 _ => a / b,
             };
-            let r = r.to_bits();
-            (r, has_exponent::<F>(x) & has_exponent::<F>(y) & is_ordinary::<F>(r))
+            (r, a.is_normal_or_more() & b.is_normal_or_more() & r.is_ordinary())
         }
     }
 }
