@@ -361,6 +361,7 @@ fn init_signals(threads_max: u32) -> SignalStruct {
         dead_threads: Default::default(),
         children_usage: Default::default(),
         real_timer: Default::default(),
+        watched: false,
         oom_score_adj: 0,
         oom_score_adj_min: 0,
     }

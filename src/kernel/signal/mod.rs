@@ -251,6 +251,8 @@ pub struct SignalStruct {
     pub children_usage: Rusage,
     /// ITIMER_REAL.
     pub real_timer: RealTimer,
+    /// Somebody outside the machine sees its signals first (`ptrace::outside`).
+    pub watched: bool,
     /// OOM score adjustment, -1000 to 1000.
     pub oom_score_adj: i32,
     /// Lowest adjustment without CAP_SYS_RESOURCE.
