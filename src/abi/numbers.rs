@@ -144,6 +144,12 @@ numbers! {
         EPOLLONESHOT = 1 << 30; EPOLLET = 1 << 31;
     }
 }
+numbers! {
+    /// How an expiration is told (sigevent(3)), and how timer_settime(2) reckons.
+    SIGEV_NAMES: u32 {
+        SIGEV_SIGNAL = 0; SIGEV_NONE = 1; SIGEV_THREAD = 2; SIGEV_THREAD_ID = 4; TIMER_ABSTIME = 1;
+    }
+}
 
 /// "No limit" in an rlimit.
 pub const RLIM_INFINITY: u64 = u64::MAX;

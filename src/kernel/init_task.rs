@@ -104,6 +104,7 @@ pub(super) fn static_system(config: &BootConfig) -> System {
         timers: Default::default(),
         itimers: Default::default(),
         alarms: Default::default(),
+        cpu_timers_armed: 0,
         anon_inodes: Default::default(),
         sched: SchedGlobals {
             config: config.sched,
@@ -362,6 +363,8 @@ fn init_signals(threads_max: u32) -> SignalStruct {
         children_usage: Default::default(),
         real_timer: Default::default(),
         watched: false,
+        cpu_timers: Default::default(),
+        posix_timers: Default::default(),
         oom_score_adj: 0,
         oom_score_adj_min: 0,
     }

@@ -188,8 +188,10 @@ pub struct Kernel {
     pub timers: BTreeSet<(u64, TaskId)>,
     /// Interval timers of processes that are armed.
     pub itimers: BTreeSet<(u64, SignalId)>,
-    /// Timers of descriptors that are armed.
+    /// Timers of descriptors, and POSIX timers, that are armed.
     pub alarms: BTreeSet<(u64, Alarm)>,
+    /// How many timers of processor time are armed.
+    pub cpu_timers_armed: u32,
     /// The scheduler: settings, and what all processors share.
     pub sched: SchedGlobals,
     /// Output written to the console since it was last taken.

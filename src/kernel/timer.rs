@@ -13,8 +13,10 @@ use crate::kernel::entry::settle;
 use crate::kernel::fs::anon_inodes::AnonId;
 use crate::kernel::fs::timerfd;
 use crate::kernel::itimer;
+use crate::kernel::posix_timers;
 use crate::kernel::sched::core::wake_up_process;
 use crate::kernel::sched::tick::run_dl_timers;
+use crate::kernel::signal::SignalId;
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 
@@ -49,6 +51,7 @@ pub fn run_expired(sys: &mut System) -> bool {
         sys.kernel.alarms.pop_first();
         match alarm {
             Alarm::Timerfd(id) => timerfd::fire(sys, id),
+            Alarm::Posix(signal, id) => posix_timers::fire(sys, signal, id),
         }
         any = true;
     }
@@ -63,6 +66,8 @@ pub fn run_expired(sys: &mut System) -> bool {
 pub enum Alarm {
     /// timerfd_settime(2).
     Timerfd(AnonId),
+    /// timer_settime(2): whose, and its number.
+    Posix(SignalId, i32),
 }
 
 /// `struct itimerspec`, in ns: what is left, and the interval; 0: none.

@@ -183,6 +183,9 @@ fn act(sys: &mut System, task: TaskId) -> bool {
 fn update_work(sys: &mut System, cpu: u32) {
     let user = sys.machine.cpus[cpu as usize].ring() == Ring::User;
     let ns = update_curr(sys, cpu);
+    if ns == 0 {
+        return;
+    }
     let task = current(sys, cpu);
     if user && let Some(work) = sys.task_mut(task).work.as_mut() {
         work.ran(ns);

@@ -16,9 +16,9 @@
 //! What is not: the clock (sleeps and alarms count by how far away their ends
 //! are), CPU times, the log, statistics, reference counts (they follow from their holders), page tables
 //! and frames (only what they hold), kernel stacks, the fair scheduler's
-//! accounting. A program that prints the time is therefore not explored in
-//! full. Structures are taken apart field by field, so that a new field is a
-//! decision here.
+//! accounting. A program that prints the time, or has a timer of processor time,
+//! is therefore not explored in full. Structures are taken apart field by field,
+//! so that a new field is a decision here.
 //!
 //! Two different states share a hash of 64 bits once in 2⁶⁴ pairs: with a
 //! million states the chance of any such pair is one in 37 million.
@@ -256,6 +256,7 @@ impl Canon<'_> {
             timers,
             itimers,
             alarms,
+            cpu_timers_armed: _,
             kthread_callers,
             sched,
             console,
@@ -328,6 +329,10 @@ impl Canon<'_> {
             self.time(*at);
             match alarm {
                 Alarm::Timerfd(id) => self.id(*id),
+                Alarm::Posix(signal, nr) => {
+                    self.id(*signal);
+                    self.put(nr);
+                }
             }
         }
         for (deadline, task) in timers {

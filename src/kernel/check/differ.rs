@@ -117,6 +117,7 @@ impl Differ {
             timers: _,
             itimers: _,
             alarms: _,
+            cpu_timers_armed: _,
             anon_inodes: _,
             sched: _,
             console: _,
@@ -173,6 +174,7 @@ impl Differ {
         self.value("timers", &a.timers, &b.timers);
         self.value("itimers", &a.itimers, &b.itimers);
         self.value("alarms", &a.alarms, &b.alarms);
+        self.value("cpu_timers_armed", &a.cpu_timers_armed, &b.cpu_timers_armed);
         self.objects("anonymous inode", &a.anon_inodes, &b.anon_inodes, |_| {});
         self.value("sched.config", &a.sched.config, &b.sched.config);
         self.value("dl_total_bw", &a.sched.dl_total_bw, &b.sched.dl_total_bw);

@@ -52,7 +52,13 @@ pub fn user_op(
     let cpu = sys.task(task).cpu as usize;
     for _ in 0..MAX_FAULTS {
         let exception = match sys.machine.exec_op(cpu, op) {
-            Ok(value) => return Ok(Ok(value)),
+            Ok(value) => {
+                // A timer of processor time may have fired meanwhile.
+                if sys.kernel.cpu_timers_armed > 0 && sys.task(task).sigpending {
+                    settle(sys);
+                }
+                return Ok(Ok(value));
+            }
             Err(e) => e,
         };
         if sys.log.on() {

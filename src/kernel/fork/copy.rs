@@ -28,7 +28,7 @@ use crate::kernel::task::{
 };
 use crate::kernel::wait_queue::WaitQueueHead;
 use crate::machine::Regs;
-use crate::machine::ptregs::to_words;
+use crate::machine::ptregs::{PT_REGS_WORDS, to_words};
 use crate::traced;
 use std::collections::BTreeMap;
 
@@ -307,6 +307,8 @@ pub fn copy_signal(
             children_usage: Default::default(),
             real_timer: Default::default(),
             watched: false,
+            cpu_timers: Default::default(),
+            posix_timers: Default::default(),
             oom_score_adj: o.oom_score_adj,
             oom_score_adj_min: o.oom_score_adj_min,
         };
@@ -372,6 +374,9 @@ pub fn copy_io(
     Ok(())
 }
 
+/// Words of `struct inactive_task_frame`.
+const INACTIVE_FRAME_WORDS: usize = 7;
+
 /// Registers of the child: the creator's with `ax = 0`, its own stack and TLS
 /// if given, and a frame below them that returns to `ret_from_fork`.
 ///
@@ -397,11 +402,14 @@ pub fn copy_thread(
     };
     // struct fork_frame: inactive_task_frame (r15 r14 r13 r12 bx bp ret_addr)
     // right below pt_regs.
-    let frame = [0, 0, 0, 0, 0, 0, text::RET_FROM_FORK_ASM];
-    let frame_offset = PT_REGS_OFFSET - 7 * 8;
-    vmalloc::stack_write_words(sys, &stack, frame_offset, &frame);
+    let frame_offset = PT_REGS_OFFSET - INACTIVE_FRAME_WORDS as u64 * 8;
     let orig_ax = sys.task(current).orig_ax;
-    vmalloc::stack_write_words(sys, &stack, PT_REGS_OFFSET, &to_words(&regs, orig_ax as u64));
+    let mut words = [0; INACTIVE_FRAME_WORDS + PT_REGS_WORDS];
+    words[INACTIVE_FRAME_WORDS - 1] = text::RET_FROM_FORK_ASM;
+    words[INACTIVE_FRAME_WORDS..].copy_from_slice(&to_words(&regs, orig_ax as u64));
+    if let Err(bug) = sys.machine.mem.write_tail(stack.top_page(), &words) {
+        sys.oops("copy_thread", bug.to_string());
+    }
     let cpu = sys.task(current).cpu as usize;
     let msrs = &sys.machine.cpus[cpu].msrs;
     let (fsbase, gsbase) = (msrs.fs_base, msrs.kernel_gs_base);

@@ -210,11 +210,11 @@ pub fn do_filp_open(
     if how.flags.contains(OpenFlags::__O_TMPFILE) {
         return do_tmpfile(sys, task, &path, how);
     }
-    if let InodeKind::Lnk(_) = sys.kernel.inodes[inode].kind {
-        if !how.flags.contains(OpenFlags::O_PATH) {
-            let why = format!("{} is a link, and O_NOFOLLOW is set", path.name());
-            return Err(SysError::with(Errno::ELOOP, "may_open", why));
-        }
+    if let InodeKind::Lnk(_) = sys.kernel.inodes[inode].kind
+        && !how.flags.contains(OpenFlags::O_PATH)
+    {
+        let why = format!("{} is a link, and O_NOFOLLOW is set", path.name());
+        return Err(SysError::with(Errno::ELOOP, "may_open", why));
     }
     if creat && sys.kernel.inodes[inode].is_dir() {
         let why = format!("{} is a directory, and O_CREAT opens files", path.name());

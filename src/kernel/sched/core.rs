@@ -263,7 +263,7 @@ pub fn yield_task(sys: &mut System, task: TaskId) {
 pub fn put_prev_task(sys: &mut System, cpu: u32, task: TaskId) {
     let cx = cx(sys);
     let k = &mut sys.kernel;
-    fair::put_prev(&mut k.per_cpu[cpu as usize].rq.cfs, &mut k.tasks, task, &cx);
+    fair::put_prev(&mut k.per_cpu[cpu as usize].rq.cfs, &k.tasks, task, &cx);
 }
 
 /// Somebody becomes current (`set_next_task`).

@@ -118,6 +118,10 @@ pub fn __send_signal_locked(
 ) -> Result<(), SysError> {
     let sig = info.si_signo;
     if !prepare_signal(sys, target, sig, force) {
+        if sys.log.on() {
+            let (pid, info) = (sys.task(target).pid, Box::new(info));
+            sys.log.push(EventKind::SignalIgnored { pid, info });
+        }
         return Ok(());
     }
     let Some(signal) = sys.task(target).signal else { return Ok(()) };
@@ -130,7 +134,10 @@ pub fn __send_signal_locked(
     if sig != Signal::SIGKILL && !sys.task(target).flags.contains(PF::KTHREAD) {
         let override_rlimit = !sig.is_realtime() && info.si_code >= 0;
         match sigqueue_alloc(sys, target, override_rlimit) {
-            Some(user) => queue.get_mut(sys).list.push(SigQueue { info, user }),
+            Some(user) => {
+                let entry = SigQueue { info, user: Some(user), timer: None };
+                queue.get_mut(sys).list.push(entry);
+            }
             None if sig.is_realtime()
                 && info.si_code != si_code::SI_USER
                 && info.si_code != si_code::SI_KERNEL =>
@@ -149,10 +156,41 @@ pub fn __send_signal_locked(
     queue.get_mut(sys).signal.add(sig);
     if sys.log.on() {
         let pid = sys.task(target).pid;
-        sys.log.push(EventKind::SignalGenerate { sig: sig.number(), pid });
+        let info = Box::new(info);
+        sys.log.push(EventKind::SignalGenerate { sig: sig.number(), pid, info });
     }
     complete_signal(sys, sig, target, ty);
     Ok(())
+}
+
+/// Sends the instance that a POSIX timer has, unless it is `queued` already.
+/// False: the signal is ignored. Source: `posixtimer_send_sigqueue`.
+pub fn send_sigqueue(
+    sys: &mut System,
+    entry: SigQueue,
+    target: TaskId,
+    ty: PidType,
+    queued: bool,
+) -> bool {
+    let sig = entry.info.si_signo;
+    if !prepare_signal(sys, target, sig, false) {
+        return false;
+    }
+    let Some(signal) = sys.task(target).signal else { return true };
+    if queued {
+        return true;
+    }
+    let queue = if ty == PidType::Pid { Queue::Private(target) } else { Queue::Shared(signal) };
+    signalfd_notify(sys, target);
+    let pending = queue.get_mut(sys);
+    pending.list.push(entry);
+    pending.signal.add(sig);
+    if sys.log.on() {
+        let pid = sys.task(target).pid;
+        sys.log.push(EventKind::SignalGenerate { sig: sig.number(), pid });
+    }
+    complete_signal(sys, sig, target, ty);
+    true
 }
 
 /// Whether a thread could take the signal now (`wants_signal`).

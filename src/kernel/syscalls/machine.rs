@@ -2,7 +2,7 @@
 //! the verbs live elsewhere.
 //!
 //! Linux: kernel/sys.c (SYSCALL_DEFINE of newuname, sethostname, sysinfo, getcpu),
-//! kernel/exec_domain.c, kernel/sched/membarrier.c.
+//! kernel/exec_domain.c, kernel/kcmp.c, kernel/sched/membarrier.c.
 //! Left out: see the notes of the rows.
 
 use super::structs::give;
@@ -13,7 +13,7 @@ use crate::kernel::mm::uaccess::{copy_from_user, put_user_u32};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 use crate::kernel::utsname::{self, Which};
-use crate::kernel::{exec_domain, membarrier, sysinfo};
+use crate::kernel::{exec_domain, kcmp, membarrier, sysinfo};
 
 /// Rows of the table.
 pub const CALLS: &[Syscall] = &[
@@ -25,6 +25,8 @@ pub const CALLS: &[Syscall] = &[
     row(171, "setdomainname", &["name", "len"], |sys, t, call| {
         set_name(sys, t, call, Which::Domain)
     }),
+    row(312, "kcmp", &["pid1", "pid2", "type", "idx1", "idx2"], sys_kcmp)
+        .partly("KCMP_EPOLL_TFD is refused"),
     row(309, "getcpu", &["cpup", "nodep", "unused"], sys_getcpu),
     row(324, "membarrier", &["cmd", "flags", "cpu_id"], sys_membarrier)
         .partly("processors take turns, so a barrier always holds; not the commands for rseq"),
@@ -82,4 +84,9 @@ fn sys_getcpu(sys: &mut System, t: TaskId, call: &Call) -> SysResult {
 fn sys_membarrier(sys: &mut System, t: TaskId, call: &Call) -> SysResult {
     let [cmd, flags, ..] = call.args;
     Ok(membarrier::membarrier(sys, t, cmd as u32, flags as u32)?)
+}
+
+fn sys_kcmp(sys: &mut System, t: TaskId, call: &Call) -> SysResult {
+    let [a, b, kind, i, k, _] = call.args;
+    Ok(kcmp::kcmp(sys, t, [a as i32, b as i32], kind as i32, [i, k])?)
 }

@@ -36,6 +36,7 @@ pub mod table;
 mod tests;
 pub mod time;
 mod vectors;
+mod timers;
 
 pub use poll::PollArgs;
 pub use select::SelectArgs;

@@ -41,17 +41,6 @@ pub const GONE: &str = "Numbers without a call in Linux 6.18";
 /// All of them, subject by subject.
 pub const GROUPS: &[Group] = &[
     group(
-        "POSIX timers",
-        "a process has the real-time interval timer of setitimer(2) only",
-        &[
-            (222, "timer_create"),
-            (223, "timer_settime"),
-            (224, "timer_gettime"),
-            (225, "timer_getoverrun"),
-            (226, "timer_delete"),
-        ],
-    ),
-    group(
         "Clocks",
         "time is virtual and runs at its own rate: nothing adjusts it",
         &[(159, "adjtimex"), (305, "clock_adjtime")],
@@ -109,11 +98,6 @@ pub const GROUPS: &[Group] = &[
             (440, "process_madvise"),
             (448, "process_mrelease"),
         ],
-    ),
-    group(
-        "Comparing processes",
-        "scripts see what two tasks share: `shares(a, b)`",
-        &[(312, "kcmp")],
     ),
     group(
         "Per-task state of the C library and the processor",

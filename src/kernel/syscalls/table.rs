@@ -87,6 +87,7 @@ pub const AREAS: &[&[Syscall]] = &[
     super::machine::CALLS,
     super::sched::CALLS,
     super::time::CALLS,
+    super::timers::CALLS,
     super::ptrace::CALLS,
 ];
 

@@ -9,7 +9,7 @@ use super::{Call, Out, Payload};
 use crate::abi::{Cap, Errno};
 use crate::kernel::capability::capable;
 use crate::kernel::error::{SysError, SysResult, refuse};
-use crate::kernel::itimer::{self, Itimerval};
+use crate::kernel::itimer::{self, Itimerval, Which};
 use crate::kernel::mm::uaccess::{copy_from_user, copy_to_user, put_user_u64};
 use crate::kernel::nanosleep::{self, Clock, NSEC_PER_SEC, timespec_to_ns};
 use crate::kernel::system::System;
@@ -20,11 +20,10 @@ use crate::traced;
 pub const CALLS: &[Syscall] = &[
     row(35, "nanosleep", &["rqtp", "rmtp"], sys_nanosleep)
         .noting("ends at its time exactly: there is no slack"),
-    row(36, "getitimer", &["which", "value"], sys_getitimer)
-        .partly("ITIMER_REAL; the timers of processor time are refused"),
+    row(36, "getitimer", &["which", "value"], sys_getitimer),
     row(37, "alarm", &["seconds"], sys_alarm),
     row(38, "setitimer", &["which", "value", "ovalue"], sys_setitimer)
-        .partly("ITIMER_REAL; the timers of processor time are refused"),
+        .noting("timers of processor time are exact, not of ticks"),
     row(201, "time", &["tloc"], sys_time),
     row(164, "settimeofday", &["tv", "tz"], sys_settimeofday)
         .partly("checked as Linux does; then refused: nobody sets the clock"),
@@ -81,8 +80,8 @@ pub(super) fn put_timevals(
 }
 
 fn sys_getitimer(sys: &mut System, t: TaskId, call: &Call) -> SysResult {
-    itimer::check_which(call.args[0], "getitimer")?;
-    let now = itimer::do_getitimer(sys, t);
+    let which = Which::by_number(call.args[0], "getitimer")?;
+    let now = itimer::do_getitimer(sys, t, which);
     if !call.wants_out(1) {
         put_timevals(sys, t, call.args[1], &[now.interval, now.value])?;
     }
@@ -106,8 +105,8 @@ fn sys_setitimer(sys: &mut System, t: TaskId, call: &Call) -> SysResult {
     };
     let value = itimer::timeval_to_ns(words[2], words[3])?;
     let interval = itimer::timeval_to_ns(words[0], words[1])?;
-    itimer::check_which(which, "setitimer")?;
-    let was = traced!(sys, itimer::do_setitimer(t, Itimerval { value, interval }));
+    let which = Which::by_number(which, "setitimer")?;
+    let was = traced!(sys, itimer::do_setitimer(t, which, Itimerval { value, interval }));
     if old != 0 {
         put_timevals(sys, t, old, &[was.interval, was.value])?;
     }

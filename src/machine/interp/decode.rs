@@ -36,6 +36,8 @@ pub enum Kind {
 pub struct Form<'i> {
     /// As `iced_x86` decoded it, as if its page were at address 0.
     pub insn: &'i Instruction,
+    /// Its bytes, prefixes included.
+    pub code: &'i [u8],
     /// Kinds of the first four operands.
     pub kinds: [Kind; 4],
     /// Width of the first operand in bytes; of the second where the first has none.
@@ -76,19 +78,30 @@ pub fn decode(bytes: &[u8], at: u16) -> Decoded {
         DecoderError::NoMoreBytes if bytes.len() < 15 => return Decoded::NeedsMore,
         _ => return Decoded::Insn(plain(int::invalid(), at, 0), true),
     }
-    let form =
-        Form { insn: &insn, kinds: std::array::from_fn(|i| kind(&insn, i as u32)), bytes: 0 };
-    let first = form.width(0);
-    let form = Form { bytes: if first == 0 { form.width(1) } else { first }, ..form };
     let mut out = plain(int::unsupported(), at, insn.len() as u8);
-    let handler = operands(&insn, &mut out)
-        .and_then(|()| select(&form, &mut out))
-        .or_else(|| int::is_beyond(&insn).then(int::invalid));
+    let handler =
+        handler(&insn, bytes, &mut out).or_else(|| int::is_beyond(&insn).then(int::invalid));
     let ends = insn.flow_control() != FlowControl::Next || handler.is_none();
     if let Some(run) = handler {
         out.run = run;
     }
     Decoded::Insn(out, ends)
+}
+
+/// Whether the instruction at the beginning of `bytes` has a handler: it is
+/// executed, or raises what it must.
+pub fn is_supported(bytes: &[u8]) -> bool {
+    let insn = Decoder::with_ip(64, bytes, 0, DecoderOptions::NONE).decode();
+    !insn.is_invalid() && handler(&insn, bytes, &mut plain(int::unsupported(), 0, 0)).is_some()
+}
+
+fn handler(insn: &Instruction, bytes: &[u8], out: &mut Insn) -> Option<Handler> {
+    let code = bytes.get(..insn.len()).unwrap_or(bytes);
+    let form = Form { insn, code, kinds: std::array::from_fn(|i| kind(insn, i as u32)), bytes: 0 };
+    let first = form.width(0);
+    let form = Form { bytes: if first == 0 { form.width(1) } else { first }, ..form };
+    operands(insn, out)?;
+    select(&form, out)
 }
 
 fn select(form: &Form<'_>, out: &mut Insn) -> Option<Handler> {

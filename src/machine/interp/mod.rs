@@ -38,6 +38,7 @@ mod testing;
 mod width;
 mod x87;
 
+pub use decode::is_supported;
 pub use disasm::disassemble;
 pub use operands::{AccessKind, accesses_of};
 

@@ -47,6 +47,8 @@ const KINDS: &[&FlagKind] = &[
     &kinds::LOCK,
     &kinds::RENAME,
     &kinds::POLL,
+    &kinds::EPOLL,
+    &kinds::EVENT,
     &kinds::MREMAP,
     &kinds::SIGNAL_NUMBER,
     &kinds::HANDLER,

@@ -242,6 +242,12 @@ pub(super) static MREMAP: FlagKind =
     kind("mremap flags", words_of!(numbers::MREMAP_NAMES), Style::Bits);
 /// What poll(2) asks for and finds.
 pub(super) static POLL: FlagKind = kind("poll events", words_of!(numbers::POLL_NAMES), Style::Bits);
+/// EPOLL*.
+pub(super) static EPOLL: FlagKind =
+    kind("epoll events", words_of!(numbers::EPOLL_NAMES), Style::Bits);
+/// EFD_*, TFD_*, SFD_*, EPOLL_CTL_*.
+pub(super) static EVENT: FlagKind =
+    kind("constants of event descriptors", words_of!(numbers::ANON_NAMES), Style::Bits);
 /// SIG_BLOCK, SIG_DFL and their companions.
 pub(super) static SIGNAL_NUMBER: FlagKind =
     kind("signal constants", words_of!(numbers::SIGNAL_NUMBER_NAMES), Style::Value);
@@ -364,6 +370,8 @@ static KINDS: [&FlagKind; 42] = [
     &LOCK,
     &RENAME,
     &POLL,
+    &EPOLL,
+    &EVENT,
     &MREMAP,
     &SIGNAL_NUMBER,
     &HANDLER,

@@ -20,6 +20,7 @@ mod args;
 mod constants;
 mod door;
 mod elf;
+mod events;
 mod files;
 mod identity;
 mod kinds;
@@ -90,6 +91,7 @@ impl World {
         lookup::register(book);
         names::register(book);
         poll::register(book);
+        events::register(book);
         user_mode::register(book);
         vars::register(book);
         views::register(book, self.main());

@@ -293,6 +293,28 @@ fn epoll_is_level_triggered_unless_told_otherwise() {
 }
 
 #[test]
+fn a_pipe_with_room_has_an_edge_only_when_it_was_full() {
+    let mut r = raw();
+    let at = r.at;
+    let ep = r.ok("epoll_create1", &[0]) as u64;
+    let (rd, wr) = r.pipe();
+    r.ok("fcntl", &[wr, 4, NONBLOCK]);
+    r.ctl(ep, EPOLL_CTL_ADD, wr, EPOLLOUT | EPOLLET).unwrap();
+    assert_eq!(r.found(ep), [(wr, EPOLLOUT)]);
+    for _ in 0..2 {
+        r.ok("write", &[wr, at, 4096]);
+    }
+    r.ok("read", &[rd, at + 4096, 4096]);
+    assert_eq!(r.found(ep), []);
+    while r.sys("write", &[wr, at, 4096]).is_ok() {}
+    assert_eq!(r.found(ep), []);
+    r.ok("read", &[rd, at + 4096, 4096]);
+    assert_eq!(r.found(ep), [(wr, EPOLLOUT)]);
+    r.ok("read", &[rd, at + 4096, 4096]);
+    assert_eq!(r.found(ep), []);
+}
+
+#[test]
 fn epoll_refuses_what_linux_refuses() {
     let mut r = raw();
     let at = r.at;

@@ -140,3 +140,22 @@ fn getcpu_stores_where_it_is_asked_to() {
     assert_eq!((r.int(0), r.int(4)), (r.w.sys.task(r.t).cpu as i32, 0));
     assert_eq!(r.sys("getcpu", &[0, 0, 0]), Ok(0));
 }
+
+#[test]
+fn kcmp_tells_what_is_shared() {
+    let mut r = raw();
+    let (thread, child) = (r.w.thread(r.t), r.w.fork(r.t));
+    let [own, tid, pid] = [r.t, thread, child].map(|t| r.w.pid(t));
+    let fd = r.ok("eventfd", &[0]) as u64;
+    for kind in 1..=4 {
+        assert_eq!(r.ok("kcmp", &[own, tid, kind, 0, 0]), 0);
+        assert_ne!(r.ok("kcmp", &[own, pid, kind, 0, 0]), 0);
+    }
+    let dup = r.ok("dup", &[fd]) as u64;
+    assert_eq!(r.ok("kcmp", &[own, own, 0, fd, dup]), 0);
+    assert_eq!(r.sys("kcmp", &[own, own, 0, fd, 99]), Err(Errno::EBADF));
+    assert_eq!(r.sys("kcmp", &[own, own, 8, 0, 0]), Err(Errno::EINVAL));
+    assert_eq!(r.sys("kcmp", &[own, 9999, 1, 0, 0]), Err(Errno::ESRCH));
+    r.by(child, "setuid", &[1000]).unwrap();
+    assert_eq!(r.by(child, "kcmp", &[own, pid, 1, 0, 0]), Err(Errno::EPERM));
+}

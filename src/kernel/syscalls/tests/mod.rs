@@ -5,6 +5,8 @@
 
 mod events;
 mod machine;
+mod registers;
+mod timers;
 
 use super::{Call, Payload};
 use crate::abi::Errno;

@@ -18,13 +18,22 @@
 //! MMX registers (CVTPI2PS, MOVQ2DQ and the MMX kinds of integer instructions);
 //! AES, PCLMULQDQ and SHA, which x86-64-v2 does not have.
 
+mod across;
+mod arith;
+mod compare;
+mod convert;
+mod crc;
+mod dot;
+mod float;
 mod lanes;
 mod mov;
+mod nearest;
 mod operand;
 mod packed;
 mod shift;
 mod shuffle;
 mod state;
+mod text;
 
 use super::decode::Form;
 use super::insn::{Handler, Insn};
@@ -43,6 +52,14 @@ pub fn select(form: &Form<'_>, out: &mut Insn) -> Option<Handler> {
         .or_else(|| packed::select(form))
         .or_else(|| shift::select(form))
         .or_else(|| shuffle::select(form))
+        .or_else(|| arith::select(form))
+        .or_else(|| compare::select(form))
+        .or_else(|| convert::select(form))
+        .or_else(|| across::select(form))
+        .or_else(|| nearest::select(form))
+        .or_else(|| dot::select(form))
+        .or_else(|| text::select(form))
+        .or_else(|| crc::select(form))
         .or_else(|| state::select(form))
 }
 

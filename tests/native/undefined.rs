@@ -1,0 +1,123 @@
+//! What the manual leaves undefined, or differs between processors for a reason:
+//! not compared.
+
+use crate::state::{RCX, STATUS, State};
+use iced_x86::{Code, Instruction, InstructionInfoFactory, Mnemonic, OpKind, RflagsBits};
+
+/// What to leave out of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Undefined {
+    /// These flags.
+    Flags(u64),
+    /// The result itself.
+    All,
+}
+
+/// `RflagsBits` as bits of RFLAGS.
+fn rflags(bits: u32) -> u64 {
+    let places = [
+        (RflagsBits::OF, 11),
+        (RflagsBits::SF, 7),
+        (RflagsBits::ZF, 6),
+        (RflagsBits::AF, 4),
+        (RflagsBits::CF, 0),
+        (RflagsBits::PF, 2),
+    ];
+    places.iter().filter(|(b, _)| bits & b != 0).map(|(_, n)| 1 << n).sum()
+}
+
+/// The count of a shift, if it is known.
+fn count(insn: &Instruction, op: u32, state: Option<&State>) -> Option<u64> {
+    if insn.op_kind(op) == OpKind::Register {
+        state.map(|s| s.gpr[RCX] & 0xff)
+    } else {
+        Some(insn.immediate(op))
+    }
+}
+
+fn width(insn: &Instruction) -> u64 {
+    let bytes = match insn.op0_kind() {
+        OpKind::Register => insn.op0_register().size(),
+        _ => insn.memory_size().size(),
+    };
+    bytes as u64 * 8
+}
+
+const CF: u64 = 1;
+const AF: u64 = 1 << 4;
+const OF: u64 = 1 << 11;
+
+/// What an instruction leaves undefined; `state` is what it finds, if known.
+pub fn of(insn: &Instruction, state: Option<&State>) -> Undefined {
+    use Mnemonic as M;
+    let bits = width(insn);
+    let mask = if bits == 64 { 63 } else { 31 };
+    match insn.mnemonic() {
+        M::Shl | M::Sal | M::Shr | M::Sar => match count(insn, 1, state).map(|n| n & mask) {
+            Some(0) => Undefined::Flags(0),
+            Some(1) => Undefined::Flags(AF),
+            // SAR's carry is the sign when all bits are gone.
+            Some(n) if n >= bits && insn.mnemonic() != M::Sar => Undefined::Flags(AF | OF | CF),
+            Some(_) => Undefined::Flags(AF | OF),
+            None => Undefined::Flags(STATUS),
+        },
+        M::Rol | M::Ror | M::Rcl | M::Rcr => match count(insn, 1, state).map(|n| n & mask) {
+            Some(0 | 1) => Undefined::Flags(0),
+            Some(_) => Undefined::Flags(OF),
+            None => Undefined::Flags(OF | CF),
+        },
+        M::Shld | M::Shrd => match count(insn, 2, state).map(|n| n & mask) {
+            Some(0) => Undefined::Flags(0),
+            Some(1) => Undefined::Flags(AF),
+            Some(n) if n > bits => Undefined::All,
+            Some(_) => Undefined::Flags(AF | OF),
+            None if bits == 16 => Undefined::All,
+            None => Undefined::Flags(STATUS),
+        },
+        _ if insn.code() == Code::Bswap_r16 => Undefined::All,
+        _ => Undefined::Flags(rflags(insn.rflags_undefined())),
+    }
+}
+
+/// The undefined flags after a sequence; `All`: they are used.
+pub fn of_all(insns: &[Instruction], state: &State) -> Undefined {
+    let mut mask = 0;
+    let mut factory = InstructionInfoFactory::new();
+    for (n, insn) in insns.iter().enumerate() {
+        let read = rflags(insn.rflags_read());
+        let _ = factory.info(insn);
+        if mask & read != 0 {
+            return Undefined::All;
+        }
+        // A count in CL may be 0: then flags stay what they are.
+        let by_cl = (0..insn.op_count()).any(|o| {
+            insn.op_kind(o) == OpKind::Register && insn.op_register(o) == iced_x86::Register::CL
+        });
+        let shift = matches!(
+            insn.mnemonic(),
+            Mnemonic::Shl
+                | Mnemonic::Sal
+                | Mnemonic::Shr
+                | Mnemonic::Sar
+                | Mnemonic::Rol
+                | Mnemonic::Ror
+                | Mnemonic::Rcl
+                | Mnemonic::Rcr
+                | Mnemonic::Shld
+                | Mnemonic::Shrd
+        );
+        // So may that of a string instruction, and a fault leaves all as it was.
+        let keeps = shift && (by_cl || n > 0) || insn.is_string_instruction();
+        match of(insn, (n == 0).then_some(state)) {
+            Undefined::All => return Undefined::All,
+            Undefined::Flags(new) => {
+                let set = insn.rflags_written() | insn.rflags_cleared() | insn.rflags_set();
+                if !keeps {
+                    mask &= !rflags(set);
+                }
+                mask |= new;
+            }
+        }
+    }
+    Undefined::Flags(mask)
+}
