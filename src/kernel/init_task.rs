@@ -362,6 +362,7 @@ fn init_signals(threads_max: u32) -> SignalStruct {
         dead_threads: Default::default(),
         children_usage: Default::default(),
         real_timer: Default::default(),
+        watched: false,
         cpu_timers: Default::default(),
         posix_timers: Default::default(),
         oom_score_adj: 0,

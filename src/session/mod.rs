@@ -8,10 +8,12 @@
 
 pub mod clock;
 pub mod code;
+pub mod debug;
 pub mod director;
 pub mod history;
 pub mod program;
 pub mod spawn;
+pub mod watch;
 
 pub use director::{Done, Trouble};
 pub use history::History;

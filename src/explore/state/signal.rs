@@ -100,6 +100,8 @@ impl Object for SignalStruct {
             nr_threads: _,
             dead_threads: _,
             children_usage: _,
+            // A debugger is never there when outcomes are searched.
+            watched: _,
         } = self;
         c.put((live, group_exit_code, notify_count, group_stop_count, flags.bits()));
         c.put((is_child_subreaper, has_child_subreaper, leader));

@@ -91,6 +91,11 @@ pub fn run_user(
         if sys.kernel.oops.is_some() || done >= budget {
             return (UserStop::Budget, done);
         }
+        // The next run takes its first instruction for one that was stopped at. This
+        // one was not, if there are others before it.
+        if done > 0 && breakpoints.contains(&user_regs(sys, task).ip) {
+            return (UserStop::Breakpoint, done);
+        }
     }
 }
 

@@ -306,6 +306,7 @@ pub fn copy_signal(
             dead_threads: Default::default(),
             children_usage: Default::default(),
             real_timer: Default::default(),
+            watched: false,
             cpu_timers: Default::default(),
             posix_timers: Default::default(),
             oom_score_adj: o.oom_score_adj,

@@ -35,6 +35,7 @@ use crate::abi::{SigSet, Signal};
 use crate::base::PAGE_SIZE;
 use crate::kernel::exit::do_group_exit;
 use crate::kernel::pid::PidType;
+use crate::kernel::ptrace::outside::{is_watched, stop_for_outside};
 use crate::kernel::ptrace::stop::{
     after_ptrace_signal, back_from_stop, do_jobctl_trap, ptrace_signal, trap_at,
 };
@@ -185,6 +186,9 @@ fn get_signal(sys: &mut System, task: TaskId) -> Found {
             }
             continue;
         }
+        if is_for_outside(sys, task, info.si_signo) && stop_for_outside(sys, task, info, ty) {
+            return Found::Stopped;
+        }
         match take(sys, task, info) {
             Taken::Next => {}
             Taken::Found(found) => return found,
@@ -195,10 +199,19 @@ fn get_signal(sys: &mut System, task: TaskId) -> Found {
 /// Whether a tracer sees the signal before it is taken: any but SIGKILL, and
 /// those that must kill.
 fn is_for_tracer(sys: &System, task: TaskId, sig: Signal) -> bool {
-    let t = sys.task(task);
+    !sys.task(task).ptrace.is_empty() && may_be_seen_first(sys, task, sig)
+}
+
+/// Whether somebody outside the machine sees the signal before it is taken.
+fn is_for_outside(sys: &System, task: TaskId, sig: Signal) -> bool {
+    is_watched(sys, task) && may_be_seen_first(sys, task, sig)
+}
+
+fn may_be_seen_first(sys: &System, task: TaskId, sig: Signal) -> bool {
+    let sighand = sys.task(task).sighand;
     let immutable =
-        t.sighand.is_some_and(|s| sys.kernel.sighands[s].get(sig).flags.bits() & SA_IMMUTABLE != 0);
-    !t.ptrace.is_empty() && sig != Signal::SIGKILL && !immutable
+        sighand.is_some_and(|s| sys.kernel.sighands[s].get(sig).flags.bits() & SA_IMMUTABLE != 0);
+    sig != Signal::SIGKILL && !immutable
 }
 
 /// What became of one signal.

@@ -255,6 +255,8 @@ pub struct SignalStruct {
     pub children_usage: Rusage,
     /// ITIMER_REAL.
     pub real_timer: RealTimer,
+    /// Somebody outside the machine sees its signals first (`ptrace::outside`).
+    pub watched: bool,
     /// ITIMER_PROF and ITIMER_VIRTUAL.
     pub cpu_timers: CpuTimers,
     /// timer_create(2).

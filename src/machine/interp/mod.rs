@@ -9,7 +9,7 @@
 //! fastmem   pages in use, as host memory   soft: pages translated in a run
 //! flags     worked out when asked          width: operand sizes as types
 //! int       general instructions           sse, x87: the others
-//! disasm    their text
+//! disasm    their text                 operands: memory they access
 //! softfloat what the host's floating point does not tell
 //! ```
 //!
@@ -28,6 +28,7 @@ mod fastmem;
 mod flags;
 mod insn;
 mod int;
+mod operands;
 mod run;
 mod soft;
 mod softfloat;
@@ -39,6 +40,7 @@ mod x87;
 
 pub use decode::is_supported;
 pub use disasm::disassemble;
+pub use operands::{AccessKind, accesses_of};
 
 use super::exception::Exception;
 
