@@ -13,6 +13,13 @@ use crate::machine::interp::decode::{Form, Kind};
 use crate::machine::interp::insn::{Flow, Handler, Insn, Trap};
 use iced_x86::Mnemonic;
 
+/// Whether the host's result is right for ordinary numbers: MIN and MAX do not
+/// round.
+#[inline(always)]
+fn is_quick_for<const OP: u8>(c: &Core<'_>) -> bool {
+    OP == MIN || OP == MAX || is_quick(c.fpu.mxcsr)
+}
+
 /// The low lanes' result if it is quick to find. Whoever gets nothing reads the
 /// operands again: they stay in float registers only as long as nobody asks
 /// for their bits.
@@ -20,7 +27,7 @@ use iced_x86::Mnemonic;
 fn one<F: Float, const OP: u8>(c: &Core<'_>, i: &Insn, y: u64) -> Option<F> {
     let x = lane::<F>(xmm(c, i.a), 0);
     let (r, ordinary) = quick::<F, OP>(F::of_bits(x), F::of_bits(y));
-    (ordinary & is_quick(c.fpu.mxcsr)).then_some(r)
+    (ordinary & is_quick_for::<OP>(c)).then_some(r)
 }
 
 /// Writes the low lane of a register.
@@ -75,7 +82,7 @@ fn one_slow<F: Float, const OP: u8, const MEM: bool>(
 #[inline(always)]
 fn all<F: Float, const OP: u8>(c: &Core<'_>, a: u128, b: u128) -> Option<u128> {
     let mut result = 0;
-    let mut ordinary = is_quick(c.fpu.mxcsr);
+    let mut ordinary = is_quick_for::<OP>(c);
     for n in 0..128 / F::BITS {
         let (x, y) = (F::of_bits(lane::<F>(a, n)), F::of_bits(lane::<F>(b, n)));
         let (r, good) = quick::<F, OP>(x, y);
