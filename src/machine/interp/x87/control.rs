@@ -21,20 +21,11 @@ use crate::machine::interp::width::W16;
 use crate::machine::regs::USER_CS;
 use iced_x86::{Code, Mnemonic};
 
-/// The bits of the control word that can be set; bit 6 always is.
-const CONTROL: u16 = 0x1f3f;
-const RESERVED: u16 = 0x40;
-
-fn set_control(x: &mut X87, word: u16) {
-    x.control = word & CONTROL | RESERVED;
-    x.summarise();
-}
-
 fn fldcw(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
     wait(c)?;
     let at = c.address(i);
     let word = c.load::<W16>(at)? as u16;
-    set_control(&mut c.fpu.x87, word);
+    c.fpu.x87.set_control(word);
     Ok(Flow::Next)
 }
 
@@ -85,6 +76,11 @@ fn tags(x: &X87) -> u16 {
     })
 }
 
+/// The last of so many bytes: the one that the processor asks for first.
+fn last<const N: usize>(at: u64) -> u64 {
+    at.wrapping_add(N as u64 - 1)
+}
+
 /// Bytes of an environment.
 const LONG: usize = 28;
 const SHORT: usize = 14;
@@ -119,20 +115,24 @@ fn set_environment<const N: usize>(x: &mut X87, b: &[u8]) {
     x.ip = field(3).into();
     x.dp = field(5).into();
     x.opcode = if width == 4 { (field(4) >> 16) as u16 & 0x7ff } else { 0 };
-    set_control(x, field(0) as u16);
+    x.set_control(field(0) as u16);
 }
 
 fn fnstenv<const N: usize>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
     let b = environment::<N>(&c.fpu.x87);
-    c.write(c.address(i), b)?;
+    let at = c.address(i);
+    c.probe_write(last::<N>(at), 1)?;
+    c.write(at, b)?;
     let x = &mut c.fpu.x87;
-    set_control(x, x.control | EXCEPTIONS);
+    x.set_control(x.control | EXCEPTIONS);
     Ok(Flow::Next)
 }
 
 fn fldenv<const N: usize>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
     wait(c)?;
-    let b = c.read::<N>(c.address(i))?;
+    let at = c.address(i);
+    c.probe_read(last::<N>(at), 1)?;
+    let b = c.read::<N>(at)?;
     set_environment::<N>(&mut c.fpu.x87, &b);
     Ok(Flow::Next)
 }
@@ -145,14 +145,18 @@ fn fnsave<const N: usize, const ALL: usize>(c: &mut Core<'_>, i: &Insn) -> Resul
     for (n, to) in (0..8).zip(tail.chunks_exact_mut(10)) {
         to.copy_from_slice(&x.st(n).to_bytes());
     }
-    c.write(c.address(i), b)?;
+    let at = c.address(i);
+    c.probe_write(last::<ALL>(at), 1)?;
+    c.write(at, b)?;
     init(&mut c.fpu.x87);
     Ok(Flow::Next)
 }
 
 fn frstor<const N: usize, const ALL: usize>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
     wait(c)?;
-    let b = c.read::<ALL>(c.address(i))?;
+    let at = c.address(i);
+    c.probe_read(last::<ALL>(at), 1)?;
+    let b = c.read::<ALL>(at)?;
     let x = &mut c.fpu.x87;
     let (head, tail) = b.split_at(N);
     set_environment::<N>(x, head);
