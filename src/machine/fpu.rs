@@ -60,8 +60,12 @@ pub struct X87 {
     pub opcode: u16,
     /// Where the last instruction was (FIP).
     pub ip: u64,
-    /// Where its operand was (FDP).
+    /// Where its operand was in its segment (FDP).
     pub dp: u64,
+    /// Selector of its code segment (FCS); images of 64 bits don't have it.
+    pub code_segment: u16,
+    /// Selector of its operand's segment (FDS).
+    pub data_segment: u16,
     /// The eight registers by physical number: ST(i) is number (top + i) % 8.
     pub regs: [F80; 8],
 }
@@ -75,6 +79,8 @@ impl Default for X87 {
             opcode: 0,
             ip: 0,
             dp: 0,
+            code_segment: 0,
+            data_segment: 0,
             regs: [F80::default(); 8],
         }
     }
