@@ -6,8 +6,8 @@ use crate::state::{CODE, DATA, GS_BASE, RAX, RBX, RCX, RDI, RDX, RSI, Rng, SLOT,
 use OpCodeOperandKind as K;
 use forkyard::machine::interp::is_supported;
 use iced_x86::{
-    Code, Decoder, DecoderOptions, Encoder, EncodingKind, Instruction, Mnemonic, OpCodeOperandKind,
-    OpKind, Register,
+    Code, Decoder, DecoderOptions, Encoder, EncodingKind, FlowControl, Instruction, Mnemonic,
+    OpCodeOperandKind, OpKind, Register,
 };
 
 /// One instruction, or a few, and what they begin with.
@@ -23,14 +23,32 @@ pub struct Test {
     pub state: State,
 }
 
-/// Why an instruction is not compared, though it is executed.
-fn is_left_out(insn: &Instruction) -> bool {
+/// Whether an instruction is not compared, though it is executed.
+fn is_left_out(insn: &Instruction, bytes: &[u8]) -> bool {
     use Mnemonic as M;
+    // AMD's processors cut RIP to 16 bits then, Intel's (and ours) do not.
+    let prefixes = bytes.iter().take_while(|b| matches!(b, 0x26..=0x67 | 0xf0..=0xf3));
+    if insn.flow_control() != FlowControl::Next && prefixes.clone().any(|b| *b == 0x66) {
+        return true;
+    }
+    match insn.code() {
+        // AMD's have no NOP there, Intel's do.
+        Code::Reservednop_rm16_r16_0F0D
+        | Code::Reservednop_rm32_r32_0F0D
+        | Code::Reservednop_rm64_r64_0F0D => return true,
+        // KVM does not step over it on AMD's processors.
+        Code::Int1 => return true,
+        // AMD's read four bytes.
+        Code::Movsxd_r16_rm16 => return true,
+        _ => {}
+    }
     match insn.mnemonic() {
         // They leave the test, or ask for what differs between processors.
         M::Syscall | M::Sysenter | M::Int | M::Cpuid | M::Rdtsc | M::Rdtscp | M::Rdpmc => true,
         // The host has LZCNT and BMI1, the emulated processor has not.
         M::Lzcnt | M::Tzcnt => true,
+        // AMD's take REPE and REPNE for a part of the opcode.
+        M::Loope | M::Loopne if prefixes.clone().any(|b| matches!(b, 0xf2 | 0xf3)) => true,
         // FS is in use by the child.
         M::Rdfsbase | M::Wrfsbase => true,
         _ => insn.segment_prefix() == Register::FS,
@@ -187,7 +205,7 @@ fn instruction(
     let decoded = Decoder::with_ip(64, &bytes, ip, DecoderOptions::NONE).decode();
     let good = !decoded.is_invalid()
         && decoded.len() == bytes.len()
-        && !is_left_out(&decoded)
+        && !is_left_out(&decoded, &bytes)
         && is_supported(&bytes);
     if !good {
         return None;
@@ -298,7 +316,7 @@ fn other(insn: &mut Instruction, n: u32, kind: K, ip: u64, rng: &mut Rng) -> Opt
         K::br64_1 | K::br64_4 => {
             // Behind the test, where INT3s are, or (rarely) anywhere near.
             let slot = (ip - CODE) / SLOT as u64 * SLOT as u64 + CODE;
-            let to = slot + SLOT as u64 - 10 + rng.below(10);
+            let to = slot + SLOT as u64 - 11 + rng.below(10);
             let far = kind == K::br64_4 && rng.percent(10);
             insn.set_op_kind(n, OpKind::NearBranch64);
             insn.set_near_branch64(if far { DATA + rng.below(1 << 16) } else { to });
@@ -363,7 +381,7 @@ fn memory(insn: &mut Instruction, rng: &mut Rng, state: &mut State, first: bool)
     // An earlier instruction may have changed registers: then without.
     let form = if first { rng.below(20) } else { rng.below(4) };
     let simple = form >= 4 || gs != 0;
-    let at = target(rng, size, !simple).wrapping_sub(gs);
+    let at = target(rng, size, !simple || gs != 0).wrapping_sub(gs);
     match form {
         0 | 1 if gs == 0 => {
             insn.set_memory_base(Register::RIP);

@@ -17,7 +17,7 @@
 use super::code::CodeFrames;
 use super::fastmem::FastMem;
 use super::flags::Flags;
-use super::insn::{ADDR32, FS, GS, HIGH, Insn, ODD_ADDRESS, Trap, ZERO};
+use super::insn::{ADDR32, FS, GS, HIGH, Insn, ODD_ADDRESS, STACK, Trap, ZERO};
 use super::soft::Soft;
 use super::width::Width;
 use crate::base::{PAGE_SIZE, Pfn, PhysAddr, VirtAddr};
@@ -34,6 +34,9 @@ use crate::machine::{Cpu, PhysMem};
 pub enum Stopped {
     /// The processor raises this.
     Exception(Exception),
+    /// It accesses an address that no processor has: #GP, or #SS by way of the
+    /// stack segment.
+    NonCanonical,
     /// It was executed and raises this; the next one is so many bytes on.
     Trapped(Exception, u8),
     /// It was executed, and the one after it traps; that is so many bytes on.
@@ -193,6 +196,36 @@ impl<'m> Core<'m> {
         }
     }
 
+    /// Reads from the stack.
+    #[inline(always)]
+    pub fn load_stack<W: Width>(&mut self, va: u64) -> Result<u64, Trap> {
+        self.load::<W>(va).map_err(|t| self.on_stack(t))
+    }
+
+    /// Writes to the stack.
+    #[inline(always)]
+    pub fn store_stack<W: Width>(&mut self, va: u64, value: u64) -> Result<(), Trap> {
+        self.store::<W>(va, value).map_err(|t| self.on_stack(t))
+    }
+
+    /// The access that failed was by way of the stack segment.
+    #[cold]
+    pub fn on_stack(&mut self, t: Trap) -> Trap {
+        if self.trap == Stopped::NonCanonical {
+            self.trap = Stopped::Exception(Exception::StackFault { code: 0 });
+        }
+        t
+    }
+
+    /// An instruction was not executed: which exception a non-canonical address
+    /// of its memory operand raises.
+    #[cold]
+    pub fn stopped(&mut self, i: &Insn) {
+        if i.scale & STACK != 0 {
+            self.on_stack(Trap);
+        }
+    }
+
     /// Changes an operand in memory; gives what was there. Counts as a write
     /// even if it cannot be read.
     #[inline(always)]
@@ -334,7 +367,8 @@ impl<'m> Core<'m> {
         let first = len.min(room);
         // Every byte's address is looked at before any table is.
         if !self.cpu.is_canonical(va) || !self.cpu.is_canonical(va.wrapping_add(len as u64 - 1)) {
-            return self.raise(Exception::GP);
+            self.trap = Stopped::NonCanonical;
+            return Err(Trap);
         }
         let at = self.translate(va, access)?;
         if first == len {

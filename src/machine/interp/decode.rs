@@ -12,7 +12,7 @@
 //! Linux: none. Source: Intel SDM vol. 2, chapter 2. Left out: 16- and 32-bit
 //! code.
 
-use super::insn::{ADDR32, FS, GS, HIGH, Handler, Insn, ODD_ADDRESS, PAGE, ZERO};
+use super::insn::{ADDR32, FS, GS, HIGH, Handler, Insn, ODD_ADDRESS, PAGE, STACK, ZERO};
 use super::{int, sse, x87};
 use iced_x86::{Decoder, DecoderError, DecoderOptions, FlowControl, Instruction, OpKind, Register};
 
@@ -151,6 +151,8 @@ fn kind(insn: &Instruction, op: u32) -> Kind {
 pub fn number(r: Register) -> u8 {
     match r {
         Register::AH | Register::CH | Register::DH | Register::BH => HIGH | (r.number() as u8 & 3),
+        // The other byte registers are counted after those.
+        _ if r.is_gpr8() && r.number() > 7 => r.number() as u8 - 4 & 15,
         _ => r.number() as u8 & 15,
     }
 }
@@ -222,6 +224,10 @@ fn memory(insn: &Instruction, out: &mut Insn) -> Option<()> {
         && insn.memory_displ_size() == 4
         && disp > i32::MAX as u64
         && disp <= u64::from(u32::MAX));
+    // Prefixes of other segments mean nothing.
+    if segment == ZERO && matches!(base.full_register(), Register::RSP | Register::RBP) {
+        out.scale |= STACK;
+    }
     if !wide {
         out.seg = segment | ADDR32;
         out.scale |= ODD_ADDRESS;

@@ -43,6 +43,8 @@ pub const HIGH: u8 = 0x20;
 /// In [`Insn::scale`]: the address is 32 bits wide, or has a segment base
 /// besides base and index.
 pub const ODD_ADDRESS: u8 = 0x80;
+/// In [`Insn::scale`]: the memory operand is in the stack segment.
+pub const STACK: u8 = 0x40;
 /// In [`Insn::seg`]: the address is cut to 32 bits before the segment base.
 pub const ADDR32: u8 = 0x80;
 
@@ -63,7 +65,7 @@ pub struct Insn {
     pub base: u8,
     /// Index register.
     pub index: u8,
-    /// The index counts 2 to this power times. See [`ODD_ADDRESS`].
+    /// The index counts 2 to this power times. See [`ODD_ADDRESS`], [`STACK`].
     pub scale: u8,
     /// Segment base to add when the address is odd. See [`ADDR32`].
     pub seg: u8,

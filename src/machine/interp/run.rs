@@ -135,6 +135,7 @@ impl Loop<'_> {
                     done += 1;
                 }
                 Err(Trap) => {
+                    core.stopped(&insns[done]);
                     core.ip = page + u64::from(insns[done].at);
                     self.left -= done as u64;
                     match self.trap(core) {
@@ -165,7 +166,7 @@ impl Loop<'_> {
             if breaks && !self.first && self.breakpoints.contains(&core.ip) {
                 return Ok(false);
             }
-            let flow = (insn.run)(core, insn)?;
+            let flow = (insn.run)(core, insn).inspect_err(|_| core.stopped(insn))?;
             self.first = false;
             self.left -= 1;
             match flow {
@@ -195,7 +196,7 @@ impl Loop<'_> {
             decoded = decode(&bytes, (ip - page) as u16);
         }
         let Decoded::Insn(insn, _) = decoded else { return core.raise(Exception::InvalidOpcode) };
-        match (insn.run)(core, &insn)? {
+        match (insn.run)(core, &insn).inspect_err(|_| core.stopped(&insn))? {
             Flow::Next => core.ip = end_of(page, &insn),
             Flow::Jump | Flow::Again => {}
         }
@@ -235,6 +236,7 @@ impl Loop<'_> {
     fn exit(core: &Core<'_>) -> Exit {
         match core.trap {
             Stopped::Exception(e) | Stopped::Trapped(e, _) => Exit::Exception(e),
+            Stopped::NonCanonical => Exit::Exception(Exception::GP),
             Stopped::Syscall => Exit::Syscall,
             Stopped::Unsupported | Stopped::WritesCode { .. } | Stopped::Steps(_) => {
                 Exit::Unsupported

@@ -45,8 +45,7 @@ fn cmpxchg_reg<W: Width>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
     if acc == there {
         c.set::<W>(i.a, new);
     } else {
-        // Written in any case: a doubleword loses its upper half.
-        c.set::<W>(i.a, there);
+        // Unlike memory, the register is not written: it keeps its upper half.
         c.set::<W>(AX, there);
     }
     Ok(Flow::Next)

@@ -2,7 +2,7 @@
 //! it to the kernel.
 //!
 //! Linux: none. Source: Intel SDM vol. 2. Left out: far jumps, calls and
-//! returns, which need segments that user mode does not have.
+//! returns, which need segments that user mode does not have; INT 80h.
 
 use super::mov::{by_condition, condition, push};
 use crate::machine::exception::Exception;
@@ -52,6 +52,9 @@ fn jcc<const CC: u8>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
 #[inline(always)]
 fn call_to(c: &mut Core<'_>, i: &Insn, to: u64) -> Result<Flow, Trap> {
     if !c.cpu.is_canonical(to) {
+        // The stack is looked at first, and not written.
+        let sp = c.r[SP].wrapping_sub(8);
+        c.probe_write(sp, 8).map_err(|t| c.on_stack(t))?;
         return c.raise(Exception::GP);
     }
     let back = here(c, i.end());
@@ -78,7 +81,7 @@ fn call_mem(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
 /// RET, and RET imm16: `imm` more bytes of arguments go.
 fn ret(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
     let sp = c.r[SP];
-    let to = c.load::<W64>(sp)?;
+    let to = c.load_stack::<W64>(sp)?;
     let flow = jump_to(c, to)?;
     c.r[SP] = sp.wrapping_add(8).wrapping_add(i.imm);
     Ok(flow)
@@ -166,7 +169,8 @@ pub fn select(form: &Form<'_>) -> Option<Handler> {
         (Mnemonic::Syscall, _) => Some(syscall),
         (Mnemonic::Int3, _) => Some(breakpoint),
         (Mnemonic::Int1, _) => Some(debug),
-        (Mnemonic::Int, _) => Some(interrupt),
+        // 80h is a system call of 32-bit programs.
+        (Mnemonic::Int, _) if form.insn.immediate8() != 0x80 => Some(interrupt),
         (_, Kind::Target) if form.insn.is_jcc_short_or_near() => {
             by_condition!(cc, CC => Some(jcc::<CC>))
         }

@@ -152,7 +152,7 @@ pub(super) fn condition(form: &Form<'_>) -> u8 {
 #[inline(always)]
 pub(super) fn push<W: Width>(c: &mut Core<'_>, value: u64) -> Result<(), Trap> {
     let sp = c.r[SP].wrapping_sub(W::BYTES as u64);
-    c.store::<W>(sp, value)?;
+    c.store_stack::<W>(sp, value)?;
     c.r[SP] = sp;
     Ok(())
 }
@@ -176,7 +176,7 @@ fn push_mem<W: Width>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
 
 fn pop_reg<W: Width>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
     let sp = c.r[SP];
-    let v = c.load::<W>(sp)?;
+    let v = c.load_stack::<W>(sp)?;
     c.r[SP] = sp.wrapping_add(W::BYTES as u64);
     // POP RSP: the value wins.
     c.set::<W>(i.a, v);
@@ -185,7 +185,7 @@ fn pop_reg<W: Width>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
 
 fn pop_mem<W: Width>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
     let sp = c.r[SP];
-    let v = c.load::<W>(sp)?;
+    let v = c.load_stack::<W>(sp)?;
     // An address that uses RSP uses the one after the pop.
     c.r[SP] = sp.wrapping_add(W::BYTES as u64);
     let at = c.address(i);
@@ -198,7 +198,7 @@ fn pop_mem<W: Width>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
 
 fn leave<W: Width>(c: &mut Core<'_>, _: &Insn) -> Result<Flow, Trap> {
     let bp = c.r[BP];
-    let v = c.load::<W>(bp)?;
+    let v = c.load_stack::<W>(bp)?;
     c.r[SP] = bp.wrapping_add(W::BYTES as u64);
     c.r[BP] = W::merge(bp, v);
     Ok(Flow::Next)
@@ -210,20 +210,22 @@ fn enter<W: Width>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
     let size = W::BYTES as u64;
     let (old, level) = (c.r[BP], u64::from(i.c & 31));
     let frame = c.r[SP].wrapping_sub(size);
-    c.store::<W>(frame, old)?;
+    c.store_stack::<W>(frame, old)?;
     let mut sp = frame;
     for n in 1..level {
-        let v = c.load::<W>(old.wrapping_sub(n * size))?;
+        let v = c.load_stack::<W>(old.wrapping_sub(n * size))?;
         sp = sp.wrapping_sub(size);
-        c.store::<W>(sp, v)?;
+        c.store_stack::<W>(sp, v)?;
     }
     if level > 0 {
         sp = sp.wrapping_sub(size);
-        c.store::<W>(sp, frame)?;
+        c.store_stack::<W>(sp, frame)?;
     }
-    c.r[SP] = sp.wrapping_sub(i.imm);
-    c.r[BP] = W::merge(old, frame);
+    sp = sp.wrapping_sub(i.imm);
     // The new top must be writable.
+    c.probe_write(sp, W::BYTES).map_err(|t| c.on_stack(t))?;
+    c.r[SP] = sp;
+    c.r[BP] = W::merge(old, frame);
     Ok(Flow::Next)
 }
 
@@ -425,7 +427,7 @@ pub fn select(form: &Form<'_>, out: &mut Insn) -> Option<Handler> {
             }
         }
         (Mnemonic::Leave, _) => {
-            if form.insn.stack_pointer_increment() == 2 {
+            if form.insn.code() == Code::Leavew {
                 Some(leave::<W16>)
             } else {
                 Some(leave::<W64>)

@@ -92,8 +92,9 @@ fn step<const OP: u8, W: Width, A: Width>(c: &mut Core<'_>, i: &Insn) -> Result<
             c.set::<W>(AX, v);
         }
         _ => {
-            let a = if OP == CMPS { c.load::<W>(from)? } else { c.get::<W>(AX) };
+            // If both fault it is RDI's that is seen.
             let b = c.load::<W>(to)?;
+            let a = if OP == CMPS { c.load::<W>(from)? } else { c.get::<W>(AX) };
             c.flags.sub::<W>(a, b, a.wrapping_sub(b));
         }
     }

@@ -81,7 +81,7 @@ fn pushf<W: Width>(c: &mut Core<'_>, _: &Insn) -> Result<Flow, Trap> {
 
 fn popf<W: Width>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
     let sp = c.r[SP];
-    let new = c.load::<W>(sp)?;
+    let new = c.load_stack::<W>(sp)?;
     let mask = POPF & W::MASK;
     let steps = new & !c.flags.system & Rflags::TF.bits() != 0;
     c.flags.system = c.flags.system & !(mask & !STATUS) | new & mask & !STATUS;
