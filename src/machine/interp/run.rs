@@ -118,15 +118,7 @@ impl Loop<'_> {
                     },
                 }
             }
-            let mut done = 0;
-            let mut result = Ok(Flow::Next);
-            for insn in insns {
-                result = (insn.run)(core, insn);
-                if result != Ok(Flow::Next) {
-                    break;
-                }
-                done += 1;
-            }
+            let (mut done, result) = straight_on(core, insns);
             match result {
                 Ok(Flow::Next) => core.ip = end_of(page, &insns[insns.len() - 1]),
                 Ok(Flow::Jump) => done += 1,
@@ -306,6 +298,20 @@ impl Loop<'_> {
         self.code.set_crossing(pfn, Crossing { at, next: now, block });
         Ok(block)
     }
+}
+
+/// Executes instructions up to one that does not go on with the next, and says
+/// how many did. Not inlined: its one test an instruction would become a jump
+/// through the table of what the caller does with the result.
+#[inline(never)]
+fn straight_on(core: &mut Core<'_>, insns: &[Insn]) -> (usize, Result<Flow, Trap>) {
+    for (n, insn) in insns.iter().enumerate() {
+        let result = (insn.run)(core, insn);
+        if result != Ok(Flow::Next) {
+            return (n, result);
+        }
+    }
+    (insns.len(), Ok(Flow::Next))
 }
 
 fn end_of(page: u64, insn: &Insn) -> u64 {

@@ -115,6 +115,8 @@ pub struct Rounded {
     pub sig: u64,
     /// Something was lost.
     pub inexact: bool,
+    /// Something would be lost if exponents had no limits.
+    pub inexact_wide: bool,
     /// The magnitude is greater than the exact one.
     pub up: bool,
     /// Rounded without a least exponent it would lie below `emin`.
@@ -213,8 +215,16 @@ pub fn round(x: Exact, format: Format, mode: Rounding) -> Rounded {
     let (value, carry, inexact, up) = cut(sign, sig, format.precision, mode);
     let after = exp + i32::from(carry);
     let value = if carry { 1 << 63 } else { value };
-    let normal =
-        Rounded { sign, exp: after, sig: value, inexact, up, tiny: false, overflow: false };
+    let normal = Rounded {
+        sign,
+        exp: after,
+        sig: value,
+        inexact,
+        inexact_wide: inexact,
+        up,
+        tiny: false,
+        overflow: false,
+    };
     if exp < format.emin {
         let tiny = after < format.emin;
         let sig = shift_right_sticky(sig, (format.emin - exp) as u32);

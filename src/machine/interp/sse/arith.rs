@@ -7,59 +7,120 @@ use super::float::{
     ADD, DIV, Float, MAX, MIN, MUL, SQRT, SUB, is_quick, lane, quick, slow, slow_lanes,
 };
 use super::lanes::{dwords, of_dwords, of_qwords, qwords};
-use super::operand::{load, load_aligned, set_xmm, xmm};
+use super::operand::{load, load_aligned, set_low, set_xmm, xmm};
 use crate::machine::interp::core::Core;
 use crate::machine::interp::decode::{Form, Kind};
 use crate::machine::interp::insn::{Flow, Handler, Insn, Trap};
 use iced_x86::Mnemonic;
 
+/// The low lanes' result if it is quick to find. Whoever gets nothing reads the
+/// operands again: they stay in float registers only as long as nobody asks
+/// for their bits.
 #[inline(always)]
-fn one<F: Float, const OP: u8>(c: &mut Core<'_>, i: &Insn, y: u64) -> Result<Flow, Trap> {
-    let a = xmm(c, i.a);
-    let x = lane::<F>(a, 0);
-    let (mut r, ordinary) = quick::<F, OP>(x, y);
-    if !(ordinary & is_quick(c.fpu.mxcsr)) {
-        r = slow::<F>(c, OP, x, y)?;
-    }
-    set_xmm(c, i.a, a & !u128::from(F::MASK) | u128::from(r));
-    Ok(Flow::Next)
+fn one<F: Float, const OP: u8>(c: &Core<'_>, i: &Insn, y: u64) -> Option<F> {
+    let x = lane::<F>(xmm(c, i.a), 0);
+    let (r, ordinary) = quick::<F, OP>(F::of_bits(x), F::of_bits(y));
+    (ordinary & is_quick(c.fpu.mxcsr)).then_some(r)
+}
+
+/// Writes the low lane of a register.
+#[inline(always)]
+fn set_float<F: Float>(c: &mut Core<'_>, n: u8, r: F) {
+    if F::BITS == 64 { set_low::<64>(c, n, r.to_bits()) } else { set_low::<32>(c, n, r.to_bits()) }
 }
 
 fn one_reg<F: Float, const OP: u8>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
-    let y = lane::<F>(xmm(c, i.b), 0);
-    one::<F, OP>(c, i, y)
+    match one::<F, OP>(c, i, lane::<F>(xmm(c, i.b), 0)) {
+        Some(r) => {
+            set_float(c, i.a, r);
+            Ok(Flow::Next)
+        }
+        None => one_slow::<F, OP, false>(c, i),
+    }
 }
 
 fn one_mem<F: Float, const OP: u8>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
-    let y = if F::BITS == 64 { load::<8>(c, i)? } else { load::<4>(c, i)? };
-    one::<F, OP>(c, i, y as u64)
+    let at = c.address(i);
+    let y = if F::BITS == 64 {
+        c.peek(at).map(u64::from_le_bytes)
+    } else {
+        c.peek(at).map(|b| u32::from_le_bytes(b).into())
+    };
+    match y.and_then(|y| one::<F, OP>(c, i, y)) {
+        Some(r) => {
+            set_float(c, i.a, r);
+            Ok(Flow::Next)
+        }
+        None => one_slow::<F, OP, true>(c, i),
+    }
 }
 
-#[inline(always)]
-fn all<F: Float, const OP: u8>(c: &mut Core<'_>, i: &Insn, a: u128, b: u128) -> Result<Flow, Trap> {
-    let mut result = 0;
-    let mut ordinary = is_quick(c.fpu.mxcsr);
-    for n in 0..128 / F::BITS {
-        let (r, good) = quick::<F, OP>(lane::<F>(a, n), lane::<F>(b, n));
-        result |= u128::from(r) << (n * F::BITS);
-        ordinary &= good;
-    }
-    if !ordinary {
-        result = slow_lanes::<F>(c, |_| OP, a, b)?;
-    }
-    set_xmm(c, i.a, result);
+#[cold]
+#[inline(never)]
+fn one_slow<F: Float, const OP: u8, const MEM: bool>(
+    c: &mut Core<'_>,
+    i: &Insn,
+) -> Result<Flow, Trap> {
+    let y = match (MEM, F::BITS) {
+        (false, _) => xmm(c, i.b),
+        (true, 64) => load::<8>(c, i)?,
+        (true, _) => load::<4>(c, i)?,
+    };
+    let r = slow::<F>(c, OP, lane::<F>(xmm(c, i.a), 0), lane::<F>(y, 0))?;
+    set_float(c, i.a, F::of_bits(r));
     Ok(Flow::Next)
 }
 
+/// All lanes' results, if they are quick to find.
+#[inline(always)]
+fn all<F: Float, const OP: u8>(c: &Core<'_>, a: u128, b: u128) -> Option<u128> {
+    let mut result = 0;
+    let mut ordinary = is_quick(c.fpu.mxcsr);
+    for n in 0..128 / F::BITS {
+        let (x, y) = (F::of_bits(lane::<F>(a, n)), F::of_bits(lane::<F>(b, n)));
+        let (r, good) = quick::<F, OP>(x, y);
+        result |= u128::from(r.to_bits()) << (n * F::BITS);
+        ordinary &= good;
+    }
+    ordinary.then_some(result)
+}
+
 fn all_reg<F: Float, const OP: u8>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
-    let (a, b) = (xmm(c, i.a), xmm(c, i.b));
-    all::<F, OP>(c, i, a, b)
+    match all::<F, OP>(c, xmm(c, i.a), xmm(c, i.b)) {
+        Some(r) => {
+            set_xmm(c, i.a, r);
+            Ok(Flow::Next)
+        }
+        None => all_slow::<F, OP, false>(c, i),
+    }
 }
 
 fn all_mem<F: Float, const OP: u8>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
-    let b = load_aligned(c, i)?;
+    let at = c.address(i);
+    let b = c.peek(at).filter(|_| at & 15 == 0).map(u128::from_le_bytes);
+    match b.and_then(|b| all::<F, OP>(c, xmm(c, i.a), b)) {
+        Some(r) => {
+            set_xmm(c, i.a, r);
+            Ok(Flow::Next)
+        }
+        None => all_slow::<F, OP, true>(c, i),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn all_slow<F: Float, const OP: u8, const MEM: bool>(
+    c: &mut Core<'_>,
+    i: &Insn,
+) -> Result<Flow, Trap> {
+    let b = if MEM { load_aligned(c, i)? } else { xmm(c, i.b) };
     let a = xmm(c, i.a);
-    all::<F, OP>(c, i, a, b)
+    let r = match all::<F, OP>(c, a, b) {
+        Some(r) => r,
+        None => slow_lanes::<F>(c, |_| OP, a, b)?,
+    };
+    set_xmm(c, i.a, r);
+    Ok(Flow::Next)
 }
 
 /// The lanes of two registers that neighbours are added or subtracted of: the
@@ -85,7 +146,12 @@ fn across<F: Float, const OP: u8, const MEM: bool>(
 ) -> Result<Flow, Trap> {
     let b = second(c, i, MEM)?;
     let (even, odd) = neighbours::<F>(xmm(c, i.a), b);
-    all::<F, OP>(c, i, even, odd)
+    let r = match all::<F, OP>(c, even, odd) {
+        Some(r) => r,
+        None => slow_lanes::<F>(c, |_| OP, even, odd)?,
+    };
+    set_xmm(c, i.a, r);
+    Ok(Flow::Next)
 }
 
 fn alternate<F: Float, const MEM: bool>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {

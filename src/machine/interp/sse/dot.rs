@@ -32,12 +32,12 @@ fn dot<F: Float, const MEM: bool>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Tr
     let b = if MEM { load_aligned(c, i)? } else { xmm(c, i.b) };
     let a = xmm(c, i.a);
     let lanes = 128 / F::BITS;
-    let mut products = [0; 4];
-    for n in 0..lanes {
-        if i.imm >> (4 + n) & 1 != 0 {
-            products[n as usize] = step::<F>(c, MUL, &[(lane::<F>(a, n), lane::<F>(b, n))])?[0];
-        }
-    }
+    // A lane that does not count is a product of zeros.
+    let pairs: [(u64, u64); 4] = std::array::from_fn(|n| {
+        let counts = (n as u32) < lanes && i.imm >> (4 + n) & 1 != 0;
+        if counts { (lane::<F>(a, n as u32), lane::<F>(b, n as u32)) } else { (0, 0) }
+    });
+    let products = step::<F>(c, MUL, &pairs)?;
     let [p, q, r, s] = products;
     let sum = if lanes == 2 {
         step::<F>(c, ADD, &[(p, q)])?[0]

@@ -2,9 +2,9 @@
 //! and what to do when it does not.
 //!
 //! ```text
-//! quick     all masked, to nearest, PE set; operands and result ordinary:
-//!           the host's result and nothing else
-//! medium    the same, but PE is clear: is the result exact?
+//! quick     to nearest, PE set and masked; operands and result ordinary: the
+//!           host's result and nothing else
+//! medium    to nearest, and PE may be clear: is the result exact?
 //! arith     all other cases, by integers (softfloat)
 //! settle    flags into MXCSR, or #XM with nothing written
 //! ```
@@ -66,6 +66,10 @@ pub trait Float:
     fn to_bits(self) -> u64;
     /// The square root.
     fn sqrt(self) -> Self;
+    /// A normal number or infinity.
+    fn is_normal_or_more(self) -> bool;
+    /// A normal number, and not one to which a tiny result may have been rounded.
+    fn is_ordinary(self) -> bool;
 }
 
 impl Float for f32 {
@@ -82,6 +86,16 @@ impl Float for f32 {
     #[inline(always)]
     fn sqrt(self) -> f32 {
         f32::sqrt(self)
+    }
+    #[inline(always)]
+    fn is_normal_or_more(self) -> bool {
+        self.abs() >= f32::MIN_POSITIVE
+    }
+    #[inline(always)]
+    fn is_ordinary(self) -> bool {
+        let abs = self.abs();
+        // Not `&&`: both tests at once cost less than two jumps.
+        (abs >= 2.0 * f32::MIN_POSITIVE) & (abs <= f32::MAX)
     }
 }
 
@@ -100,6 +114,16 @@ impl Float for f64 {
     fn sqrt(self) -> f64 {
         f64::sqrt(self)
     }
+    #[inline(always)]
+    fn is_normal_or_more(self) -> bool {
+        self.abs() >= f64::MIN_POSITIVE
+    }
+    #[inline(always)]
+    fn is_ordinary(self) -> bool {
+        let abs = self.abs();
+        // Not `&&`: both tests at once cost less than two jumps.
+        (abs >= 2.0 * f64::MIN_POSITIVE) & (abs <= f64::MAX)
+    }
 }
 
 /// Lane `n` of a register.
@@ -108,16 +132,18 @@ pub fn lane<F: Float>(v: u128, n: u32) -> u64 {
     (v >> (n * F::BITS)) as u64 & F::MASK
 }
 
-/// To nearest, all masked, nothing special with denormals, PE set already.
+/// To nearest, and PE is set already and masked. That is enough for ordinary
+/// numbers: they can raise no other flag, and DAZ and FTZ do not touch them.
 #[inline(always)]
 pub fn is_quick(mxcsr: u32) -> bool {
-    mxcsr & 0xffe0 == 0x1fa0
+    const MODE: u32 = 3 << 13;
+    mxcsr & (MODE | PE << MASKS | PE) == PE << MASKS | PE
 }
 
-/// As [`is_quick`], whether PE is set or not.
+/// To nearest.
 #[inline(always)]
-pub fn is_default(mxcsr: u32) -> bool {
-    mxcsr & 0xffc0 == 0x1f80
+pub fn is_nearest(mxcsr: u32) -> bool {
+    mxcsr >> 13 & 3 == 0
 }
 
 /// A normal number or infinity or NaN.
@@ -155,18 +181,19 @@ pub const MAX: u8 = 5;
 pub const SQRT: u8 = 6;
 
 /// What the host computes, and whether that is all there is to it, provided
-/// that [`is_quick`].
+/// that [`is_quick`]. Only floats are looked at: to move them to general
+/// registers and back would cost more than the operation.
 #[inline(always)]
-pub fn quick<F: Float, const OP: u8>(x: u64, y: u64) -> (u64, bool) {
-    let (a, b) = (F::of_bits(x), F::of_bits(y));
+pub fn quick<F: Float, const OP: u8>(a: F, b: F) -> (F, bool) {
     match OP {
         MIN | MAX => {
             let first = if OP == MIN { a < b } else { a > b };
-            (if first { x } else { y }, is_simple::<F>(x) & is_simple::<F>(y))
+            let simple = is_simple::<F>(a.to_bits()) & is_simple::<F>(b.to_bits());
+            (if first { a } else { b }, simple)
         }
         SQRT => {
-            let r = b.sqrt().to_bits();
-            (r, has_exponent::<F>(y) & is_ordinary::<F>(r))
+            let r = b.sqrt();
+            (r, b.is_normal_or_more() & r.is_ordinary())
         }
         _ => {
             let r = match OP {
@@ -175,8 +202,7 @@ pub fn quick<F: Float, const OP: u8>(x: u64, y: u64) -> (u64, bool) {
                 MUL => a * b,
                 _ => a / b,
             };
-            let r = r.to_bits();
-            (r, has_exponent::<F>(x) & has_exponent::<F>(y) & is_ordinary::<F>(r))
+            (r, a.is_normal_or_more() & b.is_normal_or_more() & r.is_ordinary())
         }
     }
 }
@@ -192,7 +218,7 @@ fn product_fits<F: Float>(x: u64, y: u64) -> bool {
     128 - product.leading_zeros() - product.trailing_zeros() <= F::FORMAT.precision
 }
 
-/// With the default MXCSR: the result and its flags where the operands are
+/// Rounding to nearest: the result and its flags where the operands are
 /// zeros or normal numbers and the result is a normal number or an exact zero.
 fn medium<F: Float>(op: u8, x: u64, y: u64) -> Option<(u64, u32)> {
     let zero = |bits: u64| bits & !F::SIGN == 0;
@@ -296,12 +322,17 @@ pub fn finish<F: Float>(x: Exact, mxcsr: u32) -> (u64, u32) {
     if r.tiny && mxcsr & FTZ != 0 && underflow_masked {
         return (sign, UE | PE);
     }
-    let mut flags = if r.inexact { PE } else { 0 };
-    if r.tiny && (r.inexact || !underflow_masked) {
-        flags |= UE;
-    }
-    if r.overflow {
-        flags |= OE;
+    let overflow_masked = mxcsr >> MASKS & OE != 0;
+    // Unmasked, they raise with the result as if exponents had no limits.
+    let (lost, mut flags) = match r {
+        _ if r.tiny && !underflow_masked => (r.inexact_wide, UE),
+        _ if r.overflow && !overflow_masked => (r.inexact_wide, OE),
+        _ if r.tiny && r.inexact => (true, UE),
+        _ if r.overflow => (true, OE),
+        _ => (r.inexact, 0),
+    };
+    if lost {
+        flags |= PE;
     }
     // Bit 63 of the significand of a normal number adds 1 to the exponent.
     let exp = (r.exp + F::FORMAT.emax - 1) as u64;
@@ -377,20 +408,20 @@ pub fn arith<F: Float>(op: u8, x: u64, y: u64, mxcsr: u32) -> (u64, u32) {
                 let (r, flags) = finish::<F>(soft::div(x, y), mxcsr);
                 (r, flags | denormal)
             }
-            _ => (infinity, ZE | denormal),
+            _ => (infinity, ZE),
         },
     }
 }
 
 /// MIN and MAX: the second operand unless the first is certainly less.
 fn least<F: Float>(greatest: bool, x: u64, y: u64, mxcsr: u32) -> (u64, u32) {
-    if nan::<F>(x, y).is_some() {
-        return (y, IE);
-    }
     let (a, b) = (operand::<F>(x, mxcsr), operand::<F>(y, mxcsr));
     let flags = if a.denormal || b.denormal { DE } else { 0 };
     let value = |o: Operand, bits| if o.class == Class::Zero { zero::<F>(o.sign) } else { bits };
     let (x, y) = (value(a, x), value(b, y));
+    if nan::<F>(x, y).is_some() {
+        return (y, IE);
+    }
     let (p, q) = (F::of_bits(x), F::of_bits(y));
     let first = if greatest { p > q } else { p < q };
     (if first { x } else { y }, flags)
@@ -453,6 +484,6 @@ pub fn slow_lanes<F: Float>(
 }
 
 fn lane_slow<F: Float>(op: u8, x: u64, y: u64, mxcsr: u32) -> (u64, u32) {
-    let known = if is_default(mxcsr) { medium::<F>(op, x, y) } else { None };
+    let known = if is_nearest(mxcsr) { medium::<F>(op, x, y) } else { None };
     known.unwrap_or_else(|| arith::<F>(op, x, y, mxcsr))
 }

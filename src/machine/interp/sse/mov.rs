@@ -24,12 +24,36 @@ fn reg_reg(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
 }
 
 fn reg_mem<const ALIGNED: bool>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
+    let at = c.address(i);
+    match c.peek(at) {
+        Some(bytes) if !ALIGNED || at & 15 == 0 => {
+            set_xmm(c, i.a, u128::from_le_bytes(bytes));
+            Ok(Flow::Next)
+        }
+        _ => reg_mem_slow::<ALIGNED>(c, i),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn reg_mem_slow<const ALIGNED: bool>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
     let v = if ALIGNED { load_aligned(c, i)? } else { load_unaligned(c, i)? };
     set_xmm(c, i.a, v);
     Ok(Flow::Next)
 }
 
 fn mem_reg<const ALIGNED: bool>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
+    let at = c.address(i);
+    let v = xmm(c, i.b);
+    if (!ALIGNED || at & 15 == 0) && c.poke(at, v.to_le_bytes()) {
+        return Ok(Flow::Next);
+    }
+    mem_reg_slow::<ALIGNED>(c, i)
+}
+
+#[cold]
+#[inline(never)]
+fn mem_reg_slow<const ALIGNED: bool>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
     let at = if ALIGNED { aligned(c, i)? } else { c.address(i) };
     let v = xmm(c, i.b);
     c.write(at, v.to_le_bytes())?;
@@ -48,12 +72,43 @@ fn whole<const ALIGNED: bool>(form: &Form<'_>) -> Option<Handler> {
 /// The low part of a register to memory.
 fn mem_low<W: Width>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
     let v = xmm(c, i.b) as u64;
+    let at = c.address(i);
+    let done = if W::BYTES == 8 {
+        c.poke(at, v.to_le_bytes())
+    } else {
+        c.poke(at, (v as u32).to_le_bytes())
+    };
+    if done { Ok(Flow::Next) } else { mem_low_slow::<W>(c, i) }
+}
+
+#[cold]
+#[inline(never)]
+fn mem_low_slow<W: Width>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
+    let v = xmm(c, i.b) as u64;
     c.store::<W>(c.address(i), v)?;
     Ok(Flow::Next)
 }
 
 /// Memory to the low part of a register, the rest of which becomes 0.
 fn low_mem<W: Width>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
+    let at = c.address(i);
+    let v = if W::BYTES == 8 {
+        c.peek(at).map(u64::from_le_bytes)
+    } else {
+        c.peek(at).map(|b| u32::from_le_bytes(b).into())
+    };
+    match v {
+        Some(v) => {
+            set_xmm(c, i.a, v.into());
+            Ok(Flow::Next)
+        }
+        None => low_mem_slow::<W>(c, i),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn low_mem_slow<W: Width>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
     let v = c.load::<W>(c.address(i))?;
     set_xmm(c, i.a, v.into());
     Ok(Flow::Next)

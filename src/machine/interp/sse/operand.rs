@@ -31,6 +31,14 @@ pub fn set_xmm(c: &mut Core<'_>, n: u8, value: u128) {
     c.fpu.xmm[usize::from(n & 15)] = value;
 }
 
+/// Writes the low `BITS` bits of a register.
+#[inline(always)]
+pub fn set_low<const BITS: u32>(c: &mut Core<'_>, n: u8, value: u64) {
+    let r = &mut c.fpu.xmm[usize::from(n & 15)];
+    let mask = !0u128 >> (128 - BITS);
+    *r = *r & !mask | u128::from(value) & mask;
+}
+
 /// The address of 16 aligned bytes.
 #[inline(always)]
 pub fn aligned(c: &mut Core<'_>, i: &Insn) -> Result<u64, Trap> {
