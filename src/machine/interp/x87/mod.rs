@@ -62,10 +62,14 @@ pub fn select(form: &Form<'_>, out: &mut Insn) -> Option<Handler> {
         .or_else(|| function::select(form))
         .or_else(|| control::select(form))?;
     out.imm = u64::from(opcode(form.code));
-    match form.insn.memory_segment() {
-        Register::SS => out.imm |= USER_DS << 16,
-        Register::FS | Register::GS => out.imm |= BASED,
-        _ => {}
+    if matches!(form.insn.segment_prefix(), Register::FS | Register::GS) {
+        out.imm |= BASED;
+    } else if matches!(
+        form.insn.memory_base(),
+        Register::RSP | Register::RBP | Register::ESP | Register::EBP
+    ) {
+        // The stack segment, whatever prefix says otherwise.
+        out.imm |= USER_DS << 16;
     }
     Some(handler)
 }
