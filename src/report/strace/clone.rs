@@ -101,7 +101,10 @@ fn stored(ctx: &Ctx) -> String {
     let f = |i: u64| ctx.u64(at.wrapping_add(8 * i));
     let mut words = Vec::new();
     if let (Some(bits), false) = (f(0), ctx.failed()) {
-        let pairs = [(CloneFlags::CLONE_PIDFD, 1, "pidfd"), (CloneFlags::CLONE_PARENT_SETTID, 3, "parent_tid")];
+        let pairs = [
+            (CloneFlags::CLONE_PIDFD, 1, "pidfd"),
+            (CloneFlags::CLONE_PARENT_SETTID, 3, "parent_tid"),
+        ];
         for (flag, field, name) in pairs {
             let value = f(field).and_then(|at| ctx.i32(at));
             if let Some(v) = value.filter(|_| bits & flag.bits() != 0) {
@@ -115,10 +118,7 @@ fn stored(ctx: &Ctx) -> String {
 /// clone3: the structure is shown before, what was stored behind it after.
 pub fn clone3(ctx: &Ctx) -> Vec<Piece> {
     match (clone_args(ctx), ctx.ret) {
-        (None, _) => vec![
-            Piece::Known(addr(ctx.args[0])),
-            Piece::Known(ctx.args[1].to_string()),
-        ],
+        (None, _) => vec![Piece::Known(addr(ctx.args[0])), Piece::Known(ctx.args[1].to_string())],
         (Some(args), None) => vec![Piece::Open(args), Piece::Perhaps],
         (Some(_), Some(_)) => {
             vec![Piece::Tail(stored(ctx)), Piece::Known(ctx.args[1].to_string())]

@@ -22,7 +22,8 @@
 //! peek, ctx          looking into memory
 //! text, names        strings, words of flags
 //! kind, table        what the arguments of each call are
-//! special, clone, ready, signals, structs, termios
+//! special            calls that are printed by hand: clone, fileops, futex, prctl,
+//!                    ptrace, ready; and what they print: signals, structs, termios
 //! call, lines        one call's line; whose line it is
 //! summary            counts
 //! ```
@@ -37,10 +38,14 @@
 mod call;
 mod clone;
 mod ctx;
+mod fileops;
+mod futex;
 mod kind;
 mod lines;
 mod names;
 mod peek;
+mod prctl;
+mod ptrace;
 mod ready;
 mod signals;
 mod special;
@@ -189,7 +194,7 @@ impl Tracer {
             }
             let pid = t.pid;
             self.tracees.insert(task, Tracee::new(t));
-            self.lines.line(format!("strace: Process {pid} attached"));
+            self.lines.aside(format!("strace: Process {pid} attached"));
         }
     }
 

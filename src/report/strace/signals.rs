@@ -131,8 +131,7 @@ pub fn siginfo(info: &SigInfo) -> String {
 
 /// A siginfo in memory; `{}` when there is no signal in it.
 pub fn siginfo_at(ctx: &Ctx, at: u64) -> Option<String> {
-    let [signo, code, pid, uid, status] =
-        [0, 8, 16, 20, 24].map(|o| ctx.i32(at.wrapping_add(o)));
+    let [signo, code, pid, uid, status] = [0, 8, 16, 20, 24].map(|o| ctx.i32(at.wrapping_add(o)));
     let Some(sig) = Signal::new(signo?) else { return Some("{}".to_string()) };
     let child = sig == Signal::SIGCHLD && code? > 0;
     let info = SigInfo {

@@ -10,7 +10,7 @@ use super::kind::Kind::{self, *};
 use super::names as n;
 use super::signals::{sigaction, sigaltstack, siginfo_at, wait_status};
 use super::structs::*;
-use super::text::{addr, octal};
+use super::text::{addr, flags, octal};
 use crate::abi::numbers as abi;
 
 const AT_FLAGS: Kind = Flags(n::AT, "AT_???");
@@ -122,6 +122,18 @@ fn mremap_at(c: &Ctx) -> bool {
     c.args[3] & (MREMAP_FIXED | MREMAP_DONTUNMAP) != 0
 }
 
+/// Flags whose upper six bits are the size of huge pages, if those are wanted.
+pub fn huge(names: &super::text::Names, v: u64, what: &str) -> String {
+    const SHIFT: u32 = 26;
+    let flag = names.iter().find(|(n, _)| n.ends_with("_HUGETLB")).map_or(0, |(_, n)| *n as u64);
+    let size = if v & flag != 0 { v >> SHIFT & 0x3f } else { 0 };
+    let words = flags(names, v & !(size << SHIFT), &format!("{what}_???"));
+    match size {
+        0 => words,
+        size => format!("{words}|{size}<<{what}_HUGE_SHIFT"),
+    }
+}
+
 /// A call's name and the kinds of its arguments.
 pub type Row = (&'static str, &'static [Kind]);
 
@@ -219,7 +231,7 @@ pub const CALLS: &[Row] = &[
     ("fadvise64", &[Int, Long, Ulong, One(n::FADVISE, "POSIX_FADV_???")]),
     ("readahead", &[Int, Long, Ulong]),
     ("sync_file_range", &[Int, Long, Long, Flags(n::SYNC_RANGE, "SYNC_FILE_RANGE_???")]),
-    ("memfd_create", &[Str, Flags(n::MFD, "MFD_???")]),
+    ("memfd_create", &[Str, In(|_, v| Some(huge(n::MFD, v & 0xffff_ffff, "MFD")))]),
     ("openat", &[Dir, Path, Open, Mode]),
     ("openat2", &[Dir, Path, In(open_how), Ulong]),
     ("vhangup", &[]),
@@ -258,10 +270,7 @@ pub const CALLS: &[Row] = &[
     ("exit", &[Int]),
     ("exit_group", &[Int]),
     ("wait4", &[Int, STATUS_OUT, WAIT_OPTIONS, WAIT_RUSAGE]),
-    (
-        "waitid",
-        &[One(abi::P_NAMES, "P_???"), Int, Out(siginfo_at), WAIT_OPTIONS, Out(rusage)],
-    ),
+    ("waitid", &[One(abi::P_NAMES, "P_???"), Int, Out(siginfo_at), WAIT_OPTIONS, Out(rusage)]),
     ("set_tid_address", &[Ptr]),
     ("set_robust_list", &[Ptr, Ulong]),
     ("get_robust_list", &[Int, PTR_OUT, ULONG_OUT]),
@@ -328,15 +337,9 @@ pub const CALLS: &[Row] = &[
     ("tgkill", &[Int, Int, Sig]),
     ("rt_sigqueueinfo", &[Int, Sig, In(siginfo_at)]),
     ("rt_tgsigqueueinfo", &[Int, Int, Sig, In(siginfo_at)]),
-    (
-        "pidfd_send_signal",
-        &[Int, Sig, In(siginfo_at), Flags(n::PIDFD_SIGNAL, "PIDFD_SIGNAL_???")],
-    ),
+    ("pidfd_send_signal", &[Int, Sig, In(siginfo_at), Flags(n::PIDFD_SIGNAL, "PIDFD_SIGNAL_???")]),
     ("rt_sigaction", &[Sig, In(sigaction), Out(sigaction), Ulong]),
-    (
-        "rt_sigprocmask",
-        &[One(n::SIGPROCMASK, "SIG_???"), SetIn(3), SetOut(3), Ulong],
-    ),
+    ("rt_sigprocmask", &[One(n::SIGPROCMASK, "SIG_???"), SetIn(3), SetOut(3), Ulong]),
     ("rt_sigpending", &[SetOut(1), Ulong]),
     ("rt_sigsuspend", &[SetIn(1), Ulong]),
     ("rt_sigtimedwait", &[SetIn(3), Out(siginfo_at), TS, Ulong]),
@@ -344,10 +347,7 @@ pub const CALLS: &[Row] = &[
     ("pause", &[]),
     // Time.
     ("nanosleep", &[TS, Kind::OutAlways(remaining)]),
-    (
-        "clock_nanosleep",
-        &[CLOCKID, Flags(n::TIMER, "TIMER_???"), TS, Kind::OutAlways(remaining)],
-    ),
+    ("clock_nanosleep", &[CLOCKID, Flags(n::TIMER, "TIMER_???"), TS, Kind::OutAlways(remaining)]),
     ("getitimer", &[ITIMER, Out(itimerval)]),
     ("setitimer", &[ITIMER, In(itimerval), Out(itimerval)]),
     ("alarm", &[Uint]),
@@ -360,8 +360,8 @@ pub const CALLS: &[Row] = &[
 ];
 
 /// Flags that pipe2 and dup3 take: those of open without an access mode.
-const PIPE_FLAGS: [(&str, i64); 13] = {
-    let mut flags = [("", 0); 13];
+const PIPE_FLAGS: [(&str, i64); 17] = {
+    let mut flags = [("", 0); 17];
     let mut i = 0;
     while i < flags.len() {
         flags[i] = n::OPEN[i + 4];
