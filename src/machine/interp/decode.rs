@@ -81,7 +81,9 @@ pub fn decode(bytes: &[u8], at: u16) -> Decoded {
     let mut out = plain(int::unsupported(), at, insn.len() as u8);
     let handler =
         handler(&insn, bytes, &mut out).or_else(|| int::is_beyond(&insn).then(int::invalid));
-    let ends = insn.flow_control() != FlowControl::Next || handler.is_none();
+    // A branch that is not taken goes on in its block.
+    let goes_on = matches!(insn.flow_control(), FlowControl::Next | FlowControl::ConditionalBranch);
+    let ends = !goes_on || handler.is_none();
     if let Some(run) = handler {
         out.run = run;
     }

@@ -185,6 +185,12 @@ impl Flags {
         self.carries = u64::from(cf) << 63 | u64::from(cf ^ of) << 62;
     }
 
+    /// After a rotation: CF, and whether OF differs from it; the rest stays.
+    #[inline(always)]
+    pub fn rotated(&mut self, cf: u64, differs: u64) {
+        self.carries = self.carries & !(CARRY | CARRY_IN) | (cf & 1) << 63 | (differs & 1) << 62;
+    }
+
     /// A condition code, 0 to 15: as the low four bits of Jcc, SETcc, CMOVcc.
     #[inline(always)]
     pub fn condition<const CC: u8>(&self) -> bool {

@@ -83,6 +83,7 @@ struct Loop<'a> {
 
 impl Loop<'_> {
     fn run(&mut self, core: &mut Core<'_>) -> Exit {
+        let breaks = !self.breakpoints.is_empty();
         loop {
             if self.left == 0 {
                 return Exit::Budget;
@@ -103,11 +104,9 @@ impl Loop<'_> {
                     Err(Trap) => return Self::exit(core),
                 },
             };
-            let block = self.code.block(number);
             let page = core.ip & PAGE_MASK;
             core.r[usize::from(PAGE)] = page;
-            let insns = &block.insns[..];
-            let breaks = !self.breakpoints.is_empty();
+            let insns = &self.code.block(number).insns[..];
             if breaks || insns.len() as u64 > self.left {
                 match self.some(core, number, page, breaks) {
                     Ok(true) => continue,
@@ -118,7 +117,7 @@ impl Loop<'_> {
                     },
                 }
             }
-            let (mut done, result) = straight_on(core, insns);
+            let (mut done, result) = straight(core, insns);
             match result {
                 Ok(Flow::Next) => core.ip = end_of(page, &insns[insns.len() - 1]),
                 Ok(Flow::Jump) => done += 1,
@@ -300,16 +299,29 @@ impl Loop<'_> {
     }
 }
 
-/// Executes instructions up to one that does not go on with the next, and says
-/// how many did. Not inlined: its one test an instruction would become a jump
-/// through the table of what the caller does with the result.
+/// Executes instructions as long as each goes on to the next. Gives how many
+/// did, and what the one after them did (of the last: if all went on).
+///
+/// Sixteen calls stand one after the other in a function of its own: there is no
+/// jump between two instructions, and the host's processor predicts where each
+/// of the calls goes much better than where one of them goes.
 #[inline(never)]
-fn straight_on(core: &mut Core<'_>, insns: &[Insn]) -> (usize, Result<Flow, Trap>) {
-    for (n, insn) in insns.iter().enumerate() {
-        let result = (insn.run)(core, insn);
-        if result != Ok(Flow::Next) {
-            return (n, result);
+fn straight(core: &mut Core<'_>, insns: &[Insn]) -> (usize, Result<Flow, Trap>) {
+    let mut done = 0;
+    let mut rest = insns;
+    loop {
+        macro_rules! step {
+            ($($n:literal)*) => {$(
+                let Some(insn) = rest.get($n) else { break };
+                let result = (insn.run)(core, insn);
+                if result != Ok(Flow::Next) {
+                    return (done + $n, result);
+                }
+            )*};
         }
+        step!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+        done += 16;
+        rest = &rest[16..];
     }
     (insns.len(), Ok(Flow::Next))
 }

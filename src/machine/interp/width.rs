@@ -22,6 +22,17 @@ pub trait Width: Copy {
         ((value << unused) as i64 >> unused) as u64
     }
 
+    /// The value turned to the left.
+    #[inline(always)]
+    fn rotate_left(value: u64, n: u32) -> u64 {
+        match Self::BYTES {
+            1 => u64::from((value as u8).rotate_left(n)),
+            2 => u64::from((value as u16).rotate_left(n)),
+            4 => u64::from((value as u32).rotate_left(n)),
+            _ => value.rotate_left(n),
+        }
+    }
+
     /// What a register holds after `value` was written to this part of it:
     /// bytes and words leave the rest, doublewords clear it.
     #[inline(always)]

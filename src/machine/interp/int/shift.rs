@@ -66,18 +66,14 @@ fn shift<const OP: u8, W: Width>(flags: &mut Flags, a: u64, n: u32) -> u64 {
         }
         ROL => {
             let k = n % W::BITS;
-            let r = (a << k | a >> ((W::BITS - k) & 63)) & W::MASK;
-            let r = if k == 0 { a } else { r };
-            flags.set_cf(r & 1 != 0);
-            flags.set_of((r & 1 != 0) != (r & W::SIGN != 0));
+            let r = W::rotate_left(a, k);
+            flags.rotated(r, r >> (W::BITS - 1));
             r
         }
         ROR => {
             let k = n % W::BITS;
-            let r = (a >> k | a << ((W::BITS - k) & 63)) & W::MASK;
-            let r = if k == 0 { a } else { r };
-            flags.set_cf(r & W::SIGN != 0);
-            flags.set_of(top_two_differ::<W>(r));
+            let r = W::rotate_left(a, W::BITS - k);
+            flags.rotated(r >> (W::BITS - 1), r >> (W::BITS - 2));
             r
         }
         _ => through_carry::<OP, W>(flags, a, n),
