@@ -7,8 +7,9 @@ use super::ctx::{Ctx, ELEMENTS};
 use super::kind::{Piece, dir};
 use super::names;
 use super::signals::signal;
-use super::text::{addr, flags, hex};
+use super::text::{addr, flags, hex, quote, quote_short};
 use crate::abi::CloneFlags;
+use crate::session::spawn::Command;
 
 /// The flags of clone(2) with the signal in their low byte.
 fn clone_flags(v: u64) -> String {
@@ -16,7 +17,7 @@ fn clone_flags(v: u64) -> String {
     let bits = v & !0xff;
     let mut words = Vec::new();
     if bits != 0 {
-        words.push(flags(names::CLONE, bits, "CLONE_???"));
+        words.push(flags(names::tasks::CLONE, bits, "CLONE_???"));
     }
     if sig != 0 || bits == 0 {
         words.push(signal(sig));
@@ -66,7 +67,7 @@ fn clone_args(ctx: &Ctx) -> Option<String> {
     let f = |i: u64| ctx.u64(at.wrapping_add(8 * i));
     let bits = f(0)?;
     let has = |flag: CloneFlags| bits & flag.bits() != 0;
-    let all: Vec<_> = names::CLONE3.iter().chain(names::CLONE).copied().collect();
+    let all: Vec<_> = names::tasks::CLONE3.iter().chain(names::tasks::CLONE).copied().collect();
     let mut words = vec![format!("flags={}", flags(&all, bits, "CLONE_???"))];
     if has(CloneFlags::CLONE_PIDFD) {
         words.push(format!("pidfd={}", addr(f(1)?)));
@@ -101,7 +102,10 @@ fn stored(ctx: &Ctx) -> String {
     let f = |i: u64| ctx.u64(at.wrapping_add(8 * i));
     let mut words = Vec::new();
     if let (Some(bits), false) = (f(0), ctx.failed()) {
-        let pairs = [(CloneFlags::CLONE_PIDFD, 1, "pidfd"), (CloneFlags::CLONE_PARENT_SETTID, 3, "parent_tid")];
+        let pairs = [
+            (CloneFlags::CLONE_PIDFD, 1, "pidfd"),
+            (CloneFlags::CLONE_PARENT_SETTID, 3, "parent_tid"),
+        ];
         for (flag, field, name) in pairs {
             let value = f(field).and_then(|at| ctx.i32(at));
             if let Some(v) = value.filter(|_| bits & flag.bits() != 0) {
@@ -115,10 +119,7 @@ fn stored(ctx: &Ctx) -> String {
 /// clone3: the structure is shown before, what was stored behind it after.
 pub fn clone3(ctx: &Ctx) -> Vec<Piece> {
     match (clone_args(ctx), ctx.ret) {
-        (None, _) => vec![
-            Piece::Known(addr(ctx.args[0])),
-            Piece::Known(ctx.args[1].to_string()),
-        ],
+        (None, _) => vec![Piece::Known(addr(ctx.args[0])), Piece::Known(ctx.args[1].to_string())],
         (Some(args), None) => vec![Piece::Open(args), Piece::Perhaps],
         (Some(_), Some(_)) => {
             vec![Piece::Tail(stored(ctx)), Piece::Known(ctx.args[1].to_string())]
@@ -165,6 +166,22 @@ fn environment(ctx: &Ctx, at: u64) -> String {
     }
 }
 
+/// The execve that a program was started with, by somebody who has no memory
+/// to look into.
+pub fn started(command: &Command, envp: u64) -> String {
+    let short = |s: &String| quote_short(s.as_bytes());
+    let mut argv: Vec<_> = command.argv.iter().take(ELEMENTS).map(short).collect();
+    if command.argv.len() > ELEMENTS {
+        argv.push("...".to_string());
+    }
+    let path = quote(command.path.as_bytes(), false);
+    let vars = match command.envp.len() {
+        1 => "1 var".to_string(),
+        n => format!("{n} vars"),
+    };
+    format!("execve({path}, [{}], {} /* {vars} */) = 0", argv.join(", "), addr(envp))
+}
+
 /// execve, execveat: all is said before, for the memory is gone after.
 pub fn execve(ctx: &Ctx, at: bool) -> Vec<Piece> {
     let from = usize::from(at);
@@ -176,7 +193,7 @@ pub fn execve(ctx: &Ctx, at: bool) -> Vec<Piece> {
     words.push(strings(ctx, ctx.args[from + 1]));
     words.push(environment(ctx, ctx.args[from + 2]));
     if at {
-        words.push(flags(names::AT, ctx.args[4] & 0xffff_ffff, "AT_???"));
+        words.push(flags(names::files::AT, ctx.args[4] & 0xffff_ffff, "AT_???"));
     }
     words.into_iter().map(Piece::Known).collect()
 }

@@ -30,9 +30,14 @@ impl Ctx<'_> {
         self.ret.is_some_and(|r| (-4095..0).contains(&r))
     }
 
-    /// Exactly `len` bytes.
+    /// Exactly `len` bytes. NULL is no address, even where something is mapped.
     pub fn bytes(&self, at: u64, len: usize) -> Option<Vec<u8>> {
-        peek(self.sys, self.task, at, len)
+        if at == 0 { None } else { peek(self.sys, self.task, at, len) }
+    }
+
+    /// The bytes before a NUL, and whether there is one.
+    fn until_nul(&self, at: u64, most: usize) -> Option<(Vec<u8>, bool)> {
+        if at == 0 { None } else { peek_string(self.sys, self.task, at, most) }
     }
 
     fn array<const N: usize>(&self, at: u64) -> Option<[u8; N]> {
@@ -61,7 +66,7 @@ impl Ctx<'_> {
 
     /// A path in full, or its address.
     pub fn path(&self, at: u64) -> String {
-        match peek_string(self.sys, self.task, at, PATH_MAX) {
+        match self.until_nul(at, PATH_MAX) {
             Some((bytes, ended)) => quote(&bytes, !ended),
             None => addr(at),
         }
@@ -69,7 +74,7 @@ impl Ctx<'_> {
 
     /// A string that ends with NUL, cut to what is shown.
     pub fn string(&self, at: u64) -> String {
-        match peek_string(self.sys, self.task, at, SHOWN + 1) {
+        match self.until_nul(at, SHOWN + 1) {
             Some((bytes, _)) => quote_short(&bytes),
             None => addr(at),
         }
@@ -79,7 +84,6 @@ impl Ctx<'_> {
     pub fn buffer(&self, at: u64, len: u64) -> String {
         let most = len.min(SHOWN as u64 + 1) as usize;
         match self.bytes(at, most) {
-            _ if at == 0 => addr(at),
             Some(bytes) => quote_short(&bytes),
             None => addr(at),
         }

@@ -89,11 +89,11 @@ pub enum Kind {
 
 /// `O_*`: the access mode goes first and is never a remainder.
 pub fn open_flags(v: u64) -> String {
-    let mode = names::OPEN.iter().find(|(_, n)| *n as u64 == v & 3).map_or("", |(n, _)| n);
+    let mode = names::files::OPEN.iter().find(|(_, n)| *n as u64 == v & 3).map_or("", |(n, _)| n);
     match v & !3 {
         0 => mode.to_string(),
         rest => {
-            let words = flags(&names::OPEN[4..], rest, "");
+            let words = flags(&names::files::OPEN[4..], rest, "");
             format!("{mode}|{}", words.trim_end_matches(" /*  */"))
         }
     }

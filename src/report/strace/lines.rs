@@ -38,6 +38,11 @@ impl Lines {
         self.done.push(text);
     }
 
+    /// A line that stands before the current one.
+    pub fn aside(&mut self, text: String) {
+        self.done.push(text);
+    }
+
     /// A call begins: its line stays open.
     pub fn begin(&mut self, task: TaskId, text: String) {
         self.interrupt();

@@ -3,6 +3,7 @@
 //! ```text
 //! let mut tracer = Tracer::new(TraceOptions { explain: true });
 //! tracer.begin(&mut sys);                  // the kernel notes calls and signals
+//! eprintln!("{}", tracer.started(&sys, spawned.task, &command));
 //! let mut run = CodeRun::begin(&mut sys);
 //! loop {
 //!     let event = run.next(&mut sys)?;
@@ -22,7 +23,8 @@
 //! peek, ctx          looking into memory
 //! text, names        strings, words of flags
 //! kind, table        what the arguments of each call are
-//! special, clone, ready, signals, structs, termios
+//! special            calls that are printed by hand: clone, fileops, futex, prctl,
+//!                    ptrace, ready; and what they print: signals, structs, termios
 //! call, lines        one call's line; whose line it is
 //! summary            counts
 //! ```
@@ -37,10 +39,14 @@
 mod call;
 mod clone;
 mod ctx;
+mod fileops;
+mod futex;
 mod kind;
 mod lines;
 mod names;
 mod peek;
+mod prctl;
+mod ptrace;
 mod ready;
 mod signals;
 mod special;
@@ -56,10 +62,12 @@ pub use summary::{Count, Summary};
 
 use crate::abi::nr::syscall_number;
 use crate::abi::structs::SigInfo;
+use crate::kernel::entry::code::user_regs;
 use crate::kernel::syscalls::{Call, Outcome};
 use crate::kernel::system::System;
 use crate::kernel::task::{PF, TaskId};
 use crate::session::code::CodeEvent;
+use crate::session::spawn::Command;
 use crate::trace::{Event, EventKind, Filter};
 use ctx::Ctx;
 use lines::Lines;
@@ -95,8 +103,8 @@ impl Tracer {
         Tracer { options, ..Tracer::default() }
     }
 
-    /// Tells the kernel to note calls and signals, unless it notes more already,
-    /// and looks who is there.
+    /// Tells the kernel to note calls and signals, unless it notes everything
+    /// already (a filter by words gives way), and looks who is there.
     pub fn begin(&mut self, sys: &mut System) {
         if *sys.log.filter() != Filter::All {
             sys.log.set_filter(Filter::Calls);
@@ -106,6 +114,15 @@ impl Tracer {
         for (task, t) in sys.kernel.tasks.iter().filter(|(_, t)| t.code && !t.is_dead()) {
             self.tracees.insert(task, Tracee::new(t));
         }
+    }
+
+    /// The line of the execve(2) that a program was started with
+    /// (`System::spawn`), before it has executed anything. The environment is shown where it lies in the new stack.
+    pub fn started(&self, sys: &System, task: TaskId, command: &Command) -> String {
+        let sp = user_regs(sys, task).sp;
+        // argc, argv and a NULL lie below it.
+        let below = 8 * (command.argv.len() as u64 + 2);
+        clone::started(command, sp.wrapping_add(below))
     }
 
     /// Something happened: the lines that are complete now.
@@ -189,7 +206,7 @@ impl Tracer {
             }
             let pid = t.pid;
             self.tracees.insert(task, Tracee::new(t));
-            self.lines.line(format!("strace: Process {pid} attached"));
+            self.lines.aside(format!("strace: Process {pid} attached"));
         }
     }
 

@@ -31,7 +31,7 @@ fn pollfds(ctx: &Ctx, found: bool) -> Option<String> {
             break;
         }
         let bits = if found { revents } else { events };
-        let shown = flags(names::POLL, bits.into(), "POLL???");
+        let shown = flags(names::files::POLL, bits.into(), "POLL???");
         words.push(match (found, fd < 0) {
             (true, _) => format!("{{fd={fd}, revents={shown}}}"),
             (false, false) => format!("{{fd={fd}, events={shown}}}"),

@@ -57,7 +57,7 @@ pub fn sigaction(ctx: &Ctx, at: u64) -> Option<String> {
     Some(format!(
         "{{sa_handler={handler}, sa_mask={}, sa_flags={}{restorer}}}",
         sigset(SigSet(mask)),
-        flags(names::SIGACTION, bits, "SA_???")
+        flags(names::tasks::SIGACTION, bits, "SA_???")
     ))
 }
 
@@ -69,22 +69,22 @@ pub fn sigaltstack(ctx: &Ctx, at: u64) -> Option<String> {
     Some(format!(
         "{{ss_sp={}, ss_flags={}, ss_size={}}}",
         addr(sp),
-        flags(names::SIGALTSTACK, u64::from(how), "SS_???"),
+        flags(names::tasks::SIGALTSTACK, u64::from(how), "SS_???"),
         ctx.u64(at.wrapping_add(16))?
     ))
 }
 
 fn code_name(sig: Signal, code: i32) -> String {
     let own = match sig {
-        Signal::SIGCHLD => names::CLD_CODE,
-        Signal::SIGSEGV => names::SEGV_CODE,
-        Signal::SIGBUS => names::BUS_CODE,
-        Signal::SIGFPE => names::FPE_CODE,
-        Signal::SIGILL => names::ILL_CODE,
-        Signal::SIGTRAP => names::TRAP_CODE,
+        Signal::SIGCHLD => names::tasks::CLD_CODE,
+        Signal::SIGSEGV => names::tasks::SEGV_CODE,
+        Signal::SIGBUS => names::tasks::BUS_CODE,
+        Signal::SIGFPE => names::tasks::FPE_CODE,
+        Signal::SIGILL => names::tasks::ILL_CODE,
+        Signal::SIGTRAP => names::tasks::TRAP_CODE,
         _ => &[],
     };
-    let found = names::SI_CODE.iter().chain(own).find(|(_, n)| *n == i64::from(code));
+    let found = names::tasks::SI_CODE.iter().chain(own).find(|(_, n)| *n == i64::from(code));
     found.map_or_else(|| hex(u64::from(code as u32)), |(name, _)| (*name).to_string())
 }
 
@@ -131,8 +131,7 @@ pub fn siginfo(info: &SigInfo) -> String {
 
 /// A siginfo in memory; `{}` when there is no signal in it.
 pub fn siginfo_at(ctx: &Ctx, at: u64) -> Option<String> {
-    let [signo, code, pid, uid, status] =
-        [0, 8, 16, 20, 24].map(|o| ctx.i32(at.wrapping_add(o)));
+    let [signo, code, pid, uid, status] = [0, 8, 16, 20, 24].map(|o| ctx.i32(at.wrapping_add(o)));
     let Some(sig) = Signal::new(signo?) else { return Some("{}".to_string()) };
     let child = sig == Signal::SIGCHLD && code? > 0;
     let info = SigInfo {

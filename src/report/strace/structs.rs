@@ -125,7 +125,7 @@ pub fn stat(ctx: &Ctx, at: u64) -> Option<String> {
 
 /// `struct statx`.
 pub fn statx(ctx: &Ctx, at: u64) -> Option<String> {
-    let mask = flags(names::STATX, u64::from(ctx.u32(at)?), "STATX_???");
+    let mask = flags(names::files::STATX, u64::from(ctx.u32(at)?), "STATX_???");
     let m = u64::from(ctx.u16(at.wrapping_add(28))?);
     Some(format!(
         "{{stx_mask={mask}, stx_attributes={}, stx_mode={}, stx_size={}, ...}}",
@@ -142,7 +142,7 @@ pub fn statfs(ctx: &Ctx, at: u64) -> Option<String> {
     Some(format!(
         "{{f_type={}, f_bsize={}, f_blocks={}, f_bfree={}, f_bavail={}, f_files={}, f_ffree={}, \
          f_fsid={{val=[{}, {}]}}, f_namelen={}, f_frsize={}, f_flags={}}}",
-        name_of(names::FS_MAGIC, f(0)?, "???_MAGIC"),
+        name_of(names::files::FS_MAGIC, f(0)?, "???_MAGIC"),
         f(1)?,
         f(2)?,
         f(3)?,
@@ -153,7 +153,7 @@ pub fn statfs(ctx: &Ctx, at: u64) -> Option<String> {
         hex(fsid >> 32),
         f(8)?,
         f(9)?,
-        flags(names::STATFS, f(10)?, "ST_???")
+        flags(names::files::STATFS, f(10)?, "ST_???")
     ))
 }
 
@@ -232,8 +232,8 @@ pub fn sched_attr(ctx: &Ctx, at: u64) -> Option<String> {
         "{{size={}, sched_policy={}, sched_flags={}, sched_nice={}, sched_priority={}, \
          sched_runtime={}, sched_deadline={}, sched_period={}{util}}}",
         a.size,
-        name_of(names::SCHED, a.sched_policy.into(), "SCHED_???"),
-        flags(names::SCHED_FLAG, a.sched_flags, "SCHED_FLAG_???"),
+        name_of(names::tasks::SCHED, a.sched_policy.into(), "SCHED_???"),
+        flags(names::tasks::SCHED_FLAG, a.sched_flags, "SCHED_FLAG_???"),
         a.sched_nice,
         a.sched_priority,
         a.sched_runtime,
@@ -253,7 +253,7 @@ pub fn cpus(ctx: &Ctx, at: u64, len: u64) -> Option<String> {
 /// `struct epoll_event`, packed.
 pub fn epoll_event(ctx: &Ctx, at: u64) -> Option<String> {
     let (events, data) = (ctx.u32(at)?, ctx.u64(at.wrapping_add(4))?);
-    let events = flags(names::EPOLL, events.into(), "EPOLL???");
+    let events = flags(names::files::EPOLL, events.into(), "EPOLL???");
     Some(format!("{{events={events}, data={{u32={}, u64={data}}}}}", data as u32))
 }
 
@@ -266,14 +266,14 @@ pub fn open_how(ctx: &Ctx, at: u64) -> Option<String> {
     } else {
         String::new()
     };
-    let resolve = flags(names::RESOLVE, ctx.u64(at.wrapping_add(16))?, "RESOLVE_???");
+    let resolve = flags(names::files::RESOLVE, ctx.u64(at.wrapping_add(16))?, "RESOLVE_???");
     Some(format!("{{flags={how}{mode}, resolve={resolve}}}"))
 }
 
 /// `struct flock`.
 pub fn flock(ctx: &Ctx, at: u64, with_pid: bool) -> Option<String> {
-    let ty = name_of(names::LOCK_TYPE, ctx.u16(at)?.into(), "F_???");
-    let whence = name_of(names::WHENCE, ctx.u16(at.wrapping_add(2))?.into(), "SEEK_???");
+    let ty = name_of(names::files::LOCK_TYPE, ctx.u16(at)?.into(), "F_???");
+    let whence = name_of(names::files::WHENCE, ctx.u16(at.wrapping_add(2))?.into(), "SEEK_???");
     let (start, len) = (ctx.i64(at.wrapping_add(8))?, ctx.i64(at.wrapping_add(16))?);
     let pid = match with_pid {
         true => format!(", l_pid={}", ctx.i32(at.wrapping_add(24))?),

@@ -7,15 +7,15 @@
 
 use super::ctx::Ctx;
 use super::kind::Kind::{self, *};
-use super::names as n;
+use super::names::{files as f, tasks as t};
 use super::signals::{sigaction, sigaltstack, siginfo_at, wait_status};
 use super::structs::*;
-use super::text::{addr, octal};
+use super::text::{addr, flags, octal};
 use crate::abi::numbers as abi;
 
-const AT_FLAGS: Kind = Flags(n::AT, "AT_???");
-const PROT: Kind = Flags64(n::PROT, "PROT_???");
-const CLOCKID: Kind = One(n::CLOCK, "CLOCK_???");
+const AT_FLAGS: Kind = Flags(f::AT, "AT_???");
+const PROT: Kind = Flags64(t::PROT, "PROT_???");
+const CLOCKID: Kind = One(t::CLOCK, "CLOCK_???");
 const TS: Kind = In(timespec);
 const TS_OUT: Kind = Out(timespec);
 const INT_OUT: Kind = Out(|c, at| c.i32(at).map(|v| format!("[{v}]")));
@@ -26,13 +26,13 @@ const FDS_OUT: Kind =
     Out(|c, at| Some(format!("[{}, {}]", c.i32(at)?, c.i32(at.wrapping_add(4))?)));
 const RLIMIT: Kind = One(abi::RLIMIT_NAMES, "RLIMIT_???");
 const PRIO: Kind = One(abi::PRIO_NAMES, "PRIO_???");
-const POLICY: Kind = One(n::SCHED, "SCHED_???");
+const POLICY: Kind = One(t::SCHED, "SCHED_???");
 const PARAM_IN: Kind = In(|c, at| c.i32(at).map(|v| format!("[{v}]")));
 const OFFSET_IN: Kind = In(|c, at| c.i64(at).map(|v| format!("[{v}]")));
-const WAIT_OPTIONS: Kind = Flags(n::WAIT, "W???");
-const WHENCE: Kind = One(n::WHENCE, "SEEK_???");
-const ITIMER: Kind = One(n::ITIMER, "ITIMER_???");
-const MODE_ACCESS: Kind = Flags(n::ACCESS, "?_OK");
+const WAIT_OPTIONS: Kind = Flags(t::WAIT, "W???");
+const WHENCE: Kind = One(f::WHENCE, "SEEK_???");
+const ITIMER: Kind = One(t::ITIMER, "ITIMER_???");
+const MODE_ACCESS: Kind = Flags(f::ACCESS, "?_OK");
 const EPOLL_OUT: Kind = Out(epoll_events);
 /// wait4 reports a status only of a child that it found.
 const STATUS_OUT: Kind = Out(|c, at| c.i32(at).filter(|_| c.ret != Some(0)).map(wait_status));
@@ -122,6 +122,18 @@ fn mremap_at(c: &Ctx) -> bool {
     c.args[3] & (MREMAP_FIXED | MREMAP_DONTUNMAP) != 0
 }
 
+/// Flags whose upper six bits are the size of huge pages, if those are wanted.
+pub fn huge(names: &super::text::Names, v: u64, what: &str) -> String {
+    const SHIFT: u32 = 26;
+    let flag = names.iter().find(|(n, _)| n.ends_with("_HUGETLB")).map_or(0, |(_, n)| *n as u64);
+    let size = if v & flag != 0 { v >> SHIFT & 0x3f } else { 0 };
+    let words = flags(names, v & !(size << SHIFT), &format!("{what}_???"));
+    match size {
+        0 => words,
+        size => format!("{words}|{size}<<{what}_HUGE_SHIFT"),
+    }
+}
+
 /// A call's name and the kinds of its arguments.
 pub type Row = (&'static str, &'static [Kind]);
 
@@ -161,14 +173,14 @@ pub const CALLS: &[Row] = &[
     ("pwritev", &[Int, In(writev_in), Ulong, Long]),
     ("access", &[Path, MODE_ACCESS]),
     ("faccessat", &[Dir, Path, MODE_ACCESS]),
-    ("faccessat2", &[Dir, Path, MODE_ACCESS, Flags(n::FACCESSAT, "AT_???")]),
+    ("faccessat2", &[Dir, Path, MODE_ACCESS, Flags(f::FACCESSAT, "AT_???")]),
     ("pipe", &[FDS_OUT]),
     ("pipe2", &[FDS_OUT, Flags(&PIPE_FLAGS, "O_???")]),
     ("dup", &[Int]),
     ("dup2", &[Int, Int]),
     ("dup3", &[Int, Int, Flags(&PIPE_FLAGS, "O_???")]),
-    ("close_range", &[Uint, Uint, Flags(n::CLOSE_RANGE, "CLOSE_RANGE_???")]),
-    ("flock", &[Int, Flags(n::FLOCK, "LOCK_???")]),
+    ("close_range", &[Uint, Uint, Flags(f::CLOSE_RANGE, "CLOSE_RANGE_???")]),
+    ("flock", &[Int, Flags(f::FLOCK, "LOCK_???")]),
     ("fsync", &[Int]),
     ("fdatasync", &[Int]),
     ("syncfs", &[Int]),
@@ -181,7 +193,7 @@ pub const CALLS: &[Row] = &[
     ("chroot", &[Path]),
     ("rename", &[Path, Path]),
     ("renameat", &[Dir, Path, Dir, Path]),
-    ("renameat2", &[Dir, Path, Dir, Path, Flags(n::RENAME, "RENAME_???")]),
+    ("renameat2", &[Dir, Path, Dir, Path, Flags(f::RENAME, "RENAME_???")]),
     ("mkdir", &[Path, Mode]),
     ("mkdirat", &[Dir, Path, Mode]),
     ("rmdir", &[Path]),
@@ -215,60 +227,57 @@ pub const CALLS: &[Row] = &[
     ("getdents64", &[Int, Out(dirents), Uint]),
     ("sendfile", &[Int, Int, OFFSET_IN, Ulong]),
     ("copy_file_range", &[Int, OFFSET_IN, Int, OFFSET_IN, Ulong, Uint]),
-    ("fallocate", &[Int, Flags(n::FALLOC, "FALLOC_FL_???"), Long, Long]),
-    ("fadvise64", &[Int, Long, Ulong, One(n::FADVISE, "POSIX_FADV_???")]),
+    ("fallocate", &[Int, Flags(f::FALLOC, "FALLOC_FL_???"), Long, Long]),
+    ("fadvise64", &[Int, Long, Ulong, One(f::FADVISE, "POSIX_FADV_???")]),
     ("readahead", &[Int, Long, Ulong]),
-    ("sync_file_range", &[Int, Long, Long, Flags(n::SYNC_RANGE, "SYNC_FILE_RANGE_???")]),
-    ("memfd_create", &[Str, Flags(n::MFD, "MFD_???")]),
+    ("sync_file_range", &[Int, Long, Long, Flags(f::SYNC_RANGE, "SYNC_FILE_RANGE_???")]),
+    ("memfd_create", &[Str, In(|_, v| Some(huge(f::MFD, v & 0xffff_ffff, "MFD")))]),
     ("openat", &[Dir, Path, Open, Mode]),
     ("openat2", &[Dir, Path, In(open_how), Ulong]),
     ("vhangup", &[]),
-    ("splice", &[Int, OFFSET_IN, Int, OFFSET_IN, Ulong, Flags(n::SPLICE, "SPLICE_F_???")]),
+    ("splice", &[Int, OFFSET_IN, Int, OFFSET_IN, Ulong, Flags(f::SPLICE, "SPLICE_F_???")]),
     // Waiting for descriptors.
     ("epoll_create", &[Int]),
-    ("epoll_create1", &[Flags(n::EPOLL_CREATE, "EPOLL_???")]),
+    ("epoll_create1", &[Flags(f::EPOLL_CREATE, "EPOLL_???")]),
     ("epoll_wait", &[Int, EPOLL_OUT, Int, Int]),
     ("epoll_pwait", &[Int, EPOLL_OUT, Int, Int, SetIn(5), Ulong]),
     ("epoll_pwait2", &[Int, EPOLL_OUT, Int, TS, SetIn(5), Ulong]),
     ("eventfd", &[Uint]),
-    ("eventfd2", &[Uint, Flags(n::EFD, "EFD_???")]),
+    ("eventfd2", &[Uint, Flags(f::EFD, "EFD_???")]),
     ("signalfd", &[Int, SetIn(2), Ulong]),
-    ("signalfd4", &[Int, SetIn(2), Ulong, Flags(n::SFD, "SFD_???")]),
-    ("timerfd_create", &[CLOCKID, Flags(n::TFD, "TFD_???")]),
-    ("timerfd_settime", &[Int, Flags(n::TFD, "TFD_???"), In(itimerspec), Out(itimerspec)]),
+    ("signalfd4", &[Int, SetIn(2), Ulong, Flags(f::SFD, "SFD_???")]),
+    ("timerfd_create", &[CLOCKID, Flags(f::TFD, "TFD_???")]),
+    ("timerfd_settime", &[Int, Flags(f::TFD, "TFD_???"), In(itimerspec), Out(itimerspec)]),
     ("timerfd_gettime", &[Int, Out(itimerspec)]),
     // Memory.
     ("mprotect", &[Ptr, Ulong, PROT]),
     ("munmap", &[Ptr, Ulong]),
-    ("mremap", &[Ptr, Ulong, Ulong, Flags64(n::MREMAP, "MREMAP_???"), Ptr]),
+    ("mremap", &[Ptr, Ulong, Ulong, Flags64(t::MREMAP, "MREMAP_???"), Ptr]),
     ("brk", &[Ptr]),
-    ("msync", &[Ptr, Ulong, Flags(n::MSYNC, "MS_???")]),
+    ("msync", &[Ptr, Ulong, Flags(t::MSYNC, "MS_???")]),
     ("mincore", &[Ptr, Ulong, Out(residency)]),
     ("madvise", &[Ptr, Ulong, One(abi::MADV_NAMES, "MADV_???")]),
     ("mlock", &[Ptr, Ulong]),
-    ("mlock2", &[Ptr, Ulong, Flags(n::MLOCK, "MLOCK_???")]),
+    ("mlock2", &[Ptr, Ulong, Flags(t::MLOCK, "MLOCK_???")]),
     ("munlock", &[Ptr, Ulong]),
-    ("mlockall", &[Flags(n::MCL, "MCL_???")]),
+    ("mlockall", &[Flags(t::MCL, "MCL_???")]),
     ("munlockall", &[]),
     ("getrandom", &[Out(random), Ulong, Flags(abi::GRND_NAMES, "GRND_???")]),
-    ("membarrier", &[Flags(n::MEMBARRIER, "MEMBARRIER_CMD_???"), Uint]),
+    ("membarrier", &[Flags(t::MEMBARRIER, "MEMBARRIER_CMD_???"), Uint]),
     // Processes.
     ("fork", &[]),
     ("vfork", &[]),
     ("exit", &[Int]),
     ("exit_group", &[Int]),
     ("wait4", &[Int, STATUS_OUT, WAIT_OPTIONS, WAIT_RUSAGE]),
-    (
-        "waitid",
-        &[One(abi::P_NAMES, "P_???"), Int, Out(siginfo_at), WAIT_OPTIONS, Out(rusage)],
-    ),
+    ("waitid", &[One(abi::P_NAMES, "P_???"), Int, Out(siginfo_at), WAIT_OPTIONS, Out(rusage)]),
     ("set_tid_address", &[Ptr]),
     ("set_robust_list", &[Ptr, Ulong]),
     ("get_robust_list", &[Int, PTR_OUT, ULONG_OUT]),
     ("rseq", &[Ptr, Hex32, Hex32, Hex32]),
-    ("unshare", &[Flags64(n::UNSHARE, "CLONE_???")]),
-    ("setns", &[Int, Flags(n::SETNS, "CLONE_???")]),
-    ("pidfd_open", &[Int, Flags(n::PIDFD, "PIDFD_???")]),
+    ("unshare", &[Flags64(t::UNSHARE, "CLONE_???")]),
+    ("setns", &[Int, Flags(t::SETNS, "CLONE_???")]),
+    ("pidfd_open", &[Int, Flags(t::PIDFD, "PIDFD_???")]),
     ("pidfd_getfd", &[Int, Int, Hex32]),
     ("getpid", &[]),
     ("gettid", &[]),
@@ -328,15 +337,9 @@ pub const CALLS: &[Row] = &[
     ("tgkill", &[Int, Int, Sig]),
     ("rt_sigqueueinfo", &[Int, Sig, In(siginfo_at)]),
     ("rt_tgsigqueueinfo", &[Int, Int, Sig, In(siginfo_at)]),
-    (
-        "pidfd_send_signal",
-        &[Int, Sig, In(siginfo_at), Flags(n::PIDFD_SIGNAL, "PIDFD_SIGNAL_???")],
-    ),
+    ("pidfd_send_signal", &[Int, Sig, In(siginfo_at), Flags(t::PIDFD_SIGNAL, "PIDFD_SIGNAL_???")]),
     ("rt_sigaction", &[Sig, In(sigaction), Out(sigaction), Ulong]),
-    (
-        "rt_sigprocmask",
-        &[One(n::SIGPROCMASK, "SIG_???"), SetIn(3), SetOut(3), Ulong],
-    ),
+    ("rt_sigprocmask", &[One(t::SIGPROCMASK, "SIG_???"), SetIn(3), SetOut(3), Ulong]),
     ("rt_sigpending", &[SetOut(1), Ulong]),
     ("rt_sigsuspend", &[SetIn(1), Ulong]),
     ("rt_sigtimedwait", &[SetIn(3), Out(siginfo_at), TS, Ulong]),
@@ -344,10 +347,7 @@ pub const CALLS: &[Row] = &[
     ("pause", &[]),
     // Time.
     ("nanosleep", &[TS, Kind::OutAlways(remaining)]),
-    (
-        "clock_nanosleep",
-        &[CLOCKID, Flags(n::TIMER, "TIMER_???"), TS, Kind::OutAlways(remaining)],
-    ),
+    ("clock_nanosleep", &[CLOCKID, Flags(t::TIMER, "TIMER_???"), TS, Kind::OutAlways(remaining)]),
     ("getitimer", &[ITIMER, Out(itimerval)]),
     ("setitimer", &[ITIMER, In(itimerval), Out(itimerval)]),
     ("alarm", &[Uint]),
@@ -360,11 +360,11 @@ pub const CALLS: &[Row] = &[
 ];
 
 /// Flags that pipe2 and dup3 take: those of open without an access mode.
-const PIPE_FLAGS: [(&str, i64); 13] = {
-    let mut flags = [("", 0); 13];
+const PIPE_FLAGS: [(&str, i64); 17] = {
+    let mut flags = [("", 0); 17];
     let mut i = 0;
     while i < flags.len() {
-        flags[i] = n::OPEN[i + 4];
+        flags[i] = f::OPEN[i + 4];
         i += 1;
     }
     flags

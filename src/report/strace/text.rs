@@ -96,7 +96,10 @@ mod tests {
     #[test]
     fn strings_are_escaped_as_in_c() {
         assert_eq!(escape(b"\0\x01abc\n\t\r\x0b\x0c\x1b7"), r"\0\1abc\n\t\r\v\f\0337");
-        assert_eq!(escape("/tmp\n\u{1}\u{1}2\u{80}\"\\é".as_bytes()), r#"/tmp\n\1\0012\302\200\"\\\303\251"#);
+        assert_eq!(
+            escape("/tmp\n\u{1}\u{1}2\u{80}\"\\é".as_bytes()),
+            r#"/tmp\n\1\0012\302\200\"\\\303\251"#
+        );
         assert_eq!(quote_short(&[b'x'; 32]), format!("\"{}\"", "x".repeat(32)));
         assert_eq!(quote_short(&[b'x'; 33]), format!("\"{}\"...", "x".repeat(32)));
     }
