@@ -56,7 +56,7 @@ impl Asm {
         self
     }
 
-    /// mov eax, [0x10]
+    /// mov eax, [0x10], where nothing is mapped
     fn crash(mut self) -> Asm {
         self.0.extend([0x8b, 0x04, 0x25, 0x10, 0, 0, 0]);
         self
@@ -107,6 +107,9 @@ fn trace(program: Asm, explain: bool) -> Traced {
     let spawned = sys.spawn(&command).unwrap();
     let mut tracer = Tracer::new(TraceOptions { explain });
     tracer.begin(&mut sys);
+    let started = tracer.started(&sys, spawned.task, &command);
+    assert!(started.starts_with(r#"execve("/bin/prog", ["prog"], 0x7f"#), "{started}");
+    assert!(started.ends_with(" /* 0 vars */) = 0"), "{started}");
     let mut run = CodeRun::begin(&mut sys);
     let mut lines = Vec::new();
     for _ in 0..10_000 {
@@ -145,7 +148,7 @@ fn a_parent_waits_for_its_child() {
     let program = asm()
         .call(1, &[1, TEXT, 6])
         .call(57, &[])
-        .child(asm().call(231, &[3]))
+        .child(asm().call(231, &[7]))
         .call(61, &[u64::MAX, BSS, 0, 0])
         .call(231, &[0]);
     let t = trace(program, false);
@@ -153,10 +156,10 @@ fn a_parent_waits_for_its_child() {
 strace: Process C attached
 fork()                                  = C
 [P] wait4(-1,  <unfinished ...>
-[C] exit_group(3)               = ?
-[C] +++ exited with 3 +++
-<... wait4 resumed>[{WIFEXITED(s) && WEXITSTATUS(s) == 3}], 0, NULL) = C
---- SIGCHLD {si_signo=SIGCHLD, si_code=CLD_EXITED, si_pid=C, si_uid=0, si_status=3, si_utime=0, si_stime=0} ---
+[C] exit_group(7)               = ?
+[C] +++ exited with 7 +++
+<... wait4 resumed>[{WIFEXITED(s) && WEXITSTATUS(s) == 7}], 0, NULL) = C
+--- SIGCHLD {si_signo=SIGCHLD, si_code=CLD_EXITED, si_pid=C, si_uid=0, si_status=7, si_utime=0, si_stime=0} ---
 exit_group(0)                           = ?
 +++ exited with 0 +++"#;
     assert_eq!(text(&t), expected);
