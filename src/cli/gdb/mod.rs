@@ -99,6 +99,20 @@ pub fn serve(
     let at = listener.local_addr()?;
     writeln!(io::stderr(), "forkyard: waiting for gdb on {at}")?;
     let (stream, _) = listener.accept()?;
+    serve_on(sys, spawned, stream, exec_file, output)
+}
+
+/// The same on a connection that stands.
+///
+/// # Errors
+/// As for [`serve`].
+pub fn serve_on(
+    sys: &mut System,
+    spawned: &Spawned,
+    stream: TcpStream,
+    exec_file: Option<String>,
+    output: impl FnMut(&mut System),
+) -> Result<Ended, GdbError> {
     stream.set_nodelay(true)?;
     let program = Program::new(sys, spawned.task, exec_file);
     Server { program, spawned: spawned.clone(), client: Client::default(), output, stream }.run()

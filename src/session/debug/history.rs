@@ -133,7 +133,8 @@ impl Debugger {
             self.history.influenced(now);
         }
         let last = self.history.snapshots.back().map(|s| s.place().retired);
-        let due = last.is_none_or(|last| now.retired - last.min(now.retired) >= self.history.stretch);
+        let due =
+            last.is_none_or(|last| now.retired - last.min(now.retired) >= self.history.stretch);
         self.history.front = self.history.front.max(now);
         if due || self.history.influenced {
             self.history.thin();

@@ -46,10 +46,7 @@ impl Debugger {
         let new = self.is_at_front();
         self.run.until = self.next_snapshot().map(|s| s.place().retired);
         let event = self.run.next(sys)?;
-        if !matches!(
-            event,
-            CodeEvent::Ran(..) | CodeEvent::Breakpoint(_) | CodeEvent::Watch(..)
-        ) {
+        if !matches!(event, CodeEvent::Ran(..) | CodeEvent::Breakpoint(_) | CodeEvent::Watch(..)) {
             drain(sys, new);
         }
         if self.run.has_held_back() {
@@ -147,9 +144,7 @@ impl Debugger {
         let done = match self.steps.get(&task) {
             None | Some(Action::Continue) => false,
             Some(Action::Step) => n > 0,
-            Some(Action::StepWithin(range)) => {
-                n > 0 && !range.contains(&user_regs(sys, task).ip)
-            }
+            Some(Action::StepWithin(range)) => n > 0 && !range.contains(&user_regs(sys, task).ip),
         };
         if done {
             self.pending.push_back(Stop::Stepped(task));
