@@ -13,6 +13,7 @@ pub mod director;
 pub mod history;
 pub mod program;
 pub mod spawn;
+pub mod tree;
 pub mod watch;
 
 pub use director::{Done, Trouble};

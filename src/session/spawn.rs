@@ -49,6 +49,7 @@ pub struct Streams {
     /// Init's descriptor for it, until it is closed.
     stdin_fd: Option<i32>,
     stdout: PipeId,
+    stdout_fd: Option<i32>,
     stderr: PipeId,
 }
 
@@ -110,6 +111,7 @@ impl System {
             stdin: pipe_of(self, input.1)?,
             stdin_fd: Some(input.1),
             stdout: pipe_of(self, output.0)?,
+            stdout_fd: Some(output.0),
             stderr: pipe_of(self, error.0)?,
         };
         call(self, init, NR_FORK, &[])?;
@@ -171,5 +173,23 @@ impl Streams {
             call(sys, init, NR_CLOSE, &[fd as u64])?;
         }
         Ok(())
+    }
+
+    /// Nobody reads the output any more.
+    ///
+    /// # Errors
+    /// The kernel is broken.
+    pub fn close_stdout(&mut self, sys: &mut System) -> Result<(), Trouble> {
+        let init = sys.kernel.init_process;
+        if let Some(fd) = self.stdout_fd.take() {
+            call(sys, init, NR_CLOSE, &[fd as u64])?;
+        }
+        Ok(())
+    }
+
+    /// Whether somebody could still write to one of the outputs.
+    pub fn is_written(&self, sys: &System) -> bool {
+        let open = |p: PipeId| sys.kernel.pipes.get(p).is_some_and(|p| p.writers > 0);
+        open(self.stdout) && self.stdout_fd.is_some() || open(self.stderr)
     }
 }

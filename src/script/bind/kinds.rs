@@ -344,7 +344,7 @@ pub(super) static TCSA: FlagKind =
     kind("times of tcsetattr", &[("TCSANOW", 0), ("TCSADRAIN", 1), ("TCSAFLUSH", 2)], Style::Value);
 
 /// All of them.
-static KINDS: [&FlagKind; 42] = [
+static KINDS: [&FlagKind; 44] = [
     &SIGNAL,
     &CLONE,
     &WAIT,

@@ -13,15 +13,21 @@ use crate::machine::interp::decode::{Form, Kind};
 use crate::machine::interp::insn::{Flow, Handler, Insn, Trap};
 use iced_x86::Mnemonic;
 
+/// Whether the host's result is right for ordinary numbers: MIN and MAX do not
+/// round.
 #[inline(always)]
-fn one<F: Float, const OP: u8>(c: &mut Core<'_>, i: &Insn, y: u64) -> Result<Flow, Trap> {
+fn is_quick_for<const OP: u8>(c: &Core<'_>) -> bool {
+    OP == MIN || OP == MAX || is_quick(c.fpu.mxcsr)
+}
+
+/// The low lanes' result if it is quick to find. Whoever gets nothing reads the
+/// operands again: they stay in float registers only as long as nobody asks
+/// for their bits.
+#[inline(always)]
+fn one<F: Float, const OP: u8>(c: &Core<'_>, i: &Insn, y: u64) -> Option<F> {
     let x = lane::<F>(xmm(c, i.a), 0);
     let (r, ordinary) = quick::<F, OP>(F::of_bits(x), F::of_bits(y));
-    if !(ordinary & is_quick(c.fpu.mxcsr)) {
-        return one_slow::<F, OP>(c, i, x, y);
-    }
-    set_float(c, i.a, r);
-    Ok(Flow::Next)
+    (ordinary & is_quick_for::<OP>(c)).then_some(r)
 }
 
 /// Writes the low lane of a register.
@@ -30,22 +36,14 @@ fn set_float<F: Float>(c: &mut Core<'_>, n: u8, r: F) {
     if F::BITS == 64 { set_low::<64>(c, n, r.to_bits()) } else { set_low::<32>(c, n, r.to_bits()) }
 }
 
-#[cold]
-#[inline(never)]
-fn one_slow<F: Float, const OP: u8>(
-    c: &mut Core<'_>,
-    i: &Insn,
-    x: u64,
-    y: u64,
-) -> Result<Flow, Trap> {
-    let r = slow::<F>(c, OP, x, y)?;
-    set_float(c, i.a, F::of_bits(r));
-    Ok(Flow::Next)
-}
-
 fn one_reg<F: Float, const OP: u8>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
-    let y = lane::<F>(xmm(c, i.b), 0);
-    one::<F, OP>(c, i, y)
+    match one::<F, OP>(c, i, lane::<F>(xmm(c, i.b), 0)) {
+        Some(r) => {
+            set_float(c, i.a, r);
+            Ok(Flow::Next)
+        }
+        None => one_slow::<F, OP, false>(c, i),
+    }
 }
 
 fn one_mem<F: Float, const OP: u8>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
@@ -55,58 +53,81 @@ fn one_mem<F: Float, const OP: u8>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, T
     } else {
         c.peek(at).map(|b| u32::from_le_bytes(b).into())
     };
-    match y {
-        Some(y) => one::<F, OP>(c, i, y),
-        None => one_mem_slow::<F, OP>(c, i),
+    match y.and_then(|y| one::<F, OP>(c, i, y)) {
+        Some(r) => {
+            set_float(c, i.a, r);
+            Ok(Flow::Next)
+        }
+        None => one_slow::<F, OP, true>(c, i),
     }
 }
 
 #[cold]
 #[inline(never)]
-fn one_mem_slow<F: Float, const OP: u8>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
-    let y = if F::BITS == 64 { load::<8>(c, i)? } else { load::<4>(c, i)? };
-    one::<F, OP>(c, i, y as u64)
+fn one_slow<F: Float, const OP: u8, const MEM: bool>(
+    c: &mut Core<'_>,
+    i: &Insn,
+) -> Result<Flow, Trap> {
+    let y = match (MEM, F::BITS) {
+        (false, _) => xmm(c, i.b),
+        (true, 64) => load::<8>(c, i)?,
+        (true, _) => load::<4>(c, i)?,
+    };
+    let r = slow::<F>(c, OP, lane::<F>(xmm(c, i.a), 0), lane::<F>(y, 0))?;
+    set_float(c, i.a, F::of_bits(r));
+    Ok(Flow::Next)
 }
 
+/// All lanes' results, if they are quick to find.
 #[inline(always)]
-fn all<F: Float, const OP: u8>(c: &mut Core<'_>, i: &Insn, a: u128, b: u128) -> Result<Flow, Trap> {
+fn all<F: Float, const OP: u8>(c: &Core<'_>, a: u128, b: u128) -> Option<u128> {
     let mut result = 0;
-    let mut ordinary = is_quick(c.fpu.mxcsr);
+    let mut ordinary = is_quick_for::<OP>(c);
     for n in 0..128 / F::BITS {
         let (x, y) = (F::of_bits(lane::<F>(a, n)), F::of_bits(lane::<F>(b, n)));
         let (r, good) = quick::<F, OP>(x, y);
         result |= u128::from(r.to_bits()) << (n * F::BITS);
         ordinary &= good;
     }
-    if !ordinary {
-        return all_slow::<F, OP>(c, i, a, b);
+    ordinary.then_some(result)
+}
+
+fn all_reg<F: Float, const OP: u8>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
+    match all::<F, OP>(c, xmm(c, i.a), xmm(c, i.b)) {
+        Some(r) => {
+            set_xmm(c, i.a, r);
+            Ok(Flow::Next)
+        }
+        None => all_slow::<F, OP, false>(c, i),
     }
-    set_xmm(c, i.a, result);
-    Ok(Flow::Next)
+}
+
+fn all_mem<F: Float, const OP: u8>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
+    let at = c.address(i);
+    let b = c.peek(at).filter(|_| at & 15 == 0).map(u128::from_le_bytes);
+    match b.and_then(|b| all::<F, OP>(c, xmm(c, i.a), b)) {
+        Some(r) => {
+            set_xmm(c, i.a, r);
+            Ok(Flow::Next)
+        }
+        None => all_slow::<F, OP, true>(c, i),
+    }
 }
 
 #[cold]
 #[inline(never)]
-fn all_slow<F: Float, const OP: u8>(
+fn all_slow<F: Float, const OP: u8, const MEM: bool>(
     c: &mut Core<'_>,
     i: &Insn,
-    a: u128,
-    b: u128,
 ) -> Result<Flow, Trap> {
-    let r = slow_lanes::<F>(c, |_| OP, a, b)?;
+    let b = if MEM { load_aligned(c, i)? } else { xmm(c, i.b) };
+    let a = xmm(c, i.a);
+    let r = match all::<F, OP>(c, a, b) {
+        Some(r) => r,
+        None => slow_lanes::<F>(c, |_| OP, a, b)?,
+    };
     set_xmm(c, i.a, r);
     Ok(Flow::Next)
-}
-
-fn all_reg<F: Float, const OP: u8>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
-    let (a, b) = (xmm(c, i.a), xmm(c, i.b));
-    all::<F, OP>(c, i, a, b)
-}
-
-fn all_mem<F: Float, const OP: u8>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
-    let b = load_aligned(c, i)?;
-    let a = xmm(c, i.a);
-    all::<F, OP>(c, i, a, b)
 }
 
 /// The lanes of two registers that neighbours are added or subtracted of: the
@@ -132,7 +153,12 @@ fn across<F: Float, const OP: u8, const MEM: bool>(
 ) -> Result<Flow, Trap> {
     let b = second(c, i, MEM)?;
     let (even, odd) = neighbours::<F>(xmm(c, i.a), b);
-    all::<F, OP>(c, i, even, odd)
+    let r = match all::<F, OP>(c, even, odd) {
+        Some(r) => r,
+        None => slow_lanes::<F>(c, |_| OP, even, odd)?,
+    };
+    set_xmm(c, i.a, r);
+    Ok(Flow::Next)
 }
 
 fn alternate<F: Float, const MEM: bool>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {

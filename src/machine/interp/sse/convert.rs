@@ -8,7 +8,7 @@
 //! 2. Left out: CVTPI2PS and its kin (MMX).
 
 use super::float::{
-    Class, Float, finish, has_exponent, is_default, is_ordinary, is_quick, operand, settle, zero,
+    Class, Float, finish, has_exponent, is_nearest, is_ordinary, is_quick, operand, settle, zero,
 };
 use super::operand::{load, load_aligned, set_xmm, xmm};
 use crate::machine::interp::core::Core;
@@ -124,7 +124,7 @@ impl<F: Float, G: Float> Convert for ToFloat<F, G> {
         if v & !F::SIGN == 0 {
             return Some(bits);
         }
-        let told = is_quick(mxcsr) || is_default(mxcsr) && f64::from(r) == x;
+        let told = is_quick(mxcsr) || is_nearest(mxcsr) && f64::from(r) == x;
         (has_exponent::<F>(v) && is_ordinary::<G>(bits) && told).then_some(bits)
     }
 

@@ -2,9 +2,9 @@
 //! and what to do when it does not.
 //!
 //! ```text
-//! quick     all masked, to nearest, PE set; operands and result ordinary:
-//!           the host's result and nothing else
-//! medium    the same, but PE is clear: is the result exact?
+//! quick     to nearest, PE set and masked; operands and result ordinary: the
+//!           host's result and nothing else
+//! medium    to nearest, and PE may be clear: is the result exact?
 //! arith     all other cases, by integers (softfloat)
 //! settle    flags into MXCSR, or #XM with nothing written
 //! ```
@@ -132,16 +132,18 @@ pub fn lane<F: Float>(v: u128, n: u32) -> u64 {
     (v >> (n * F::BITS)) as u64 & F::MASK
 }
 
-/// To nearest, all masked, nothing special with denormals, PE set already.
+/// To nearest, and PE is set already and masked. That is enough for ordinary
+/// numbers: they can raise no other flag, and DAZ and FTZ do not touch them.
 #[inline(always)]
 pub fn is_quick(mxcsr: u32) -> bool {
-    mxcsr & 0xffe0 == 0x1fa0
+    const MODE: u32 = 3 << 13;
+    mxcsr & (MODE | PE << MASKS | PE) == PE << MASKS | PE
 }
 
-/// As [`is_quick`], whether PE is set or not.
+/// To nearest.
 #[inline(always)]
-pub fn is_default(mxcsr: u32) -> bool {
-    mxcsr & 0xffc0 == 0x1f80
+pub fn is_nearest(mxcsr: u32) -> bool {
+    mxcsr >> 13 & 3 == 0
 }
 
 /// A normal number or infinity or NaN.
@@ -216,7 +218,7 @@ fn product_fits<F: Float>(x: u64, y: u64) -> bool {
     128 - product.leading_zeros() - product.trailing_zeros() <= F::FORMAT.precision
 }
 
-/// With the default MXCSR: the result and its flags where the operands are
+/// Rounding to nearest: the result and its flags where the operands are
 /// zeros or normal numbers and the result is a normal number or an exact zero.
 fn medium<F: Float>(op: u8, x: u64, y: u64) -> Option<(u64, u32)> {
     let zero = |bits: u64| bits & !F::SIGN == 0;
@@ -482,6 +484,6 @@ pub fn slow_lanes<F: Float>(
 }
 
 fn lane_slow<F: Float>(op: u8, x: u64, y: u64, mxcsr: u32) -> (u64, u32) {
-    let known = if is_default(mxcsr) { medium::<F>(op, x, y) } else { None };
+    let known = if is_nearest(mxcsr) { medium::<F>(op, x, y) } else { None };
     known.unwrap_or_else(|| arith::<F>(op, x, y, mxcsr))
 }

@@ -15,8 +15,7 @@
 //! moves and of the string comparisons: #GP.
 //!
 //! Linux: none. Source: Intel SDM vol. 1, chapters 10 to 12; vol. 2. Left out:
-//! MMX registers (CVTPI2PS, MOVQ2DQ and the MMX kinds of integer instructions);
-//! AES, PCLMULQDQ and SHA, which x86-64-v2 does not have.
+//! MMX registers (CVTPI2PS, MOVQ2DQ and the MMX kinds of integer instructions).
 
 mod across;
 mod arith;
@@ -33,20 +32,17 @@ mod packed;
 mod shift;
 mod shuffle;
 mod state;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use super::decode::Form;
 use super::insn::{Handler, Insn};
-use super::int;
-use iced_x86::{CpuidFeature, EncodingKind};
 
 /// The handler of such an instruction.
 pub fn select(form: &Form<'_>, out: &mut Insn) -> Option<Handler> {
     if has_mmx(form) {
         return None;
-    }
-    if !promised(form) {
-        return Some(int::invalid());
     }
     mov::select(form, out)
         .or_else(|| packed::select(form))
@@ -66,13 +62,4 @@ pub fn select(form: &Form<'_>, out: &mut Insn) -> Option<Handler> {
 /// Whether an operand is an MMX register.
 fn has_mmx(form: &Form<'_>) -> bool {
     (0..form.insn.op_count()).any(|op| form.insn.op_register(op).is_mm())
-}
-
-/// Whether x86-64-v2 has what is asked for, as far as it looks like SSE.
-fn promised(form: &Form<'_>) -> bool {
-    form.insn.encoding() == EncodingKind::Legacy
-        && !form.insn.cpuid_features().iter().any(|f| {
-            use CpuidFeature::{AES, D3NOW, D3NOWEXT, GFNI, PCLMULQDQ, SHA, SSE4A};
-            matches!(f, AES | D3NOW | D3NOWEXT | GFNI | PCLMULQDQ | SHA | SSE4A)
-        })
 }

@@ -85,6 +85,19 @@ fn reg_reg<O: Op>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
 }
 
 fn reg_mem<O: Op>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
+    let at = c.address(i);
+    match c.peek(at) {
+        Some(b) if O::BYTES == 16 && at & 15 == 0 => {
+            let r = O::of(xmm(c, i.a), u128::from_le_bytes(b), i.imm);
+            set_xmm(c, i.a, r);
+            Ok(Flow::Next)
+        }
+        _ => reg_mem_slow::<O>(c, i),
+    }
+}
+
+#[inline(never)]
+fn reg_mem_slow<O: Op>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
     let b = match O::BYTES {
         16 => load::<16>(c, i)?,
         8 => load::<8>(c, i)?,

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Linux: none. Source: Intel SDM vol. 1, sections 8.1.7 to 8.1.10; vol. 2.
-//! Left out: FCS and FDS in the state; the user code segment and 0 are shown.
+//! Left out: nothing.
 
 use super::number::{Class, class};
 use super::status::{B, ES, EXCEPTIONS, SF, Stack, TOP};
@@ -18,23 +18,14 @@ use crate::machine::interp::core::Core;
 use crate::machine::interp::decode::{Form, Kind};
 use crate::machine::interp::insn::{Flow, Handler, Insn, Trap};
 use crate::machine::interp::width::W16;
-use crate::machine::regs::USER_CS;
+use crate::machine::mmu::Access;
 use iced_x86::{Code, Mnemonic};
-
-/// The bits of the control word that can be set; bit 6 always is.
-const CONTROL: u16 = 0x1f3f;
-const RESERVED: u16 = 0x40;
-
-fn set_control(x: &mut X87, word: u16) {
-    x.control = word & CONTROL | RESERVED;
-    x.summarise();
-}
 
 fn fldcw(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
     wait(c)?;
     let at = c.address(i);
     let word = c.load::<W16>(at)? as u16;
-    set_control(&mut c.fpu.x87, word);
+    c.fpu.x87.set_control(word);
     Ok(Flow::Next)
 }
 
@@ -65,6 +56,7 @@ fn fnclex(c: &mut Core<'_>, _: &Insn) -> Result<Flow, Trap> {
 fn init(x: &mut X87) {
     (x.control, x.status, x.in_use) = (FCW_DEFAULT, 0, 0);
     (x.opcode, x.ip, x.dp) = (0, 0, 0);
+    (x.code_segment, x.data_segment) = (0, 0);
 }
 
 fn fninit(c: &mut Core<'_>, _: &Insn) -> Result<Flow, Trap> {
@@ -85,6 +77,19 @@ fn tags(x: &X87) -> u16 {
     })
 }
 
+/// Asks for the first and for the last of so many bytes, as the processor does
+/// before it moves any: the page fault says so.
+fn ask<const N: usize>(c: &mut Core<'_>, i: &Insn, access: Access) -> Result<u64, Trap> {
+    let at = c.address(i);
+    for byte in [at, at.wrapping_add(N as u64 - 1)] {
+        match access {
+            Access::Write => c.probe_write(byte, 1)?,
+            _ => c.probe_read(byte, 1)?,
+        }
+    }
+    Ok(at)
+}
+
 /// Bytes of an environment.
 const LONG: usize = 28;
 const SHORT: usize = 14;
@@ -95,10 +100,9 @@ fn environment<const N: usize>(x: &X87) -> [u8; N] {
         u32::from(x.status) | 0xffff << 16,
         u32::from(tags(x)) | 0xffff << 16,
         x.ip as u32,
-        // No instruction, no segment.
-        if x.ip == 0 { 0 } else { USER_CS as u32 } | u32::from(x.opcode & 0x7ff) << 16,
+        u32::from(x.code_segment) | u32::from(x.opcode & 0x7ff) << 16,
         x.dp as u32,
-        0xffff << 16,
+        u32::from(x.data_segment) | 0xffff << 16,
     ];
     let mut b = [0; N];
     let width = N / 7;
@@ -116,23 +120,27 @@ fn set_environment<const N: usize>(x: &mut X87, b: &[u8]) {
     let tags = field(2) as u16;
     x.status = field(1) as u16;
     x.in_use = (0..8).fold(0, |u, n| u | u8::from(tags >> (n * 2) & 3 != 3) << n);
+    x.code_segment = field(4) as u16;
+    x.data_segment = field(6) as u16;
     x.ip = field(3).into();
     x.dp = field(5).into();
     x.opcode = if width == 4 { (field(4) >> 16) as u16 & 0x7ff } else { 0 };
-    set_control(x, field(0) as u16);
+    x.set_control(field(0) as u16);
 }
 
 fn fnstenv<const N: usize>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
     let b = environment::<N>(&c.fpu.x87);
-    c.write(c.address(i), b)?;
+    let at = ask::<N>(c, i, Access::Write)?;
+    c.write(at, b)?;
     let x = &mut c.fpu.x87;
-    set_control(x, x.control | EXCEPTIONS);
+    x.set_control(x.control | EXCEPTIONS);
     Ok(Flow::Next)
 }
 
 fn fldenv<const N: usize>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
     wait(c)?;
-    let b = c.read::<N>(c.address(i))?;
+    let at = ask::<N>(c, i, Access::Read)?;
+    let b = c.read::<N>(at)?;
     set_environment::<N>(&mut c.fpu.x87, &b);
     Ok(Flow::Next)
 }
@@ -145,14 +153,16 @@ fn fnsave<const N: usize, const ALL: usize>(c: &mut Core<'_>, i: &Insn) -> Resul
     for (n, to) in (0..8).zip(tail.chunks_exact_mut(10)) {
         to.copy_from_slice(&x.st(n).to_bytes());
     }
-    c.write(c.address(i), b)?;
+    let at = ask::<ALL>(c, i, Access::Write)?;
+    c.write(at, b)?;
     init(&mut c.fpu.x87);
     Ok(Flow::Next)
 }
 
 fn frstor<const N: usize, const ALL: usize>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
     wait(c)?;
-    let b = c.read::<ALL>(c.address(i))?;
+    let at = ask::<ALL>(c, i, Access::Read)?;
+    let b = c.read::<ALL>(at)?;
     let x = &mut c.fpu.x87;
     let (head, tail) = b.split_at(N);
     set_environment::<N>(x, head);

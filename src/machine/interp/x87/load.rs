@@ -2,7 +2,7 @@
 //! FISTTP, FBLD, FBSTP, FLD1 and its like, FXCH, FCMOVcc.
 //!
 //! A store whose exception is unmasked writes nothing and pops nothing, except
-//! for a rounded result, which is stored.
+//! for a rounded result, which is stored. The memory must be writable even so.
 //!
 //! Linux: none. Source: Intel SDM vol. 2. Left out: nothing.
 
@@ -129,6 +129,8 @@ fn finish<const POP: bool, const N: usize>(
     let written = is_stored(&c.fpu.x87, flags);
     if written {
         c.write(at, bytes)?;
+    } else {
+        c.probe_write(at, N)?;
     }
     let x = note_memory(c, i, at);
     stored::<POP>(x, flags, written);

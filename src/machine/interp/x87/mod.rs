@@ -34,9 +34,10 @@ mod wide;
 
 use super::core::Core;
 use super::decode::{Form, Kind};
-use super::insn::{Handler, Insn, PAGE, Trap};
+use super::insn::{Handler, Insn, ODD_ADDRESS, PAGE, Trap};
 use crate::machine::exception::Exception;
 use crate::machine::fpu::X87;
+use crate::machine::regs::{USER_CS, USER_DS};
 use iced_x86::Register;
 
 /// The handler of such an instruction.
@@ -61,8 +62,20 @@ pub fn select(form: &Form<'_>, out: &mut Insn) -> Option<Handler> {
         .or_else(|| function::select(form))
         .or_else(|| control::select(form))?;
     out.imm = u64::from(opcode(form.code));
+    if matches!(form.insn.segment_prefix(), Register::FS | Register::GS) {
+        out.imm |= BASED;
+    } else if matches!(
+        form.insn.memory_base(),
+        Register::RSP | Register::RBP | Register::ESP | Register::EBP
+    ) {
+        // The stack segment, whatever prefix says otherwise.
+        out.imm |= USER_DS << 16;
+    }
     Some(handler)
 }
+
+/// In [`Insn::imm`], besides FOP and FDS: the operand's segment has a base.
+const BASED: u64 = 1 << 32;
 
 /// FOP: three bits of the first byte after the prefixes, and the second byte.
 fn opcode(code: &[u8]) -> u16 {
@@ -87,6 +100,7 @@ fn note_only<'a>(c: &'a mut Core<'_>, i: &Insn) -> &'a mut X87 {
     let x = &mut c.fpu.x87;
     x.ip = c.r[usize::from(PAGE)].wrapping_add(i.at.into());
     x.opcode = i.imm as u16;
+    x.code_segment = USER_CS as u16;
     x
 }
 
@@ -101,7 +115,16 @@ fn note<'a>(c: &'a mut Core<'_>, i: &Insn) -> &'a mut X87 {
 /// Notes an instruction with an operand at `at`.
 #[inline(always)]
 fn note_memory<'a>(c: &'a mut Core<'_>, i: &Insn, at: u64) -> &'a mut X87 {
+    let offset = if i.imm & BASED != 0 { without_base(c, i, at) } else { at };
     let x = note(c, i);
-    x.dp = at;
+    x.dp = offset;
+    x.data_segment = (i.imm >> 16) as u16;
     x
+}
+
+/// An address as offset in a segment with a base.
+#[cold]
+fn without_base(c: &Core<'_>, i: &Insn, at: u64) -> u64 {
+    let base = if i.scale & ODD_ADDRESS != 0 { i.seg } else { i.index };
+    at.wrapping_sub(c.r[usize::from(base & 31)])
 }

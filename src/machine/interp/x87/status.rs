@@ -81,8 +81,6 @@ pub trait Stack {
     fn underflow(&mut self) -> bool;
     /// There is no room to push; `true` if "indefinite" is pushed nevertheless.
     fn overflow(&mut self) -> bool;
-    /// Sets ES and B as flags and masks demand.
-    fn summarise(&mut self);
 }
 
 impl Stack for X87 {
@@ -153,11 +151,6 @@ impl Stack for X87 {
     fn overflow(&mut self) -> bool {
         self.signal(IE | SF | C1)
     }
-
-    fn summarise(&mut self) {
-        let pending = self.status & !self.control & EXCEPTIONS != 0;
-        self.status = self.status & !(ES | B) | if pending { ES | B } else { 0 };
-    }
 }
 
 /// Pushes "indefinite" instead of what there is no room for.
@@ -188,8 +181,7 @@ mod tests {
         let mut x = X87::default();
         assert!(x.signal(IE | PE));
         assert_eq!(x.status, IE | PE);
-        x.control &= !IE;
-        x.summarise();
+        x.set_control(x.control & !IE);
         assert_eq!(x.status, IE | PE | ES | B);
         assert!(!x.overflow());
         assert!(x.signal(DE), "DE is masked");

@@ -12,7 +12,7 @@ use super::number::{
 };
 use super::round::{EXTENDED, to_register};
 use super::series::{self, PI};
-use super::status::{PE, ZE};
+use super::status::{PE, UE, ZE};
 use super::wide::Wide;
 use crate::machine::fpu::F80;
 
@@ -24,7 +24,8 @@ fn inexact(control: u16, v: Wide) -> Outcome {
 /// Rounds a result that may be exact; it counts as inexact all the same.
 fn rounded(control: u16, v: Wide) -> Outcome {
     let o = to_register(control, EXTENDED, v.neg, v.exp, v.sig);
-    Outcome { flags: o.flags | PE, ..o }
+    let tiny = if class(o.value) == Class::Denormal { UE } else { 0 };
+    Outcome { flags: o.flags | PE | tiny, ..o }
 }
 
 /// Functions of an angle.
