@@ -231,6 +231,10 @@ pub struct Exec {
     /// With --strace: say why the kernel refused a call.
     #[arg(long, requires = "strace")]
     pub explain: bool,
+    /// Wait for gdb on this port of 127.0.0.1 (0: any), and let it drive the program:
+    /// `target remote 127.0.0.1:PORT`.
+    #[arg(long, value_name = "PORT", conflicts_with_all = ["strace", "limit"])]
+    pub gdb: Option<u16>,
     /// Stop after so many instructions, with exit code 124.
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,

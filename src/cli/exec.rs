@@ -19,8 +19,10 @@ use std::sync::atomic::Ordering;
 
 use super::args::{ErrorFormat, Exec};
 use super::console::Console;
+use super::gdb::{self, GdbError};
 use super::{FAILED, INTERRUPTED, USAGE, interrupt};
 use crate::kernel::fs::rootfs;
+use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 use crate::report::strace::{TraceOptions, Tracer};
 use crate::script::diagnostic::Report;
@@ -189,8 +191,7 @@ struct Host<'a> {
 
 impl Host<'_> {
     /// Passes on what was written.
-    fn output(&mut self, session: &mut Session) -> Result<(), Trouble> {
-        let sys = &mut session.system;
+    fn output(&mut self, sys: &mut System) -> Result<(), Trouble> {
         let out = self.spawned.streams.take_stdout(sys);
         let mut broken = false;
         if !out.is_empty() {
@@ -210,8 +211,7 @@ impl Host<'_> {
     }
 
     /// Reads standard input for those who wait for it. `false`: nobody does.
-    fn input(&mut self, session: &mut Session) -> Result<bool, Trouble> {
-        let sys = &mut session.system;
+    fn input(&mut self, sys: &mut System) -> Result<bool, Trouble> {
         if !self.spawned.streams.wants_input(sys) {
             return Ok(false);
         }
@@ -255,18 +255,54 @@ fn status(session: &Session, task: TaskId) -> Option<u8> {
     Some(if code & 0x7f == 0 { (code >> 8) as u8 } else { 128 + (code & 0x7f) as u8 })
 }
 
+/// What ends everything.
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error(transparent)]
+    Trouble(#[from] Trouble),
+    #[error(transparent)]
+    Gdb(#[from] GdbError),
+}
+
+/// Lets gdb drive the program for as long as it likes.
+fn debugged(
+    args: &Exec,
+    host: &mut Host<'_>,
+    session: &mut Session,
+    port: u16,
+) -> Result<CodeRun, Failed> {
+    let outside = match &args.root {
+        Some(root) => root.join(args.program.strip_prefix("/").unwrap_or(&args.program)),
+        None => args.program.clone(),
+    };
+    let path = std::fs::canonicalize(outside).ok().and_then(|p| p.to_str().map(str::to_string));
+    let spawned = host.spawned.clone();
+    let mut trouble = Ok(());
+    let (_, run) = gdb::serve(&mut session.system, &spawned, port, path, |sys| {
+        let passed = host.output(sys).and_then(|()| host.input(sys));
+        if let (Err(e), Ok(())) = (passed, &trouble) {
+            trouble = Err(e);
+        }
+    })?;
+    trouble?;
+    Ok(run)
+}
+
 fn drive(
     args: &Exec,
     host: &mut Host<'_>,
     session: &mut Session,
     task: TaskId,
-) -> Result<u8, Trouble> {
+) -> Result<u8, Failed> {
     let stop = interrupt::flag(host.console.out());
     let mut tracer = args.strace.then(|| Tracer::new(TraceOptions { explain: args.explain }));
     if let Some(tracer) = &mut tracer {
         tracer.begin(&mut session.system);
     }
-    let mut run = CodeRun::begin(&mut session.system);
+    let mut run = match args.gdb {
+        Some(port) => debugged(args, host, session, port)?,
+        None => CodeRun::begin(&mut session.system),
+    };
     let mut left = args.limit;
     let mut code = None;
     let end = loop {
@@ -279,12 +315,12 @@ fn drive(
                 host.console.note(&line);
             }
         }
-        host.output(session)?;
+        host.output(&mut session.system)?;
         match &event {
             CodeEvent::Fault(_, fault) if fault.killed && tracer.is_none() => {
                 host.console.note(&format!("forkyard: {}: {}", fault.sig, fault.why));
             }
-            CodeEvent::Idle if host.input(session)? => {}
+            CodeEvent::Idle if host.input(&mut session.system)? => {}
             CodeEvent::Idle => break code,
             _ => {}
         }
@@ -307,10 +343,10 @@ fn drive(
             }
         }
         if !matches!(event, CodeEvent::Ran(..)) {
-            host.input(session)?;
+            host.input(&mut session.system)?;
         }
     };
-    host.output(session)?;
+    host.output(&mut session.system)?;
     if let Some(tracer) = &mut tracer {
         for line in tracer.finish(&session.system) {
             host.console.note(&line);

@@ -25,6 +25,7 @@ pub mod explore;
 pub mod files;
 pub mod folder;
 pub mod fuzz;
+pub mod gdb;
 pub mod golden;
 pub mod host;
 pub mod interrupt;

@@ -48,8 +48,7 @@ const X87: [&str; 8] = ["fctrl", "fstat", "ftag", "fiseg", "fioff", "foseg", "fo
 /// Bits of eflags and mxcsr by name, for gdb to print.
 const EFLAGS: &str =
     "CF:0 :1 PF:2 AF:4 ZF:6 SF:7 TF:8 IF:9 DF:10 OF:11 NT:14 RF:16 VM:17 AC:18 VIF:19 VIP:20 ID:21";
-const MXCSR: &str =
-    "IE:0 DE:1 ZE:2 OE:3 UE:4 PE:5 DAZ:6 IM:7 DM:8 ZM:9 OM:10 UM:11 PM:12 FZ:15";
+const MXCSR: &str = "IE:0 DE:1 ZE:2 OE:3 UE:4 PE:5 DAZ:6 IM:7 DM:8 ZM:9 OM:10 UM:11 PM:12 FZ:15";
 
 fn flags(x: &mut String, id: &str, bits: &str) {
     let _ = write!(x, "<flags id=\"{id}\" size=\"4\">");

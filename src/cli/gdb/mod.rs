@@ -21,6 +21,7 @@ mod target;
 mod wire;
 
 use crate::kernel::system::System;
+use crate::session::code::CodeRun;
 use crate::session::debug::{Advance, Stop};
 use crate::session::director::Trouble;
 use crate::session::spawn::Spawned;
@@ -84,7 +85,8 @@ impl From<GdbStubError<Trouble, io::Error>> for GdbError {
 /// error which, and lets it drive a process that has just been spawned.
 ///
 /// `exec_file` is the program's path outside the machine. `output` is called
-/// where the program may have written, or waits for input.
+/// where the program may have written, or waits for input. The run is given back,
+/// for whoever lets the program go on.
 ///
 /// # Errors
 /// The port is taken, the connection breaks, or the simulated kernel does.
@@ -94,11 +96,25 @@ pub fn serve(
     port: u16,
     exec_file: Option<String>,
     output: impl FnMut(&mut System),
-) -> Result<Ended, GdbError> {
+) -> Result<(Ended, CodeRun), GdbError> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
     let at = listener.local_addr()?;
     writeln!(io::stderr(), "forkyard: waiting for gdb on {at}")?;
     let (stream, _) = listener.accept()?;
+    serve_on(sys, spawned, stream, exec_file, output)
+}
+
+/// The same on a connection that stands.
+///
+/// # Errors
+/// As for [`serve`].
+pub fn serve_on(
+    sys: &mut System,
+    spawned: &Spawned,
+    stream: TcpStream,
+    exec_file: Option<String>,
+    output: impl FnMut(&mut System),
+) -> Result<(Ended, CodeRun), GdbError> {
     stream.set_nodelay(true)?;
     let program = Program::new(sys, spawned.task, exec_file);
     Server { program, spawned: spawned.clone(), client: Client::default(), output, stream }.run()
@@ -115,7 +131,12 @@ struct Server<'a, F> {
 type State<'a> = Machine<'static, Program<'a>, Writer>;
 
 impl<'a, F: FnMut(&mut System)> Server<'a, F> {
-    fn run(mut self) -> Result<Ended, GdbError> {
+    fn run(mut self) -> Result<(Ended, CodeRun), GdbError> {
+        let ended = self.talk()?;
+        Ok((ended, self.program.debugger.into_run()))
+    }
+
+    fn talk(&mut self) -> Result<Ended, GdbError> {
         let writer = Writer::new(self.stream.try_clone()?);
         let stub = GdbStub::new(writer);
         let mut state = stub.run_state_machine(&mut self.program).map_err(GdbError::from)?;
@@ -223,8 +244,10 @@ impl<'a, F: FnMut(&mut System)> Server<'a, F> {
         let p = &mut self.program;
         let streams = self.spawned.streams;
         let output = &mut self.output;
+        let mut fed = false;
         let drain = |sys: &mut System, new: bool| {
             if new {
+                fed |= streams.wants_input(sys);
                 output(sys);
             } else {
                 streams.take_stdout(sys);
@@ -235,15 +258,17 @@ impl<'a, F: FnMut(&mut System)> Server<'a, F> {
             Some(how) => p.debugger.reverse(p.sys, how, drain).map(Advance::Stopped),
             None => p.debugger.advance(p.sys, drain),
         };
-        let stop = match found.map_err(GdbError::Trouble)? {
+        let found = found.map_err(GdbError::Trouble)?;
+        if fed {
+            // Input has come, perhaps.
+            p.debugger.influenced(p.sys);
+        }
+        let stop = match found {
             Advance::Going => return Ok(m.into()),
             Advance::Idle => {
-                if streams.wants_input(p.sys) {
-                    (self.output)(p.sys);
-                    // Whatever came from there.
-                    self.program.debugger.influenced(self.program.sys);
+                if !fed {
+                    std::thread::sleep(NAP);
                 }
-                std::thread::sleep(NAP);
                 return Ok(m.into());
             }
             Advance::Stopped(stop) => stop,

@@ -49,9 +49,11 @@ pub fn command(p: &Program<'_>, line: &str) -> String {
             match (at, words[0]) {
                 (None, _) => "an address is a number, 0x... or decimal".to_string(),
                 (Some(at), "walk") => view(report::walk(p.sys, task, at).map(|v| v.to_string())),
-                (Some(at), _) => view(report::page(p.sys, task, at).map(|v| {
-                    v.map_or("nothing is mapped there".to_string(), |v| v.to_string())
-                })),
+                (Some(at), _) => {
+                    view(report::page(p.sys, task, at).map(|v| {
+                        v.map_or("nothing is mapped there".to_string(), |v| v.to_string())
+                    }))
+                }
             }
         }
         ["time"] => {

@@ -498,7 +498,11 @@ impl Auxv for Program<'_> {
 }
 
 impl MonitorCmd for Program<'_> {
-    fn handle_monitor_cmd(&mut self, cmd: &[u8], mut out: ConsoleOutput<'_>) -> Result<(), Trouble> {
+    fn handle_monitor_cmd(
+        &mut self,
+        cmd: &[u8],
+        mut out: ConsoleOutput<'_>,
+    ) -> Result<(), Trouble> {
         let text = monitor::command(self, &String::from_utf8_lossy(cmd));
         gdbstub::output!(out, "{text}");
         Ok(())

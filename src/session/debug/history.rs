@@ -10,7 +10,8 @@
 //!
 //! Who goes on after going back runs through the same stretches again; at the end
 //! of one the next snapshot is taken for what came from outside there. Who changes
-//! something in the past forgets what came after.
+//! something in the past, or lets a process go there, or passes a signal on, has
+//! another future, whose output comes once more.
 //!
 //! Linux: none; gdb's record target does it by noting each change. Left out: the
 //! oldest snapshots, once there are too many; and what a different rounding of the

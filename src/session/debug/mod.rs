@@ -241,6 +241,16 @@ impl Debugger {
         }
     }
 
+    /// The run, for whoever goes on without a debugger.
+    pub fn into_run(self) -> CodeRun {
+        let mut run = self.run;
+        run.in_space.clear();
+        run.watches = Default::default();
+        run.singly.clear();
+        run.until = None;
+        run
+    }
+
     /// Processes under control.
     pub fn processes(&self) -> impl Iterator<Item = i32> {
         self.control.processes.keys().copied()
