@@ -36,7 +36,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) const NR_EXIT_GROUP: u32 = 231;
 
 /// Most instructions a processor executes before another one has its turn.
-pub const SLICE: u64 = 20_000;
+pub const SLICE: u64 = 50_000;
 
 /// What happened last.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -338,7 +338,9 @@ impl CodeRun {
             }
             let now = sys.machine.clock.now();
             let until = timer::next(sys).unwrap_or(u64::MAX).min(self.next_tick);
-            let left = until.saturating_sub(now).clamp(1, SLICE);
+            // Alone, it goes on to the next tick or timer.
+            let most = if sys.kernel.per_cpu.len() == 1 { u64::MAX } else { SLICE };
+            let left = until.saturating_sub(now).clamp(1, most);
             return Some(self.execute(sys, Slice { task, cpu, left }));
         }
         None

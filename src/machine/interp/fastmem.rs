@@ -27,7 +27,7 @@
 use crate::machine::frame::Words;
 
 /// Number of slots, direct-mapped.
-const SLOTS: usize = 1024;
+const SLOTS: usize = 8192;
 const PAGE_MASK: u64 = !0xfff;
 
 #[derive(Debug, Clone, Copy)]

@@ -10,7 +10,7 @@
 use crate::base::Pfn;
 use crate::machine::mmu::Access;
 
-const DATA: usize = 1024;
+const DATA: usize = 8192;
 const EXEC: usize = 128;
 
 #[derive(Debug, Clone, Copy)]
