@@ -311,3 +311,21 @@ fn state_is_saved_and_restored() {
     let bad = run(&[0x0f, 0xae, 0x10], 0, 0, MASKED);
     assert_eq!((bad.exit, bad.fpu.mxcsr), (Exit::Exception(Exception::GP), MASKED));
 }
+
+#[test]
+fn approximations_are_as_good_as_the_manual_says() {
+    // rcpss xmm0,xmm1; rsqrtss xmm0,xmm1
+    let of = |opcode, v: f32| {
+        let ran = run(&[0xf3, 0x0f, opcode, 0xc1], 0, v.to_bits().into(), MASKED);
+        assert_eq!(ran.fpu.mxcsr, MASKED, "no flag is set");
+        f32::from_bits(ran.fpu.xmm[0] as u32)
+    };
+    for v in [1.0f32, 3.0, 0.1, 1e30, 7e-20] {
+        let close = |got: f32, want: f64| (f64::from(got) / want - 1.0).abs() <= 1.5 / 4096.0;
+        assert!(close(of(0x53, v), 1.0 / f64::from(v)), "1/{v}");
+        assert!(close(of(0x52, v), 1.0 / f64::from(v).sqrt()), "1/sqrt {v}");
+    }
+    assert_eq!((of(0x53, -0.0), of(0x53, 1e-40)), (f32::NEG_INFINITY, f32::INFINITY));
+    assert_eq!((of(0x52, f32::INFINITY), of(0x53, 3e38)), (0.0, 0.0));
+    assert!(of(0x52, -1.0).is_nan());
+}
