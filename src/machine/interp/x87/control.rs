@@ -77,14 +77,20 @@ fn tags(x: &X87) -> u16 {
     })
 }
 
-/// Asks for the first and for the last of so many bytes, as the processor does
-/// before it moves any: the page fault says so.
-fn ask<const N: usize>(c: &mut Core<'_>, i: &Insn, access: Access) -> Result<u64, Trap> {
+/// Asks for the first field and for the last byte of `len`, as the processor
+/// does before it moves any: the page fault says so. The environment in front is
+/// `N` bytes long.
+fn ask<const N: usize>(
+    c: &mut Core<'_>,
+    i: &Insn,
+    len: usize,
+    access: Access,
+) -> Result<u64, Trap> {
     let at = c.address(i);
-    for byte in [at, at.wrapping_add(N as u64 - 1)] {
+    for (at, bytes) in [(at, N / 7), (at.wrapping_add(len as u64 - 1), 1)] {
         match access {
-            Access::Write => c.probe_write(byte, 1)?,
-            _ => c.probe_read(byte, 1)?,
+            Access::Write => c.probe_write(at, bytes)?,
+            _ => c.probe_read(at, bytes)?,
         }
     }
     Ok(at)
@@ -130,7 +136,7 @@ fn set_environment<const N: usize>(x: &mut X87, b: &[u8]) {
 
 fn fnstenv<const N: usize>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
     let b = environment::<N>(&c.fpu.x87);
-    let at = ask::<N>(c, i, Access::Write)?;
+    let at = ask::<N>(c, i, N, Access::Write)?;
     c.write(at, b)?;
     let x = &mut c.fpu.x87;
     x.set_control(x.control | EXCEPTIONS);
@@ -139,7 +145,7 @@ fn fnstenv<const N: usize>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
 
 fn fldenv<const N: usize>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
     wait(c)?;
-    let at = ask::<N>(c, i, Access::Read)?;
+    let at = ask::<N>(c, i, N, Access::Read)?;
     let b = c.read::<N>(at)?;
     set_environment::<N>(&mut c.fpu.x87, &b);
     Ok(Flow::Next)
@@ -153,7 +159,7 @@ fn fnsave<const N: usize, const ALL: usize>(c: &mut Core<'_>, i: &Insn) -> Resul
     for (n, to) in (0..8).zip(tail.chunks_exact_mut(10)) {
         to.copy_from_slice(&x.st(n).to_bytes());
     }
-    let at = ask::<ALL>(c, i, Access::Write)?;
+    let at = ask::<N>(c, i, ALL, Access::Write)?;
     c.write(at, b)?;
     init(&mut c.fpu.x87);
     Ok(Flow::Next)
@@ -161,7 +167,7 @@ fn fnsave<const N: usize, const ALL: usize>(c: &mut Core<'_>, i: &Insn) -> Resul
 
 fn frstor<const N: usize, const ALL: usize>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
     wait(c)?;
-    let at = ask::<ALL>(c, i, Access::Read)?;
+    let at = ask::<N>(c, i, ALL, Access::Read)?;
     let b = c.read::<ALL>(at)?;
     let x = &mut c.fpu.x87;
     let (head, tail) = b.split_at(N);

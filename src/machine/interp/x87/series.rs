@@ -73,11 +73,11 @@ pub fn reduce(v: Num) -> (Wide, u8) {
     if rest > QUARTER {
         rest = HALF - rest;
         neg = true;
-        n = n + 1 & 3;
+        n = (n + 1) & 3;
     }
     // 2^-66 is bit 0.
     let r = Wide::new(neg != v.neg, 127 - 66, rest);
-    (r, if v.neg { 4 - n & 3 } else { n })
+    (r, if v.neg { (4 - n) & 3 } else { n })
 }
 
 /// Sine and cosine of a reduced argument.
@@ -124,7 +124,7 @@ pub fn atan(a: Wide, b: Wide) -> Wide {
     let swap = (a.exp, a.sig) > (b.exp, b.sig);
     let t = if swap { b.over(a) } else { a.over(b) };
     // The nearest eighth.
-    let k = if t.exp >= 0 { 8 } else { ((t.fraction() >> 124) + 1 >> 1) as usize };
+    let k = if t.exp >= 0 { 8 } else { (((t.fraction() >> 124) + 1) >> 1) as usize };
     let d = if k == 0 {
         t
     } else {

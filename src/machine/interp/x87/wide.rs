@@ -25,7 +25,7 @@ pub fn mul_high(a: u128, b: u128) -> u128 {
     const LOW: u128 = u64::MAX as u128;
     let (ah, al, bh, bl) = (a >> 64, a & LOW, b >> 64, b & LOW);
     let middle = ah * bl;
-    let low = (al * bl >> 64) + (middle & LOW);
+    let low = ((al * bl) >> 64) + (middle & LOW);
     // Below 2^128: (2^64 - 1)^2 + 2 * (2^64 - 1).
     let other = al * bh + low;
     ah * bh + (middle >> 64) + (other >> 64)
