@@ -294,7 +294,6 @@ fn drive(
     session: &mut Session,
     task: TaskId,
 ) -> Result<u8, Failed> {
-    let stop = interrupt::flag(host.console.out());
     let mut tracer = args.strace.then(|| Tracer::new(TraceOptions { explain: args.explain }));
     if let Some(tracer) = &mut tracer {
         tracer.begin(&mut session.system);
@@ -303,6 +302,8 @@ fn drive(
         Some(port) => debugged(args, host, session, port)?,
         None => CodeRun::begin(&mut session.system),
     };
+    // Not before: while gdb drives, Ctrl-C here is the end.
+    let stop = interrupt::flag(host.console.out());
     let mut left = args.limit;
     let mut code = None;
     let end = loop {

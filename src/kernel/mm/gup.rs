@@ -156,7 +156,7 @@ pub fn write_remote_vm(
 /// ends before the first byte that is not there.
 pub fn present_bytes(sys: &System, mm: MmId, addr: u64, len: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(len);
-    while bytes.len() < len {
+    while bytes.len() < len && sys.kernel.mms.get(mm).is_some() {
         let Some(va) = addr.checked_add(bytes.len() as u64) else { break };
         let at = if sys.machine.config.mmu {
             let entry = lookup(sys, mm, va).map(|(_, pte)| pte).filter(|pte| pte_present(*pte));

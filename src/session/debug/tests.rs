@@ -312,3 +312,16 @@ fn who_writes_in_the_past_has_another_future() {
     b.after_fork();
     assert_eq!(b.counter(), 41);
 }
+
+#[test]
+fn a_watch_may_outlive_its_memory() {
+    let mut b = Bench::new();
+    let area = COUNTER..COUNTER + 4;
+    b.d.set_watch(&b.sys, b.task, area, WatchKind::Access, true);
+    b.d.kill(&mut b.sys, b.pid);
+    assert_eq!(b.run(), Stop::Killed { pid: b.pid, sig: Signal::SIGKILL });
+    b.d.influenced(&b.sys);
+    for _ in 0..5 {
+        b.d.advance(&mut b.sys, |_, _| {}).unwrap();
+    }
+}
