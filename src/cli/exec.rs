@@ -46,7 +46,9 @@ const CHUNK: usize = 16 << 10;
 /// Runs what the arguments say and gives the exit code.
 pub fn run(args: &Exec, console: &Console) -> u8 {
     let code = match start(args) {
-        Ok((mut session, spawned)) => follow(args, console, &mut session, spawned),
+        Ok((mut session, spawned, command)) => {
+            follow(args, console, &mut session, spawned, &command)
+        }
         Err((code, report)) => {
             console.report(&report, ErrorFormat::Human);
             code
@@ -62,7 +64,7 @@ fn refused(code: u8, message: String) -> Refused {
 }
 
 /// A machine with the files, and the program at its first instruction.
-fn start(args: &Exec) -> Result<(Session, Spawned), Refused> {
+fn start(args: &Exec) -> Result<(Session, Spawned, Command), Refused> {
     let mut machine = args.boot.machine();
     machine.ram.get_or_insert(RAM);
     let mut session = Session::boot(machine.config()).map_err(|e| {
@@ -96,7 +98,7 @@ fn start(args: &Exec) -> Result<(Session, Spawned), Refused> {
         let code = if sys_is_absent(&e) { NOT_FOUND } else { CANNOT_EXECUTE };
         refused(code, format!("{path} cannot be executed: {e}"))
     })?;
-    Ok((session, spawned))
+    Ok((session, spawned, command))
 }
 
 fn sys_is_absent(e: &Trouble) -> bool {
@@ -232,10 +234,16 @@ impl Host<'_> {
     }
 }
 
-fn follow(args: &Exec, console: &Console, session: &mut Session, spawned: Spawned) -> u8 {
+fn follow(
+    args: &Exec,
+    console: &Console,
+    session: &mut Session,
+    spawned: Spawned,
+    command: &Command,
+) -> u8 {
     let task = spawned.task;
     let mut host = Host { console, spawned, input: Vec::new(), ended: false };
-    match drive(args, &mut host, session, task) {
+    match drive(args, &mut host, session, task, command) {
         Ok(code) => code,
         Err(trouble) => {
             let report = Report::error("forkyard::exec", trouble.to_string());
@@ -293,10 +301,12 @@ fn drive(
     host: &mut Host<'_>,
     session: &mut Session,
     task: TaskId,
+    command: &Command,
 ) -> Result<u8, Failed> {
     let mut tracer = args.strace.then(|| Tracer::new(TraceOptions { explain: args.explain }));
     if let Some(tracer) = &mut tracer {
         tracer.begin(&mut session.system);
+        host.console.note(&tracer.started(&session.system, task, command));
     }
     let mut run = match args.gdb {
         Some(port) => debugged(args, host, session, port)?,
