@@ -94,7 +94,7 @@ fn describe(test: &Test) -> String {
         let _ = write!(out, "  {}={v:x}", NAMES[n]);
     }
     let _ = writeln!(out, "  flags={:x}", s.flags);
-    if test.insns.iter().any(|i| uses_fpu(i)) {
+    if test.insns.iter().any(uses_fpu) {
         let word = |at: usize, n: usize| {
             s.fx[at..at + n].iter().rev().fold(0u128, |v, b| v << 8 | u128::from(*b))
         };

@@ -75,8 +75,11 @@ impl Flags {
         self.result = u64::from(bit(6) == 0) << 8;
         // Parity of the low byte of `result`, which is 0, is even.
         let parity_fix = (bit(2) ^ 1) << 8;
-        self.carries =
-            bit(0) << 63 | (bit(0) ^ bit(11)) << 62 | bit(4) << 3 | parity_fix | bit(7) * SIGN_FIX;
+        self.carries = bit(0) << 63
+            | (bit(0) ^ bit(11)) << 62
+            | bit(4) << 3
+            | parity_fix
+            | (bit(7) * SIGN_FIX);
     }
 
     /// Carry.
@@ -224,9 +227,9 @@ mod tests {
                 f.set_cf(on);
                 assert_eq!(f.status(), word & !1 | u64::from(on));
                 f.set_of(on);
-                assert_eq!(f.status(), word & !0x801 | u64::from(on) * 0x801);
+                assert_eq!(f.status(), word & !0x801 | (u64::from(on) * 0x801));
                 f.set_zf(on);
-                assert_eq!(f.status(), word & !0x841 | u64::from(on) * 0x841);
+                assert_eq!(f.status(), word & !0x841 | (u64::from(on) * 0x841));
                 f = Flags::from_word(word | 0x202);
             }
         }

@@ -43,8 +43,6 @@ pub enum Kind {
     Long,
     /// `unsigned long`.
     Ulong,
-    /// A number in hex.
-    Hex,
     /// `unsigned int` in hex.
     Hex32,
     /// An address that is not looked at.
@@ -133,7 +131,6 @@ impl Kind {
             Kind::Uint => (v as u32).to_string(),
             Kind::Long => (v as i64).to_string(),
             Kind::Ulong => v.to_string(),
-            Kind::Hex => hex(v),
             Kind::Hex32 => hex(low),
             Kind::Ptr => addr(v),
             Kind::Dir => dir(v),

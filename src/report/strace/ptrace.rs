@@ -18,7 +18,7 @@ const USER_REGS: [&str; 27] = [
 
 fn user_offset(v: u64) -> String {
     match USER_REGS.get((v / 8) as usize) {
-        Some(name) if v % 8 == 0 => format!("8*{name}"),
+        Some(name) if v.is_multiple_of(8) => format!("8*{name}"),
         Some(name) => format!("8*{name}+{}", v % 8),
         None => hex(v),
     }

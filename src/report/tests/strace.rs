@@ -93,7 +93,6 @@ impl Asm {
 }
 
 struct Traced {
-    sys: System,
     pid: i32,
     tracer: Tracer,
     lines: Vec<String>,
@@ -121,7 +120,7 @@ fn trace(program: Asm, explain: bool) -> Traced {
         }
     }
     lines.extend(tracer.finish(&sys));
-    Traced { sys, pid: spawned.pid, tracer, lines }
+    Traced { pid: spawned.pid, tracer, lines }
 }
 
 fn asm() -> Asm {

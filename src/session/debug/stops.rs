@@ -128,10 +128,8 @@ impl Debugger {
                 }
             }
             CodeEvent::Returned(task, outcome) => self.returned(sys, task, outcome.ret),
-            CodeEvent::Blocked(task) => {
-                if self.forked(sys, task, true) {
-                    self.control.vforks.insert(task);
-                }
+            CodeEvent::Blocked(task) if self.forked(sys, task, true) => {
+                self.control.vforks.insert(task);
             }
             _ => {}
         }

@@ -15,12 +15,38 @@ pub fn is_beyond(insn: &Instruction) -> bool {
 }
 
 fn is_promised(f: F) -> bool {
-    match f {
-        F::INTEL8086 | F::INTEL186 | F::INTEL286 | F::INTEL386 | F::INTEL486 | F::X64 => true,
-        F::CPUID | F::TSC | F::MSR | F::CX8 | F::CMOV | F::CLFSH | F::MULTIBYTENOP => true,
-        F::PAUSE | F::RDPMC | F::RDTSCP | F::SYSCALL | F::FSGSBASE | F::CMPXCHG16B => true,
-        F::FPU | F::FPU287 | F::FPU387 | F::FXSR | F::MMX | F::POPCNT => true,
-        F::SSE | F::SSE2 | F::SSE3 | F::SSSE3 | F::SSE4_1 | F::SSE4_2 => true,
-        _ => false,
-    }
+    matches!(
+        f,
+        F::INTEL8086
+            | F::INTEL186
+            | F::INTEL286
+            | F::INTEL386
+            | F::INTEL486
+            | F::X64
+            | F::CPUID
+            | F::TSC
+            | F::MSR
+            | F::CX8
+            | F::CMOV
+            | F::CLFSH
+            | F::MULTIBYTENOP
+            | F::PAUSE
+            | F::RDPMC
+            | F::RDTSCP
+            | F::SYSCALL
+            | F::FSGSBASE
+            | F::CMPXCHG16B
+            | F::FPU
+            | F::FPU287
+            | F::FPU387
+            | F::FXSR
+            | F::MMX
+            | F::POPCNT
+            | F::SSE
+            | F::SSE2
+            | F::SSE3
+            | F::SSSE3
+            | F::SSE4_1
+            | F::SSE4_2
+    )
 }

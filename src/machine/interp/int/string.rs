@@ -283,7 +283,7 @@ mod tests {
         assert_eq!(b.go(), Exit::Syscall);
         assert_eq!(
             (b.peek(DATA + 0x1ff8), b.peek(DATA)),
-            (!0 / 255 * 0xee, !0 / 255 * 0xee & !0xff_ffff)
+            (!0 / 255 * 0xee, (!0 / 255 * 0xee) & !0xff_ffff)
         );
     }
 

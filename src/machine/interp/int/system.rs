@@ -181,14 +181,36 @@ fn has_no_such_register(form: &Form<'_>) -> bool {
 /// Hints: some of them mean something to processors with CET or MPX only.
 fn is_hint(m: Mnemonic) -> bool {
     use Mnemonic as M;
-    match m {
-        M::Nop | M::Pause | M::Endbr64 | M::Endbr32 | M::Lfence | M::Mfence | M::Sfence => true,
-        M::Prefetchnta | M::Prefetcht0 | M::Prefetcht1 | M::Prefetcht2 | M::Prefetch => true,
-        M::Prefetchw | M::Prefetchwt1 | M::Prefetchit0 | M::Prefetchit1 | M::Cldemote => true,
-        M::Reservednop | M::Rdsspd | M::Rdsspq => true,
-        M::Bndmk | M::Bndcl | M::Bndcu | M::Bndcn | M::Bndmov | M::Bndldx | M::Bndstx => true,
-        _ => false,
-    }
+    matches!(
+        m,
+        M::Nop
+            | M::Pause
+            | M::Endbr64
+            | M::Endbr32
+            | M::Lfence
+            | M::Mfence
+            | M::Sfence
+            | M::Prefetchnta
+            | M::Prefetcht0
+            | M::Prefetcht1
+            | M::Prefetcht2
+            | M::Prefetch
+            | M::Prefetchw
+            | M::Prefetchwt1
+            | M::Prefetchit0
+            | M::Prefetchit1
+            | M::Cldemote
+            | M::Reservednop
+            | M::Rdsspd
+            | M::Rdsspq
+            | M::Bndmk
+            | M::Bndcl
+            | M::Bndcu
+            | M::Bndcn
+            | M::Bndmov
+            | M::Bndldx
+            | M::Bndstx
+    )
 }
 
 /// The handler, if the instruction is of this family.

@@ -95,7 +95,7 @@ impl Float for f32 {
     fn is_ordinary(self) -> bool {
         let abs = self.abs();
         // Not `&&`: both tests at once cost less than two jumps.
-        (abs >= 2.0 * f32::MIN_POSITIVE) & (abs <= f32::MAX)
+        (2.0 * f32::MIN_POSITIVE..=f32::MAX).contains(&abs)
     }
 }
 
@@ -122,7 +122,7 @@ impl Float for f64 {
     fn is_ordinary(self) -> bool {
         let abs = self.abs();
         // Not `&&`: both tests at once cost less than two jumps.
-        (abs >= 2.0 * f64::MIN_POSITIVE) & (abs <= f64::MAX)
+        (2.0 * f64::MIN_POSITIVE..=f64::MAX).contains(&abs)
     }
 }
 
@@ -336,7 +336,7 @@ pub fn finish<F: Float>(x: Exact, mxcsr: u32) -> (u64, u32) {
     }
     // Bit 63 of the significand of a normal number adds 1 to the exponent.
     let exp = (r.exp + F::FORMAT.emax - 1) as u64;
-    (sign | (exp << F::FRACTION) + (r.sig >> (63 - F::FRACTION)), flags)
+    (sign | ((exp << F::FRACTION) + (r.sig >> (63 - F::FRACTION))), flags)
 }
 
 /// A zero with this sign.
