@@ -173,14 +173,22 @@ bitflags! {
         const O_APPEND = 0o2000;
         /// Don't block.
         const O_NONBLOCK = 0o4000;
+        /// Writes are as good as on the disk when they return, but for times.
+        const O_DSYNC = 0o10000;
         /// Must be a directory.
         const O_DIRECTORY = 0o200000;
         /// Don't follow a final symbolic link.
         const O_NOFOLLOW = 0o400000;
+        /// Reading leaves the access time alone.
+        const O_NOATIME = 0o1000000;
         /// Close at exec.
         const O_CLOEXEC = 0o2000000;
+        /// With O_DSYNC it is O_SYNC: times too.
+        const __O_SYNC = 0o4000000;
         /// Only a place in the tree.
         const O_PATH = 0o10000000;
+        /// With O_DIRECTORY it is O_TMPFILE: a file without a name.
+        const __O_TMPFILE = 0o20000000;
     }
 }
 

@@ -114,6 +114,42 @@ numbers! {
     /// Whose resources getrusage(2) reports.
     RUSAGE_NAMES: i32 { RUSAGE_SELF = 0; RUSAGE_CHILDREN = -1; RUSAGE_THREAD = 1; }
 }
+numbers! {
+    /// Commands of membarrier(2).
+    MEMBARRIER_NAMES: u32 {
+        MEMBARRIER_CMD_QUERY = 0; MEMBARRIER_CMD_GLOBAL = 1; MEMBARRIER_CMD_GLOBAL_EXPEDITED = 2;
+        MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED = 4; MEMBARRIER_CMD_PRIVATE_EXPEDITED = 8;
+        MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED = 16;
+        MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE = 32;
+        MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE = 64;
+        MEMBARRIER_CMD_GET_REGISTRATIONS = 512;
+    }
+}
+numbers! {
+    /// Flags of eventfd2(2), timerfd_create(2), timerfd_settime(2), signalfd4(2).
+    ANON_NAMES: u32 {
+        EFD_SEMAPHORE = 1; EFD_NONBLOCK = 0o4000; EFD_CLOEXEC = 0o2000000;
+        TFD_NONBLOCK = 0o4000; TFD_CLOEXEC = 0o2000000;
+        TFD_TIMER_ABSTIME = 1; TFD_TIMER_CANCEL_ON_SET = 2;
+        SFD_NONBLOCK = 0o4000; SFD_CLOEXEC = 0o2000000; EPOLL_CLOEXEC = 0o2000000;
+        EPOLL_CTL_ADD = 1; EPOLL_CTL_DEL = 2; EPOLL_CTL_MOD = 3;
+    }
+}
+numbers! {
+    /// What epoll(7) asks for and finds, and how.
+    EPOLL_NAMES: u32 {
+        EPOLLIN = 0x1; EPOLLPRI = 0x2; EPOLLOUT = 0x4; EPOLLERR = 0x8; EPOLLHUP = 0x10;
+        EPOLLRDNORM = 0x40; EPOLLRDBAND = 0x80; EPOLLWRNORM = 0x100; EPOLLWRBAND = 0x200;
+        EPOLLRDHUP = 0x2000; EPOLLEXCLUSIVE = 1 << 28; EPOLLWAKEUP = 1 << 29;
+        EPOLLONESHOT = 1 << 30; EPOLLET = 1 << 31;
+    }
+}
+numbers! {
+    /// How an expiration is told (sigevent(3)), and how timer_settime(2) reckons.
+    SIGEV_NAMES: u32 {
+        SIGEV_SIGNAL = 0; SIGEV_NONE = 1; SIGEV_THREAD = 2; SIGEV_THREAD_ID = 4; TIMER_ABSTIME = 1;
+    }
+}
 
 /// "No limit" in an rlimit.
 pub const RLIM_INFINITY: u64 = u64::MAX;

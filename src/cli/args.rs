@@ -45,6 +45,18 @@ A script can set its machine up itself: `//@ boot: cpus=2 ram=64M` in its first
 lines, or `boot(#{cpus: 2})`. Options given here win over the first lines.
 Modules are imported from the script's own folder.";
 
+const EXEC_EXAMPLES: &str = "\
+Examples:
+  gcc -static -o cow cow.c && forkyard exec ./cow
+  forkyard exec --strace --explain ./cow
+  forkyard exec /bin/busybox sh -c 'echo $$; ps'
+  forkyard exec --root ./rootfs --cpus 2 --seed 7 /bin/sh
+
+Standard streams are this process's, as pipes. The exit code is the program's, or
+128 and the number of the signal that killed it; 126 and 127: it cannot be
+executed, it is not there; 124: --limit. Time is virtual: sleep(1) takes none.
+Nothing is written to this computer's files.";
+
 const EXPLORE_EXAMPLES: &str = "\
 Examples:
   forkyard explore race.rhai                    all outcomes, with a schedule each
@@ -132,6 +144,9 @@ pub enum Command {
     /// Run a script.
     #[command(after_help = RUN_EXAMPLES)]
     Run(Run),
+    /// Run a program of machine code: a static ELF file.
+    #[command(after_help = EXEC_EXAMPLES)]
+    Exec(Exec),
     /// Find everything that can come of running a program.
     #[command(after_help = EXPLORE_EXAMPLES)]
     Explore(Explore),
@@ -198,6 +213,44 @@ pub struct Run {
     /// The machine to start on.
     #[command(flatten)]
     pub boot: Boot,
+}
+
+/// `forkyard exec`.
+#[derive(Debug, clap::Args)]
+pub struct Exec {
+    /// A copy of this folder is the machine's tree; PROG is looked up in it.
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// A variable of the program's environment. It has PATH and HOME, and nothing
+    /// of this process's.
+    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = parse_env)]
+    pub env: Vec<String>,
+    /// Print the system calls to standard error, as strace -f does.
+    #[arg(long)]
+    pub strace: bool,
+    /// With --strace: say why the kernel refused a call.
+    #[arg(long, requires = "strace")]
+    pub explain: bool,
+    /// Stop after so many instructions, with exit code 124.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+    /// The machine to start on.
+    #[command(flatten)]
+    pub boot: Boot,
+    /// The program, an ELF file that is linked statically.
+    #[arg(value_name = "PROG")]
+    pub program: PathBuf,
+    /// Its arguments.
+    #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub args: Vec<String>,
+}
+
+/// A setting of the environment.
+fn parse_env(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        Some((name, _)) if !name.is_empty() => Ok(text.to_string()),
+        _ => Err(format!("`{text}` is not of the form NAME=VALUE")),
+    }
 }
 
 /// Who goes on next in a program.

@@ -45,6 +45,19 @@ pub struct Plan {
     pub needs_program: bool,
     /// Explore it instead, and print what was found so.
     pub explore: Option<(program::Exploring, Shown)>,
+    /// What this process does after it.
+    pub afterwards: Afterwards,
+}
+
+/// What a process does after a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Afterwards {
+    /// It goes on: what the run took is given back.
+    #[default]
+    GoesOn,
+    /// It ends. Taking thousands of functions apart would be an eighth of what a
+    /// short run costs, for nothing.
+    Ends,
 }
 
 /// How a run ended.
@@ -71,6 +84,7 @@ impl Plan {
             options: program::Options::default(),
             needs_program: false,
             explore: None,
+            afterwards: Afterwards::GoesOn,
         };
         Ok((plan, directives))
     }
@@ -106,8 +120,8 @@ impl Plan {
         show: impl Fn(&str) + 'static,
         then: impl FnOnce(&mut Session, &World, &Finished) -> T,
     ) -> (Finished, T) {
-        let Plan { input, machine, limits, trace, interrupt, options, needs_program, explore } =
-            self;
+        let Plan { input, machine, limits, trace, interrupt, options, .. } = self;
+        let Plan { needs_program, explore, afterwards, .. } = self;
         let world = match machine.boot() {
             Ok(world) => world,
             Err(report) => {
@@ -172,6 +186,9 @@ impl Plan {
             tracer.flush();
         }
         let rest = then(&mut session, &world, &finished);
+        if afterwards == Afterwards::Ends {
+            std::mem::forget(session);
+        }
         (finished, rest)
     }
 }

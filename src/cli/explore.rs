@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::args::{ErrorFormat, Explore, ExploreClaims, ExploreFormat};
 use super::console::Console;
-use super::execute::Plan;
+use super::execute::{Afterwards, Plan};
 use super::progress::Progress;
 use super::{OK, USAGE, files, interrupt};
 use crate::explore::claim::{self, Kind, Verdict};
@@ -77,6 +77,7 @@ fn explore_file(file: &Path, args: &Explore, console: &Console) -> u8 {
     };
     plan.machine = args.boot.machine().or(&plan.machine);
     plan.interrupt = interrupt::flag(console.out());
+    plan.afterwards = Afterwards::Ends;
     let how = how(args);
     let shown = match how.shard {
         Some(shard) => Shown::Lines(shard, fingerprint(&plan, &how)),

@@ -19,6 +19,7 @@ pub mod compare;
 pub mod console;
 pub mod corpus;
 pub mod directives;
+pub mod exec;
 pub mod execute;
 pub mod explore;
 pub mod files;
@@ -76,6 +77,7 @@ pub fn run_with(args: impl IntoIterator<Item = OsString>) -> u8 {
     match args.command {
         None => crate::repl::run(&args::Repl::default(), &console),
         Some(Command::Repl(repl)) => crate::repl::run(&repl, &console),
+        Some(Command::Exec(args)) => exec::run(&args, &console),
         Some(Command::Run(run)) => run::run(&run, &console),
         Some(Command::Explore(args)) => explore::explore(&args, &console),
         Some(Command::Compare(args)) => compare::run(&args, &console),

@@ -4,7 +4,7 @@
 
 use super::args::{ErrorFormat, On, ProgramPolicy, Run};
 use super::console::Console;
-use super::execute::Plan;
+use super::execute::{Afterwards, Plan};
 use super::files::{self, Input};
 use super::{USAGE, host, interrupt, trace};
 use crate::explore::Policy;
@@ -42,6 +42,7 @@ fn run_input(args: &Run, console: &Console) -> u8 {
         plan.trace = trace::filter(words);
     }
     plan.interrupt = interrupt::flag(console.out());
+    plan.afterwards = Afterwards::Ends;
     plan.options.memory = args.memory;
     plan.options.policy = policy(args);
     plan.needs_program =

@@ -64,8 +64,11 @@ pub(super) fn waits_for(programs: &Programs, task: TaskId, r: &Resume) -> String
             let ends = ends(programs, pipe, false);
             format!("waits for room in a pipe that {ends} could read from")
         }
+        WaitOn::FileLock(_) => "waits for a lock on a file".into(),
         WaitOn::TtyRead(_) => "waits for something to read from a terminal".into(),
         WaitOn::TtyWrite(_) => "waits for room in a terminal".into(),
+        WaitOn::Anon(_) => "waits for an event, a timer, or a descriptor to be ready".into(),
+        WaitOn::Signalfd(_) => "waits for a signal to read".into(),
         WaitOn::PidExit(_) => "waits for the process of a pidfd to end".into(),
         WaitOn::Poll => "waits for one of its descriptors to be ready".into(),
         WaitOn::Signal => signal(sys, task),
@@ -136,7 +139,8 @@ fn ends(programs: &Programs, pipe: Id<Pipe>, write: bool) -> String {
                 | FileKind::Cgroup(..)
                 | FileKind::Tty(_)
                 | FileKind::HungUpTty(_)
-                | FileKind::Ns(_) => false,
+                | FileKind::Ns(_)
+                | FileKind::Anon(_) => false,
             });
             if holds {
                 holders.push((body.number, format!("process {} (fd {fd})", body.number)));

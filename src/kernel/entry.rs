@@ -22,6 +22,7 @@
 //! (exit_to_user_mode_loop), arch/x86/mm/fault.c, arch/x86/kernel/traps.c.
 //! Left out: seccomp and audit; rseq.
 
+pub mod code;
 mod leave;
 mod regs;
 mod resume;

@@ -42,6 +42,7 @@ use crate::kernel::futex;
 use crate::kernel::itimer;
 use crate::kernel::mm::lifetime;
 use crate::kernel::nsproxy;
+use crate::kernel::posix_timers;
 use crate::kernel::ptrace::event::ptrace_event;
 use crate::kernel::ptrace::stop::back_from_stop;
 use crate::kernel::ptrace::{Trap, TrapAt, ptrace_reparented};
@@ -115,6 +116,8 @@ fn give_up_all(sys: &mut System, current: TaskId, code: i32) {
     if group_dead {
         if let Some(signal) = sys.task(current).signal {
             itimer::disarm(sys, signal);
+            itimer::forget_cpu_timers(sys, signal);
+            posix_timers::exit_itimers(sys, signal);
         }
         if current == sys.kernel.init_process || sys.task(current).tgid == 1 {
             let code = sys.signal(current).group_exit_code.max(code);
@@ -128,10 +131,10 @@ fn give_up_all(sys: &mut System, current: TaskId, code: i32) {
         note_maxrss(sys, current);
     }
     sys.task_mut(current).exit_code = code;
-    let noticed = frees_others(sys, current);
+    let noticed = may_pause(sys, current) && frees_others(sys, current);
     traced!(sys, exit_mm(current));
-    if noticed && pauses(sys, current, Exiting { next: ExitStage::Files, group_dead }) {
-        return;
+    if noticed {
+        return pause(sys, current, Exiting { next: ExitStage::Files, group_dead });
     }
     give_up_files(sys, current, group_dead);
 }
@@ -145,17 +148,19 @@ pub fn exit_goes_on(sys: &mut System, current: TaskId) {
     }
 }
 
-/// The exit of a task pauses here if its steps are picked: whoever noticed the
-/// last part may act before the next one.
-fn pauses(sys: &mut System, current: TaskId, rest: Exiting) -> bool {
-    let pauses = sys.task(current).stepped && sys.kernel.sched.chooser != Chooser::Scheduler;
-    if pauses {
-        let t = sys.task_mut(current);
-        t.exiting = Some(rest);
-        t.resume = None;
-        entry::kick(sys, current);
-    }
-    pauses
+/// Whether the exit of a task pauses where others notice a part of it: its steps
+/// are picked.
+fn may_pause(sys: &System, current: TaskId) -> bool {
+    sys.task(current).stepped && sys.kernel.sched.chooser != Chooser::Scheduler
+}
+
+/// The exit of a task pauses here: whoever noticed the last part may act before
+/// the next one.
+fn pause(sys: &mut System, current: TaskId, rest: Exiting) {
+    let t = sys.task_mut(current);
+    t.exiting = Some(rest);
+    t.resume = None;
+    entry::kick(sys, current);
 }
 
 /// Whether giving up the mm lets others go on, or changes what they can read.
@@ -176,7 +181,7 @@ fn hangs_up(sys: &System, current: TaskId, group_dead: bool) -> bool {
 
 /// The middle of `do_exit`: what is left but the telling.
 fn give_up_files(sys: &mut System, current: TaskId, group_dead: bool) {
-    let noticed = hangs_up(sys, current, group_dead);
+    let noticed = may_pause(sys, current) && hangs_up(sys, current, group_dead);
     sys.task_mut(current).sysvsem = None;
     // Linux closes the files later (task_work), so the terminal is given up first.
     if group_dead {
@@ -188,8 +193,8 @@ fn give_up_files(sys: &mut System, current: TaskId, group_dead: bool) {
         nsproxy::put_nsproxy(sys, ns);
     }
     cgroup::cgroup_exit(sys, current);
-    if noticed && pauses(sys, current, Exiting { next: ExitStage::Notify, group_dead }) {
-        return;
+    if noticed {
+        return pause(sys, current, Exiting { next: ExitStage::Notify, group_dead });
     }
     notify_and_die(sys, current, group_dead);
 }
@@ -275,7 +280,6 @@ fn exit_notify(sys: &mut System, tsk: TaskId, group_dead: bool) {
     };
     if autoreap {
         sys.task_mut(tsk).exit_state = TaskState::EXIT_DEAD;
-        dead.push(tsk);
     }
     // A thread that execs waits until it is alone.
     if sys.signal(tsk).notify_count < 0
@@ -283,7 +287,7 @@ fn exit_notify(sys: &mut System, tsk: TaskId, group_dead: bool) {
     {
         sched::wake_up_process(sys, t);
     }
-    for p in dead {
+    for p in dead.into_iter().chain(autoreap.then_some(tsk)) {
         traced!(sys, release_task(p));
     }
 }

@@ -27,6 +27,7 @@ use crate::kernel::system::{Bugs, Kernel, PerCpu, Sysctl, System};
 use crate::kernel::task::{
     ListHead, ListLink, NR_TASK_LISTS, PF, TaskList, TaskState, TaskStruct, ThreadStruct,
 };
+use crate::kernel::utsname::UtsName;
 use crate::kernel::wait_queue::WaitQueueHead;
 use crate::machine::{Machine, Regs};
 use crate::trace::Log;
@@ -102,6 +103,9 @@ pub(super) fn static_system(config: &BootConfig) -> System {
         futex_queues: BTreeMap::new(),
         timers: Default::default(),
         itimers: Default::default(),
+        alarms: Default::default(),
+        cpu_timers_armed: 0,
+        anon_inodes: Default::default(),
         sched: SchedGlobals {
             config: config.sched,
             factor: u64::from(1 + config.machine.cpus.clamp(1, 8).ilog2()),
@@ -247,6 +251,8 @@ pub(super) fn static_system(config: &BootConfig) -> System {
         pending: SigPending::default(),
         sigpending: false,
         need_resched: false,
+        code: false,
+        fpu: None,
         work: None,
         sas_ss_sp: 0,
         sas_ss_size: 0,
@@ -256,6 +262,7 @@ pub(super) fn static_system(config: &BootConfig) -> System {
         self_exec_id: 0,
         sysvsem: None,
         io_context: None,
+        personality: 0,
         timer_slack_ns: 50_000,
         default_timer_slack_ns: 50_000,
         restart_block: RestartBlock::None,
@@ -296,8 +303,9 @@ fn init_nsproxy(sys: &mut System) -> crate::kernel::nsproxy::NsproxyId {
             NsKind::Net => 0xEFFF_FFF9,
             NsKind::Mnt => 0xEFFF_FFF8,
         };
+        let uts = (kind == NsKind::Uts).then(Box::<UtsName>::default);
         sys.kernel.user_namespaces[user_ns].count += 1;
-        sys.kernel.namespaces.insert(Namespace { kind, count, user_ns, inum })
+        sys.kernel.namespaces.insert(Namespace { kind, count, user_ns, inum, uts })
     };
     let time_ns = make(NsKind::Time, 2);
     let new = Nsproxy {
@@ -354,6 +362,9 @@ fn init_signals(threads_max: u32) -> SignalStruct {
         dead_threads: Default::default(),
         children_usage: Default::default(),
         real_timer: Default::default(),
+        watched: false,
+        cpu_timers: Default::default(),
+        posix_timers: Default::default(),
         oom_score_adj: 0,
         oom_score_adj_min: 0,
     }

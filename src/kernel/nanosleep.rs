@@ -8,14 +8,15 @@
 //! Linux: kernel/time/hrtimer.c (hrtimer_nanosleep, hrtimer_nanosleep_restart,
 //! do_nanosleep, nanosleep_copyout), kernel/time/posix-timers.c,
 //! kernel/signal.c (restart_syscall, do_no_restart_syscall).
-//! Left out: slack; CPU-time clocks; setting clocks; suspend, so that
-//! CLOCK_BOOTTIME is CLOCK_MONOTONIC; leap seconds.
+//! Left out: slack; sleeping on clocks of processor time; setting clocks; suspend,
+//! so that CLOCK_BOOTTIME is CLOCK_MONOTONIC; leap seconds.
 
 use crate::abi::Errno;
 use crate::kernel::error::{Stop, SysError, SysResult, refuse};
 use crate::kernel::fs::select::{self, Ufds};
 use crate::kernel::futex;
 use crate::kernel::mm::uaccess;
+use crate::kernel::posix_cpu_timers::{self, CpuClock, CpuTime};
 use crate::kernel::syscalls::Call;
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
@@ -70,6 +71,8 @@ pub enum Clock {
     Monotonic,
     /// Time since 1970.
     Realtime,
+    /// What a thread or a process has run.
+    Cpu(CpuClock),
 }
 
 impl Clock {
@@ -77,11 +80,23 @@ impl Clock {
     ///
     /// # Errors
     /// EINVAL: there is none, or none is modelled, with this number.
-    pub fn to_read(id: u64) -> Result<Clock, SysError> {
+    pub fn to_read(
+        sys: &System,
+        task: TaskId,
+        id: u64,
+        function: &'static str,
+    ) -> Result<Clock, SysError> {
+        let cpu = |thread| Clock::Cpu(CpuClock { task, thread, which: CpuTime::All });
         match id as i32 {
             0 | 5 | 11 => Ok(Clock::Realtime),
             1 | 4 | 6 | 7 => Ok(Clock::Monotonic),
-            id => Clock::unknown(id, "clock_gettime"),
+            2 => Ok(cpu(false)),
+            3 => Ok(cpu(true)),
+            id if id < 0 => match posix_cpu_timers::by_id(sys, task, id) {
+                Some(clock) => Ok(Clock::Cpu(clock)),
+                None => Clock::unknown(id, function),
+            },
+            id => Clock::unknown(id, function),
         }
     }
 
@@ -104,8 +119,11 @@ impl Clock {
 
     fn unknown(id: i32, function: &'static str) -> Result<Clock, SysError> {
         let why = match id {
-            2 | 3 => "the clocks of processor time are not modelled".to_string(),
-            id if id < 0 => "clocks of descriptors and of other processes are not modelled".into(),
+            2 | 3 => "the clocks of processor time can be read, but not slept on".to_string(),
+            8 | 9 => "the machine has no clock that wakes it from suspend".into(),
+            id if id < 0 => "the number names the clock of no process or thread that may be read \
+                             here; clocks of devices are not modelled"
+                .into(),
             id => format!("there is no clock {id}"),
         };
         Err(SysError::with(Errno::EINVAL, function, why))
@@ -117,13 +135,15 @@ impl Clock {
         match self {
             Clock::Monotonic => now,
             Clock::Realtime => now.saturating_add(BOOT_REALTIME),
+            Clock::Cpu(clock) => clock.now(sys),
         }
     }
 
-    /// When it will show `at`, on the monotonic clock.
+    /// When it will show `at`, on the monotonic clock. Preconditions: it is one
+    /// that can be slept on.
     pub fn monotonic(self, at: u64) -> u64 {
         match self {
-            Clock::Monotonic => at,
+            Clock::Monotonic | Clock::Cpu(_) => at,
             Clock::Realtime => at.saturating_sub(BOOT_REALTIME),
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Linux: include/linux/nsproxy.h, kernel/nsproxy.c (copy_namespaces,
 //! create_new_namespaces), kernel/user_namespace.c.
-//! Left out: what the mnt, uts, ipc, net, cgroup and time namespaces isolate;
+//! Left out: what the mnt, ipc, net, cgroup and time namespaces isolate;
 //! they are identities with counts.
 
 use crate::abi::{Cap, CloneFlags, Errno};
@@ -16,15 +16,16 @@ use crate::kernel::pid;
 use crate::kernel::pid_namespace::{MAX_PID_NS_LEVEL, PID_MAX_LIMIT, PidNamespace, PidNsId};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
+use crate::kernel::utsname::UtsName;
 
 /// Names an nsproxy.
 pub type NsproxyId = Id<Nsproxy>;
-/// Names a namespace without content of its own.
+/// Names a namespace that is little more than an identity.
 pub type NsId = Id<Namespace>;
 /// Names a user namespace.
 pub type UserNsId = Id<UserNamespace>;
 
-/// The kinds of namespace that are identities only.
+/// The kinds of namespace that are identities; a uts namespace has names too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum NsKind {
     /// Host and domain name.
@@ -52,6 +53,8 @@ pub struct Namespace {
     pub user_ns: UserNsId,
     /// Inode number in /proc/PID/ns.
     pub inum: u32,
+    /// Of a uts namespace: its names.
+    pub uts: Option<Box<UtsName>>,
 }
 
 /// `struct nsproxy`.
@@ -212,10 +215,10 @@ fn copy_ns(sys: &mut System, fresh: bool, old: NsId, user_ns: UserNsId) -> NsId 
         sys.kernel.namespaces[old].count += 1;
         return old;
     }
-    let kind = sys.kernel.namespaces[old].kind;
+    let (kind, uts) = (sys.kernel.namespaces[old].kind, sys.kernel.namespaces[old].uts.clone());
     let inum = next_inum(sys);
     sys.kernel.user_namespaces[user_ns].count += 1;
-    sys.kernel.namespaces.insert(Namespace { kind, count: 1, user_ns, inum })
+    sys.kernel.namespaces.insert(Namespace { kind, count: 1, user_ns, inum, uts })
 }
 
 fn copy_pid_ns(

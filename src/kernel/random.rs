@@ -6,7 +6,7 @@
 //!
 //! Linux: drivers/char/random.c (getrandom, get_random_bytes_user).
 //! Left out: a pool that is not ready (EAGAIN of GRND_NONBLOCK, and waiting for
-//! it), /dev/random and /dev/urandom, a signal that ends a long call early.
+//! it), a signal that ends a long call early.
 
 use crate::abi::Errno;
 use crate::abi::numbers::{GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM};
@@ -102,7 +102,8 @@ fn fill_user(
     Ok(done)
 }
 
-fn fill(rng: &mut Rng, bytes: &mut [u8]) {
+/// Takes the next bytes.
+pub(crate) fn fill(rng: &mut Rng, bytes: &mut [u8]) {
     for word in bytes.chunks_mut(8) {
         let random = rng.next_u64().to_le_bytes();
         word.copy_from_slice(&random[..word.len()]);

@@ -10,6 +10,7 @@ use crate::base::{Arena, Pfn, Rng};
 use crate::kernel::cgroup::{Cgroup, CgroupId};
 use crate::kernel::cred::{Cred, CredId, UserId, UserStruct};
 use crate::kernel::error::Oops;
+use crate::kernel::fs::anon_inodes::AnonInode;
 use crate::kernel::fs::inode::Inode;
 use crate::kernel::fs::pipe::Pipe;
 use crate::kernel::fs::{File, FilesStruct, FsStruct, InodeId};
@@ -24,6 +25,7 @@ use crate::kernel::sched::rq::Rq;
 use crate::kernel::signal::{SighandStruct, SignalId, SignalStruct};
 use crate::kernel::syscalls::Out;
 use crate::kernel::task::{KernelStack, ListHead, TaskId, TaskStruct, Tasks};
+use crate::kernel::timer::Alarm;
 use crate::kernel::tty::TtyStruct;
 use crate::kernel::wait_queue::{Completion, FutexKey, WaitQueueHead};
 use crate::machine::Machine;
@@ -104,6 +106,8 @@ pub struct Kernel {
     pub inodes: Arena<Inode>,
     /// All pipes.
     pub pipes: Arena<Pipe>,
+    /// What descriptors without a name refer to.
+    pub anon_inodes: Arena<AnonInode>,
     /// All terminals, two a pseudo terminal.
     pub ttys: Arena<TtyStruct>,
     /// All completions.
@@ -184,6 +188,10 @@ pub struct Kernel {
     pub timers: BTreeSet<(u64, TaskId)>,
     /// Interval timers of processes that are armed.
     pub itimers: BTreeSet<(u64, SignalId)>,
+    /// Timers of descriptors, and POSIX timers, that are armed.
+    pub alarms: BTreeSet<(u64, Alarm)>,
+    /// How many timers of processor time are armed.
+    pub cpu_timers_armed: u32,
     /// The scheduler: settings, and what all processors share.
     pub sched: SchedGlobals,
     /// Output written to the console since it was last taken.

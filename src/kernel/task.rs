@@ -22,6 +22,7 @@ use crate::abi::ptrace::PtraceFlags;
 use crate::abi::structs::Rusage;
 use crate::abi::structs::SigInfo;
 use crate::abi::{SigSet, Signal};
+use crate::base::cow::Arc;
 use crate::base::{Arena, Id, Pfn, VirtAddr};
 use crate::kernel::cgroup::CgroupId;
 use crate::kernel::cred::CredId;
@@ -39,6 +40,7 @@ use crate::kernel::signal::deliver::WayOut;
 use crate::kernel::signal::{SigPending, SigTimedWait, SighandId, SignalId};
 use crate::kernel::syscalls::{Call, Outcome};
 use crate::kernel::wait_queue::{CompletionId, Wait};
+use crate::machine::FpuState;
 use crate::machine::cpu::Regs;
 use crate::trace::Origin;
 use bitflags::bitflags;
@@ -445,6 +447,8 @@ pub struct TaskStruct {
     pub sysvsem: Option<u64>,
     /// Shared I/O context (CLONE_IO); an identity only.
     pub io_context: Option<u64>,
+    /// Execution domain: `PER_LINUX` and its flags (personality(2)).
+    pub personality: u32,
     /// Timer slack in ns.
     pub timer_slack_ns: u64,
     /// What PR_SET_TIMERSLACK(0) goes back to: the creator's slack at birth.
@@ -459,6 +463,11 @@ pub struct TaskStruct {
     /// of one. Tells an interrupted call from a mere interrupt.
     pub orig_ax: i64,
 
+    /// Its user mode is machine code, which the processors execute.
+    pub code: bool,
+    /// x87 and SSE registers while they are in none of a processor's
+    /// (`thread.fpu`); `None`: never used.
+    pub fpu: Option<Arc<FpuState>>,
     /// What its user mode does while the scheduler chooses and no script acts.
     pub work: Option<Box<Work>>,
     /// The sleeping call, if any.

@@ -6,13 +6,17 @@
 //!
 //! Linux: kernel/time/hrtimer.c (schedule_hrtimeout_range, hrtimer_wakeup,
 //! hrtimer_run_queues).
-//! Left out: slack, POSIX timers; interrupts, for a timer
+//! Left out: slack; interrupts, for a timer
 //! fires between two steps of tasks.
 
 use crate::kernel::entry::settle;
+use crate::kernel::fs::anon_inodes::AnonId;
+use crate::kernel::fs::timerfd;
 use crate::kernel::itimer;
+use crate::kernel::posix_timers;
 use crate::kernel::sched::core::wake_up_process;
 use crate::kernel::sched::tick::run_dl_timers;
+use crate::kernel::signal::SignalId;
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 
@@ -41,10 +45,56 @@ pub fn run_expired(sys: &mut System) -> bool {
     if !sys.kernel.itimers.is_empty() {
         any |= itimer::run_expired(sys, now);
     }
+    while let Some(&(at, alarm)) = sys.kernel.alarms.first()
+        && at <= now
+    {
+        sys.kernel.alarms.pop_first();
+        match alarm {
+            Alarm::Timerfd(id) => timerfd::fire(sys, id),
+            Alarm::Posix(signal, id) => posix_timers::fire(sys, signal, id),
+        }
+        any = true;
+    }
     if !sys.kernel.sched.dl_timers.is_empty() {
         any |= run_dl_timers(sys);
     }
     any
+}
+
+/// A timer that is not a task's sleep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Alarm {
+    /// timerfd_settime(2).
+    Timerfd(AnonId),
+    /// timer_settime(2): whose, and its number.
+    Posix(SignalId, i32),
+}
+
+/// `struct itimerspec`, in ns: what is left, and the interval; 0: none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Itimerspec {
+    /// `it_value`.
+    pub value: u64,
+    /// `it_interval`.
+    pub interval: u64,
+}
+
+/// An alarm is to come at a time on the monotonic clock, in ns.
+pub fn start_alarm(sys: &mut System, at: u64, alarm: Alarm) {
+    sys.kernel.alarms.insert((at, alarm));
+}
+
+/// It is not to come.
+pub fn cancel_alarm(sys: &mut System, at: u64, alarm: Alarm) {
+    sys.kernel.alarms.remove(&(at, alarm));
+}
+
+/// How often a timer that has fired at `expires` would have fired by `now`, and
+/// when it fires next (`hrtimer_forward`). Preconditions: the interval is not 0.
+pub fn forward(expires: u64, interval: u64, now: u64) -> (u64, u64) {
+    let Some(late) = now.checked_sub(expires) else { return (0, expires) };
+    let times = late / interval + 1;
+    (times, expires.saturating_add(times.saturating_mul(interval)))
 }
 
 /// When the next sleep ends, the next alarm comes or the next deadline task gets
@@ -53,12 +103,14 @@ pub fn next(sys: &System) -> Option<u64> {
     let sleep = sys.kernel.timers.first().map(|&(deadline, _)| deadline);
     let budget = sys.kernel.sched.dl_timers.first().map(|&(at, _)| at);
     let alarm = sys.kernel.itimers.first().map(|&(at, _)| at);
-    sleep.into_iter().chain(budget).chain(alarm).min()
+    let other = sys.kernel.alarms.first().map(|&(at, _)| at);
+    sleep.into_iter().chain(budget).chain(alarm).chain(other).min()
 }
 
 /// Whether something will happen by itself when time passes.
 pub fn any_armed(sys: &System) -> bool {
-    !sys.kernel.timers.is_empty() || !sys.kernel.itimers.is_empty()
+    let k = &sys.kernel;
+    !k.timers.is_empty() || !k.itimers.is_empty() || !k.alarms.is_empty()
 }
 
 /// Lets `ns` pass. Each timer fires at its own time, and what it wakes runs

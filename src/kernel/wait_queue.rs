@@ -6,12 +6,15 @@
 //! turned inside out.
 //!
 //! Linux: kernel/sched/wait.c, kernel/sched/completion.c.
-//! Left out: custom wake functions, priority waiters.
+//! Left out: custom wake functions but that of epoll; priority waiters.
 
 use crate::base::Id;
+use crate::kernel::fs::anon_inodes::AnonId;
+use crate::kernel::fs::eventpoll::ItemKey;
+use crate::kernel::fs::inode::Inode;
 use crate::kernel::fs::pipe::Pipe;
 use crate::kernel::pid::Pid;
-use crate::kernel::signal::SignalStruct;
+use crate::kernel::signal::{SighandStruct, SignalStruct};
 use crate::kernel::task::{TaskId, TaskState};
 use crate::kernel::tty::TtyId;
 
@@ -24,11 +27,23 @@ pub struct WaitEntry {
     pub exclusive: bool,
 }
 
+/// An entry that does not wake a task but tells an epoll instance
+/// (`struct eppoll_entry`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watch {
+    /// The instance.
+    pub epoll: AnonId,
+    /// Which of its items is concerned.
+    pub item: ItemKey,
+}
+
 /// `struct wait_queue_head`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WaitQueueHead {
     /// Sleepers in the order in which a wake-up reaches them.
     pub entries: Vec<WaitEntry>,
+    /// Epoll instances; a wake-up reaches them first.
+    pub watches: Vec<Watch>,
 }
 
 impl WaitQueueHead {
@@ -90,6 +105,10 @@ pub enum WaitOn {
     TtyRead(TtyId),
     /// A terminal to have room, or to close.
     TtyWrite(TtyId),
+    /// An event, a timer, or an item of an epoll instance.
+    Anon(AnonId),
+    /// A signal to read (`sighand->signalfd_wqh`).
+    Signalfd(Id<SighandStruct>),
     /// A process to exit (pidfd).
     PidExit(Id<Pid>),
     /// A futex word: mm-or-inode key and address.
@@ -99,6 +118,8 @@ pub enum WaitOn {
     Poll,
     /// Any signal (pause, sigsuspend).
     Signal,
+    /// A lock on a file to go.
+    FileLock(Id<Inode>),
     /// Time only.
     Timeout,
     /// The tracer to let it go on.

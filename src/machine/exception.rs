@@ -66,8 +66,12 @@ pub enum Exception {
         /// What kind of access, and why it failed.
         code: PfError,
     },
+    /// #MF: an unmasked x87 exception is pending.
+    X87FloatingPoint,
     /// #AC: unaligned access while checked.
     AlignmentCheck,
+    /// #XM: an unmasked SSE floating-point exception; MXCSR says which.
+    SimdFloatingPoint,
 }
 
 impl Exception {
@@ -87,7 +91,9 @@ impl Exception {
             Exception::StackFault { .. } => 12,
             Exception::GeneralProtection { .. } => 13,
             Exception::PageFault { .. } => 14,
+            Exception::X87FloatingPoint => 16,
             Exception::AlignmentCheck => 17,
+            Exception::SimdFloatingPoint => 19,
         }
     }
 
@@ -104,7 +110,9 @@ impl Exception {
             Exception::StackFault { .. } => "#SS",
             Exception::GeneralProtection { .. } => "#GP",
             Exception::PageFault { .. } => "#PF",
+            Exception::X87FloatingPoint => "#MF",
             Exception::AlignmentCheck => "#AC",
+            Exception::SimdFloatingPoint => "#XM",
         }
     }
 
@@ -160,7 +168,9 @@ impl fmt::Display for Exception {
                 };
                 write!(f, "{who} {what} at {addr}, {why} (error code {:#x})", code.bits())
             }
+            Exception::X87FloatingPoint => f.write_str("x87 floating-point exception"),
             Exception::AlignmentCheck => f.write_str("unaligned access"),
+            Exception::SimdFloatingPoint => f.write_str("SSE floating-point exception"),
         }
     }
 }

@@ -60,8 +60,12 @@ pub struct X87 {
     pub opcode: u16,
     /// Where the last instruction was (FIP).
     pub ip: u64,
-    /// Where its operand was (FDP).
+    /// Where its operand was in its segment (FDP).
     pub dp: u64,
+    /// Selector of its code segment (FCS); images of 64 bits don't have it.
+    pub code_segment: u16,
+    /// Selector of its operand's segment (FDS).
+    pub data_segment: u16,
     /// The eight registers by physical number: ST(i) is number (top + i) % 8.
     pub regs: [F80; 8],
 }
@@ -75,12 +79,30 @@ impl Default for X87 {
             opcode: 0,
             ip: 0,
             dp: 0,
+            code_segment: 0,
+            data_segment: 0,
             regs: [F80::default(); 8],
         }
     }
 }
 
+/// The bits of the control word that can be written; bit 6 is always set.
+const FCW_BITS: u16 = 0x1f3f;
+const FCW_ONE: u16 = 0x40;
+/// The six exceptions: flags of the status word, masks of the control word.
+const EXCEPTIONS: u16 = 0x3f;
+/// Exception summary, and busy, which follows it.
+const SUMMARY: u16 = 0x8080;
+
 impl X87 {
+    /// Writes the control word. What the status word says of pending exceptions
+    /// follows.
+    pub fn set_control(&mut self, word: u16) {
+        self.control = word & FCW_BITS | FCW_ONE;
+        let pending = self.status & !self.control & EXCEPTIONS != 0;
+        self.status = self.status & !SUMMARY | if pending { SUMMARY } else { 0 };
+    }
+
     /// Physical number of ST(0).
     #[inline]
     pub fn top(&self) -> u8 {
@@ -116,16 +138,19 @@ impl Default for FpuState {
 pub struct BadMxcsr;
 
 impl FpuState {
-    /// The FXSAVE image (64-bit format).
+    /// The FXSAVE image (64-bit format). FOP, FIP and FDP are 0 unless an
+    /// exception is pending, as AMD's processors have it.
     pub fn to_fxsave(&self) -> [u8; FXSAVE_SIZE] {
         let mut b = [0; FXSAVE_SIZE];
         let x = &self.x87;
         b[0..2].copy_from_slice(&x.control.to_le_bytes());
         b[2..4].copy_from_slice(&x.status.to_le_bytes());
         b[4] = x.in_use;
-        b[6..8].copy_from_slice(&x.opcode.to_le_bytes());
-        b[8..16].copy_from_slice(&x.ip.to_le_bytes());
-        b[16..24].copy_from_slice(&x.dp.to_le_bytes());
+        if x.status & SUMMARY != 0 {
+            b[6..8].copy_from_slice(&x.opcode.to_le_bytes());
+            b[8..16].copy_from_slice(&x.ip.to_le_bytes());
+            b[16..24].copy_from_slice(&x.dp.to_le_bytes());
+        }
         b[24..28].copy_from_slice(&self.mxcsr.to_le_bytes());
         b[28..32].copy_from_slice(&MXCSR_MASK.to_le_bytes());
         for i in 0..8u8 {
@@ -151,7 +176,6 @@ impl FpuState {
             return Err(BadMxcsr);
         }
         let mut x87 = X87 {
-            control: word(0, 2) as u16,
             status: word(2, 2) as u16,
             in_use: b[4],
             opcode: word(6, 2) as u16,
@@ -159,6 +183,7 @@ impl FpuState {
             dp: word(16, 8) as u64,
             ..X87::default()
         };
+        x87.set_control(word(0, 2) as u16);
         for i in 0..8u8 {
             let at = 32 + usize::from(i) * 16;
             let reg = F80 { mantissa: word(at, 8) as u64, sign_exp: word(at + 8, 2) as u16 };
@@ -183,6 +208,14 @@ mod tests {
         let image = s.to_fxsave();
         assert_eq!(image[32..42], [0, 0, 0, 0, 0, 0, 0, 0x80, 0xff, 0xbf], "ST0 is register 5");
         assert_eq!(FpuState::from_fxsave(&image), Ok(s));
+        // An unmasked exception is pending, and what raised it is of interest.
+        s.x87.set_control(FCW_DEFAULT & !1);
+        (s.x87.ip, s.x87.opcode) = (0x40_1000, 0x1c0);
+        let pending = s.to_fxsave();
+        assert_eq!(pending[0..4], [0x7e, 3, 0x81, 0xa8]);
+        assert_eq!(FpuState::from_fxsave(&pending), Ok(s));
+        s.x87.set_control(FCW_DEFAULT);
+        assert_eq!(s.to_fxsave(), image);
         let mut bad = image;
         bad[26] = 1;
         assert_eq!(FpuState::from_fxsave(&bad), Err(BadMxcsr));

@@ -48,7 +48,7 @@ pub use entry::{IretFrame, SYSCALL_LEN};
 pub use exception::{Exception, PfError};
 pub use fpu::{F80, FpuState, X87};
 pub use frame::{FRAME_WORDS, Frame, FrameMut};
-pub use interp::{Accel, Exit, Run};
+pub use interp::{Accel, AccessKind, Exit, HWCAP, Run, accesses_of, disassemble};
 pub use mmu::{Access, translate};
 pub use op::{Atomic, UserOp};
 pub use page::{Page, PageBug, PageFlags};

@@ -147,6 +147,7 @@ impl<'c> Session<'c> {
                 let how = match self.state.borrow().trace() {
                     Filter::Off => "off".to_string(),
                     Filter::All => "on".to_string(),
+                    Filter::Calls => "calls".to_string(),
                     Filter::Matching(words) => words.join(","),
                 };
                 return self.remark(&format!("trace is {how}"));

@@ -9,6 +9,7 @@
 
 use super::{NoView, live, text};
 use crate::abi::OpenFlags;
+use crate::kernel::fs::anon_inodes::AnonKind;
 use crate::kernel::fs::inode::{CharDev, InodeKind};
 use crate::kernel::fs::{File, FileKind};
 use crate::kernel::system::System;
@@ -124,6 +125,17 @@ fn target(sys: &System, file: &File) -> String {
         FileKind::Tty(id) => tty(sys, id, ""),
         FileKind::HungUpTty(id) => tty(sys, id, ", hung up"),
         FileKind::Ns(_) => "a namespace".to_string(),
+        FileKind::Anon(id) => match sys.kernel.anon_inodes.get(id).map(|a| &a.kind) {
+            Some(AnonKind::Event(ctx)) => format!("eventfd, count {}", ctx.count),
+            Some(AnonKind::Timer(t)) => {
+                format!("timerfd, {} unread", text::plural(t.ticks, "tick"))
+            }
+            Some(AnonKind::Signal(mask)) => format!("signalfd of {mask}"),
+            Some(AnonKind::Epoll(ep)) => {
+                format!("epoll instance of {}", text::plural(ep.items.len() as u64, "descriptor"))
+            }
+            None => "what is freed".to_string(),
+        },
         FileKind::Proc(..) | FileKind::Cgroup(..) => "made when it is read".to_string(),
     }
 }
@@ -147,6 +159,11 @@ fn inode_words(kind: &InodeKind) -> String {
                 text::plural(pages.len() as u64, "page")
             )
         }
+        InodeKind::Lnk(text) => format!("symbolic link to {text}"),
+        InodeKind::Fifo(_) => "FIFO".to_string(),
+        InodeKind::Chr(CharDev::Full) => "full device".to_string(),
+        InodeKind::Chr(CharDev::Random(_)) => "random device".to_string(),
+        InodeKind::Chr(CharDev::Other(major, minor)) => format!("device {major}:{minor}"),
         InodeKind::Chr(CharDev::Null) => "null device".to_string(),
         InodeKind::Chr(CharDev::Zero) => "zero device".to_string(),
         InodeKind::Chr(CharDev::Console) => "console".to_string(),

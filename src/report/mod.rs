@@ -11,6 +11,7 @@
 //! machine  cpu, tlb, regs, stack, rq
 //! files    fds
 //! time     trace (what happened), timeline (who ran), diff (what changed)
+//! programs strace (their system calls)
 //! ```
 //!
 //! Linux: fs/proc (status, maps), ps(1), pstree(1), ftrace's function graph.
@@ -33,6 +34,7 @@ pub mod sharing_map;
 pub mod signals;
 pub mod stack;
 pub mod status;
+pub mod strace;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -58,6 +60,7 @@ pub use sharing_map::{SharingMap, sharing_map};
 pub use signals::{Signals, signals};
 pub use stack::{StackView, stack};
 pub use status::{Status, status};
+pub use strace::{TraceOptions, Tracer};
 pub use timeline::{Stretch, Timeline, TimelineRow, timeline, timeline_between};
 pub use trace::{Trace, TraceLine, trace};
 pub use tree::{Tree, TreeNode, tree};

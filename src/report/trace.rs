@@ -157,8 +157,13 @@ fn remark(kind: &EventKind) -> String {
         EventKind::SchedSwitch { cpu, prev, next } => {
             format!("/* CPU {cpu} switches from {prev} to {next} */")
         }
-        EventKind::SignalGenerate { sig, pid } => format!("/* {} sent to {pid} */", signal(*sig)),
-        EventKind::SignalDeliver { sig, action } => {
+        EventKind::SignalGenerate { sig, pid, .. } => {
+            format!("/* {} sent to {pid} */", signal(*sig))
+        }
+        EventKind::SignalIgnored { pid, info } => {
+            format!("/* {} sent to {pid}: ignored */", info.si_signo)
+        }
+        EventKind::SignalDeliver { sig, action, .. } => {
             format!("/* {} taken: {action} */", signal(*sig))
         }
         EventKind::Note(note) => format!("/* {note} */"),
@@ -187,6 +192,7 @@ impl fmt::Display for Trace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::abi::structs::SigInfo;
 
     fn events(kinds: Vec<(u32, EventKind)>) -> Vec<Event> {
         let origin = |line| Origin { source: 0, line, column: 1 };
@@ -199,12 +205,13 @@ mod tests {
     #[test]
     fn calls_are_nested_and_leaves_take_one_line() {
         use EventKind::*;
+        let sigterm = Box::new(SigInfo::kernel(Signal::SIGTERM));
         let log = events(vec![
             (3, Syscall("kill", [7, 15, 0, 0, 0, 0])),
             (3, Enter("kill")),
             (3, Enter("find_task")),
             (3, Leave("find_task")),
-            (3, SignalGenerate { sig: 15, pid: 7 }),
+            (3, SignalGenerate { sig: 15, pid: 7, info: sigterm }),
             (3, Leave("kill")),
             (3, SyscallRet("kill", -1)),
             (4, Syscall("getpid", [0; 6])),

@@ -46,6 +46,7 @@ pub fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Stac
     std::thread::scope(|scope| {
         let work = || {
             FLOOR.set(here().saturating_sub(STACK_BYTES - RESERVE));
+            make_room();
             work()
         };
         let builder = std::thread::Builder::new().name("script".into()).stack_size(STACK_BYTES);
@@ -54,6 +55,17 @@ pub fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Stac
             .join()
             .map_err(|panic| StackError::Panic(text_of(&*panic)))
     })
+}
+
+/// Has the allocator take a piece of memory for this thread at once. By itself
+/// glibc's lets the heap of a thread other than the first grow page by page,
+/// with a system call for each: hundreds before a script begins. The first,
+/// greater piece comes from mmap(2) and teaches it that such sizes are common;
+/// the second then is the top of the heap, and stays there. Nothing is touched.
+fn make_room() {
+    for bytes in [4 << 20, 2 << 20] {
+        drop(black_box(Vec::<u8>::with_capacity(bytes)));
+    }
 }
 
 /// The lowest address a script may reach on this thread.

@@ -73,11 +73,11 @@ impl System {
 /// Whether a task has something to do.
 fn busy(sys: &System, task: TaskId) -> bool {
     let t = sys.task(task);
-    t.work.as_ref().is_some_and(|w| w.now().is_some()) || sys.kernel.todo.contains(&task)
+    t.code || t.work.as_ref().is_some_and(|w| w.now().is_some()) || sys.kernel.todo.contains(&task)
 }
 
 /// The scheduler chooses from here on.
-fn take_over(sys: &mut System) {
+pub(super) fn take_over(sys: &mut System) {
     sys.kernel.sched.chooser = Chooser::Scheduler;
     let now = sys.machine.clock.now();
     for cpu in 0..sys.kernel.per_cpu.len() as u32 {
@@ -105,7 +105,7 @@ fn take_over(sys: &mut System) {
 }
 
 /// The director chooses again.
-fn give_back(sys: &mut System) {
+pub(super) fn give_back(sys: &mut System) {
     sys.kernel.sched.chooser = Chooser::Director;
     set_aside(sys).into_iter().for_each(|t| unthrottle(sys, t));
 }
@@ -183,6 +183,9 @@ fn act(sys: &mut System, task: TaskId) -> bool {
 fn update_work(sys: &mut System, cpu: u32) {
     let user = sys.machine.cpus[cpu as usize].ring() == Ring::User;
     let ns = update_curr(sys, cpu);
+    if ns == 0 {
+        return;
+    }
     let task = current(sys, cpu);
     if user && let Some(work) = sys.task_mut(task).work.as_mut() {
         work.ran(ns);

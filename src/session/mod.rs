@@ -7,9 +7,14 @@
 //! Linux: none. Left out: I/O; a session is plain data and a few verbs.
 
 pub mod clock;
+pub mod code;
+pub mod debug;
 pub mod director;
 pub mod history;
 pub mod program;
+pub mod spawn;
+pub mod tree;
+pub mod watch;
 
 pub use director::{Done, Trouble};
 pub use history::History;

@@ -5,6 +5,8 @@
 //! exceptions:page_fault_user, raw_syscalls:*.
 //! Left out: anything when tracing is off; the log then stays empty.
 
+use crate::abi::structs::SigInfo;
+
 /// The script position that caused an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Origin {
@@ -24,6 +26,8 @@ pub enum Filter {
     Off,
     /// Everything.
     All,
+    /// What strace(1) shows: system calls, and signals sent and taken.
+    Calls,
     /// Functions whose name contains one of these, with all that happens in
     /// them, and events whose kind is named.
     Matching(Vec<String>),
@@ -57,6 +61,16 @@ pub enum EventKind {
         sig: i32,
         /// Receiver.
         pid: i32,
+        /// What it carries.
+        info: Box<SigInfo>,
+    },
+    /// A signal was dropped where it was sent: its receiver ignores it, or
+    /// dies already. [`Filter::Calls`] alone records it: a tracer would see it.
+    SignalIgnored {
+        /// Receiver.
+        pid: i32,
+        /// What it carries.
+        info: Box<SigInfo>,
     },
     /// A signal was taken by a task.
     SignalDeliver {
@@ -64,9 +78,25 @@ pub enum EventKind {
         sig: i32,
         /// What was done, in a word.
         action: &'static str,
+        /// What it carries; nothing when a task dies because its process does.
+        info: Option<Box<SigInfo>>,
     },
     /// Something worth a sentence.
     Note(String),
+}
+
+impl EventKind {
+    /// Whether [`Filter::Calls`] wants it.
+    fn is_of_calls(&self) -> bool {
+        matches!(
+            self,
+            EventKind::Syscall(..)
+                | EventKind::SyscallRet(..)
+                | EventKind::SignalGenerate { .. }
+                | EventKind::SignalIgnored { .. }
+                | EventKind::SignalDeliver { .. }
+        )
+    }
 }
 
 /// One entry of the log.
@@ -153,7 +183,9 @@ impl Log {
     pub fn push(&mut self, kind: EventKind) {
         let wanted = match &self.filter {
             Filter::Off => false,
-            Filter::All => true,
+            // ftrace's picture of a call has no place for what came to nothing.
+            Filter::All => !matches!(kind, EventKind::SignalIgnored { .. }),
+            Filter::Calls => kind.is_of_calls(),
             Filter::Matching(_) => self.inside.is_some(),
         };
         if !wanted {

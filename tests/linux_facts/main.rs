@@ -5,6 +5,7 @@ mod counts;
 mod create;
 mod cred;
 mod exec;
+mod files;
 mod futex;
 #[path = "../kit/mod.rs"]
 mod kit;

@@ -149,7 +149,7 @@ fn an_interval_timer_fires_again_when_its_signal_is_taken() {
     assert_eq!(left(&w), (0, 0), "without a value there is no interval");
     assert_eq!(set(&mut w, 1_000_000, 0), Err(Errno::EINVAL));
     assert_eq!(w.err(t, "setitimer", &[3, 0, 0]), Errno::EINVAL);
-    assert_eq!(w.err(t, "setitimer", &[1, 0, 0]), Errno::ENOSYS);
+    assert_eq!(w.ok(t, "setitimer", &[1, 0, 0]), 0);
     let bad = w.value(t, "getitimer", &[0, 0], Payload::Registers);
     assert_eq!(bad, Err(Errno::EFAULT));
     for (sec, usec, seconds) in [(10, 0, 10), (0, 400_000, 1), (2, 400_000, 2)] {

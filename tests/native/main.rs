@@ -12,7 +12,7 @@
 //! ```
 //!
 //! `FORKYARD_INSNS=5000000` compares so many, `FORKYARD_SEED=7` begins elsewhere,
-//! `FORKYARD_ONLY=shl` compares mnemonics that contain this; with `--nocapture` a
+//! `FORKYARD_ONLY=shl,^f` compares mnemonics that contain this or begin with that; with `--nocapture` a
 //! table of encodings is printed.
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -49,7 +49,13 @@ fn does_as_the_host_does() {
     let seed = number("FORKYARD_SEED", 1);
     let only = std::env::var("FORKYARD_ONLY").unwrap_or_default().to_lowercase();
     let mut table = generate::codes();
-    table.retain(|c| format!("{c:?}").to_lowercase().contains(&only));
+    table.retain(|c| {
+        let name = format!("{c:?}").to_lowercase();
+        only.split(',').any(|o| match o.strip_prefix('^') {
+            Some(start) => name.starts_with(start),
+            None => name.contains(o),
+        })
+    });
     let mut compared: BTreeMap<String, u64> = BTreeMap::new();
     let mut failures = judge::Failures::default();
     let (mut done, mut batch, mut next) = (0, 0, 0);

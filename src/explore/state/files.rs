@@ -4,9 +4,13 @@
 
 use super::{Canon, Object, lives_in};
 use crate::base::Pfn;
+use crate::kernel::fs::anon_inodes::{AnonInode, AnonKind};
+use crate::kernel::fs::eventpoll::{EpItem, EventPoll};
 use crate::kernel::fs::inode::{Inode, InodeKind};
+use crate::kernel::fs::locks::{FileLock, LockOwner};
 use crate::kernel::fs::nsfs::NsRef;
 use crate::kernel::fs::pipe::Pipe;
+use crate::kernel::fs::timerfd::TimerFd;
 use crate::kernel::fs::{Fd, File, FileKind, FilesStruct, FsStruct};
 
 impl Object for FilesStruct {
@@ -42,6 +46,7 @@ impl Object for File {
             FileKind::Inode(inode) => c.id(inode),
             FileKind::PipeRead(pipe) | FileKind::PipeWrite(pipe) => c.id(pipe),
             FileKind::Pidfd(pid) => c.id(pid),
+            FileKind::Anon(id) => c.id(id),
             FileKind::Tty(tty) | FileKind::HungUpTty(tty) => c.id(tty),
             FileKind::Cgroup(file, group) => {
                 c.put(file);
@@ -62,13 +67,48 @@ impl Object for Pipe {
     lives_in!(pipes);
 
     fn describe(&self, c: &mut Canon<'_>) {
-        let Pipe { buf, bufs, readers, writers, rd_wait, wr_wait } = self;
-        c.put((buf, readers, writers));
+        let Pipe { buf, bufs, readers, writers, fifo, r_counter, w_counter, rd_wait, wr_wait } =
+            self;
+        c.put((buf, readers, writers, r_counter, w_counter));
+        c.opt(*fifo);
         for buffer in bufs {
             c.put((buffer.offset, buffer.len));
         }
         c.queue(rd_wait);
         c.queue(wr_wait);
+    }
+}
+
+impl Object for AnonInode {
+    lives_in!(anon_inodes);
+
+    fn describe(&self, c: &mut Canon<'_>) {
+        let AnonInode { wqh, kind } = self;
+        c.queue(wqh);
+        c.put(kind.name());
+        match kind {
+            AnonKind::Event(ctx) => c.put(ctx),
+            AnonKind::Timer(TimerFd { base, expires, armed, interval, ticks, expired }) => {
+                c.put((base, armed, interval, ticks, expired));
+                if *armed {
+                    c.time(*expires);
+                } else if *expired {
+                    // How far its next ticks are, whoever asks.
+                    c.put(c.sys.machine.clock.now().saturating_sub(*expires));
+                }
+            }
+            AnonKind::Signal(mask) => c.put(mask),
+            AnonKind::Epoll(EventPoll { items, ready }) => {
+                for EpItem { key: (file, fd), events, data, queues: _ } in items {
+                    c.id(*file);
+                    c.put((fd, events, data));
+                }
+                for (file, fd) in ready {
+                    c.id(*file);
+                    c.put(fd);
+                }
+            }
+        }
     }
 }
 
@@ -86,9 +126,20 @@ impl Object for Inode {
     lives_in!(inodes);
 
     fn describe(&self, c: &mut Canon<'_>) {
-        let Inode { i_count: _, i_mode, i_uid, i_gid, i_nlink, kind, cgroup, i_pages } = self;
+        // Times are left out, as all time is.
+        let Inode { i_count: _, i_mode, i_uid, i_gid, i_nlink, linkable, times: _, .. } = self;
+        let Inode { kind, locks, lock_wait, cgroup, i_pages, .. } = self;
         c.opt(*cgroup);
-        c.put((i_mode, i_uid, i_gid, i_nlink));
+        c.put((i_mode, i_uid, i_gid, i_nlink, linkable));
+        c.put(locks.len());
+        for FileLock { owner, ty, start, end, pid } in locks {
+            c.put((std::mem::discriminant(owner), ty, start, end, pid));
+            match *owner {
+                LockOwner::Posix(files) => c.id(files),
+                LockOwner::Ofd(file) | LockOwner::Flock(file) => c.id(file),
+            }
+        }
+        c.queue(lock_wait);
         match kind {
             InodeKind::Dir(entries) => {
                 c.put(entries.len());
@@ -105,6 +156,8 @@ impl Object for Inode {
                 }
             }
             InodeKind::Chr(device) => c.put(device),
+            InodeKind::Lnk(text) => c.put(text),
+            InodeKind::Fifo(pipe) => c.opt(*pipe),
             InodeKind::Image(image) => c.put(image),
         }
         for (index, pfn) in i_pages {

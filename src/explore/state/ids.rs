@@ -98,9 +98,8 @@ impl Object for Namespace {
     lives_in!(namespaces);
 
     fn describe(&self, c: &mut Canon<'_>) {
-        let Namespace { kind, count: _, user_ns, inum } = self;
-        c.put(kind);
-        c.put(inum);
+        let Namespace { kind, count: _, user_ns, inum, uts } = self;
+        c.put((kind, inum, uts));
         c.id(*user_ns);
     }
 }

@@ -48,11 +48,12 @@ impl Object for MmStruct {
             rss_stat: _,
             hiwater_rss: _,
             cpu_bitmap: _,
+            membarrier_state,
         } = self;
         c.put((locked_vm, def_flags.bits(), mmap_base, free_area_cache, cached_hole_size));
         c.put((start_code, end_code, start_data, end_data, start_brk, brk, start_stack));
         c.put((arg_start, arg_end, env_start, env_end));
-        c.put((dumpable, exe_file, next_symbol));
+        c.put((dumpable, exe_file, next_symbol, membarrier_state));
         for (name, symbol) in symbols.iter() {
             c.put((name, symbol.addr, symbol.size));
         }

@@ -16,9 +16,9 @@
 //! What is not: the clock (sleeps and alarms count by how far away their ends
 //! are), CPU times, the log, statistics, reference counts (they follow from their holders), page tables
 //! and frames (only what they hold), kernel stacks, the fair scheduler's
-//! accounting. A program that prints the time is therefore not explored in
-//! full. Structures are taken apart field by field, so that a new field is a
-//! decision here.
+//! accounting. A program that prints the time, or has a timer of processor time,
+//! is therefore not explored in full. Structures are taken apart field by field,
+//! so that a new field is a decision here.
 //!
 //! Two different states share a hash of 64 bits once in 2⁶⁴ pairs: with a
 //! million states the chance of any such pair is one in 37 million.
@@ -42,6 +42,7 @@ pub(super) use sums::Sums;
 use crate::base::Id;
 use crate::kernel::cgroup::Cgroup;
 use crate::kernel::cred::Cred;
+use crate::kernel::fs::anon_inodes::AnonInode;
 use crate::kernel::fs::inode::Inode;
 use crate::kernel::fs::pipe::Pipe;
 use crate::kernel::fs::{File, FilesStruct, FsStruct};
@@ -53,8 +54,9 @@ use crate::kernel::pid_namespace::PidNamespace;
 use crate::kernel::signal::{SighandStruct, SignalStruct};
 use crate::kernel::system::{Kernel, System};
 use crate::kernel::task::TaskStruct;
+use crate::kernel::timer::Alarm;
 use crate::kernel::tty::TtyStruct;
-use crate::kernel::wait_queue::{Completion, CompletionOwner, FutexKind, WaitQueueHead};
+use crate::kernel::wait_queue::{Completion, CompletionOwner, FutexKind, WaitQueueHead, Watch};
 use crate::session::program::Programs;
 use crate::session::program::identity::printed;
 
@@ -128,6 +130,7 @@ objects! {
     filps: File;
     inodes: Inode;
     pipes: Pipe;
+    anon_inodes: AnonInode;
     ttys: TtyStruct;
     completions: Completion;
     wait_queues: WaitQueueHead;
@@ -223,11 +226,16 @@ impl Canon<'_> {
 
     /// Sleepers, in the order in which they are woken.
     fn queue(&mut self, queue: &WaitQueueHead) {
-        let WaitQueueHead { entries } = queue;
+        let WaitQueueHead { entries, watches } = queue;
         self.put(entries.len());
         for entry in entries {
             self.id(entry.task);
             self.put(entry.exclusive);
+        }
+        for Watch { epoll, item: (file, fd) } in watches {
+            self.id(*epoll);
+            self.id(*file);
+            self.put(fd);
         }
     }
 
@@ -247,6 +255,8 @@ impl Canon<'_> {
             futex_queues,
             timers,
             itimers,
+            alarms,
+            cpu_timers_armed: _,
             kthread_callers,
             sched,
             console,
@@ -271,6 +281,7 @@ impl Canon<'_> {
             filps: _,
             inodes: _,
             pipes: _,
+            anon_inodes: _,
             ttys: _,
             completions: _,
             wait_queues,
@@ -313,6 +324,16 @@ impl Canon<'_> {
         for (at, signal) in itimers {
             self.time(*at);
             self.id(*signal);
+        }
+        for (at, alarm) in alarms {
+            self.time(*at);
+            match alarm {
+                Alarm::Timerfd(id) => self.id(*id),
+                Alarm::Posix(signal, nr) => {
+                    self.id(*signal);
+                    self.put(nr);
+                }
+            }
         }
         for (deadline, task) in timers {
             self.time(*deadline);

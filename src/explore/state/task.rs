@@ -60,6 +60,9 @@ impl Canon<'_> {
             WaitOn::Vfork(completion) => self.id(completion),
             WaitOn::PipeRead(pipe) | WaitOn::PipeWrite(pipe) => self.id(pipe),
             WaitOn::TtyRead(tty) | WaitOn::TtyWrite(tty) => self.id(tty),
+            WaitOn::FileLock(inode) => self.id(inode),
+            WaitOn::Anon(id) => self.id(id),
+            WaitOn::Signalfd(sighand) => self.id(sighand),
             WaitOn::PidExit(pid) => self.id(pid),
             // The queues of futexes say who sleeps on which.
             WaitOn::Futex(_) | WaitOn::Poll | WaitOn::Signal | WaitOn::Timeout | WaitOn::Tracer => {
@@ -201,6 +204,7 @@ impl Object for TaskStruct {
             self_exec_id,
             sysvsem,
             io_context,
+            personality,
             timer_slack_ns,
             default_timer_slack_ns,
             orig_ax,
@@ -235,6 +239,9 @@ impl Object for TaskStruct {
             maj_flt: _,
             thread: _,
             last_siginfo: _,
+            // Machine code is not explored.
+            code: _,
+            fpu: _,
             // Of a program, instruction and stack pointer count: `key`.
             regs: _,
         } = self;
@@ -247,7 +254,7 @@ impl Object for TaskStruct {
         c.put((exit_state.bits(), exit_code, exit_signal, pdeath_signal, jobctl, pid, tgid));
         c.put((set_child_tid, clear_child_tid, robust_list, comm, blocked, saved_sigmask));
         c.put((sigpending, sas_ss_sp, sas_ss_size, sas_ss_flags, parent_exec_id, self_exec_id));
-        c.put((sysvsem, io_context, timer_slack_ns, default_timer_slack_ns));
+        c.put((sysvsem, io_context, personality, timer_slack_ns, default_timer_slack_ns));
         // In user mode it says how the kernel was entered last.
         c.put(resume.as_ref().map(|_| orig_ax));
         c.opt(*mm);

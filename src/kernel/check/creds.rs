@@ -36,6 +36,10 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
     for (id, s) in k.signals.iter() {
         let me = format_args!("signal_struct {id:?}");
         pending(sys, me, &s.shared_pending, &mut queued, f);
+        for (nr, timer) in &s.posix_timers.timers {
+            let known = queued.add(&k.users, timer.user);
+            f.exists(known, me, "user of timer", format_args!("{nr}"));
+        }
     }
     for (id, c) in k.creds.iter() {
         let me = format_args!("cred {id:?} (uid {})", c.uid);
@@ -62,7 +66,7 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
         let holders = users.of(id) + queued.of(id);
         f.count(me, "count", u.count, holders, "credentials and queued signals");
         f.count(me, "processes", u.processes, processes.of(id), "tasks not yet released");
-        f.count(me, "sigpending", u.sigpending, queued.of(id), "signals queued for it");
+        f.count(me, "sigpending", u.sigpending, queued.of(id), "signals queued for it, and timers");
         f.same(me, "entry in uidhash", k.uidhash.get(&u.uid), Some(&id), "it exists");
     }
     f.count(
@@ -83,12 +87,15 @@ fn pending(
     f: &mut Findings,
 ) {
     for (i, q) in p.list.iter().enumerate() {
-        let known = queued.add(&sys.kernel.users, q.user);
+        let known = q.user.is_none_or(|user| queued.add(&sys.kernel.users, user));
         f.exists(known, me, "pending: user", format_args!("{:?}", q.user));
+        let owner = q.user.is_some() != q.timer.is_some();
+        f.rule(owner, me, "pending.list", format_args!("{q:?}"), "counted for a user or a timer");
         let sig = q.info.si_signo;
         let bit = p.signal.contains(sig);
         f.rule(bit, me, "pending.signal", format_args!("{:?}", p.signal), "with all queued ones");
-        let again = p.list[..i].iter().any(|o| o.info.si_signo == sig);
+        // A timer's is queued beside those that others have sent.
+        let again = p.list[..i].iter().any(|o| o.info.si_signo == sig && o.timer == q.timer);
         let once = sig.is_realtime() || !again;
         f.rule(once, me, "pending.list", format_args!("{sig:?} twice"), "a standard signal once");
     }

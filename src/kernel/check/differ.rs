@@ -116,6 +116,9 @@ impl Differ {
             futex_queues: _,
             timers: _,
             itimers: _,
+            alarms: _,
+            cpu_timers_armed: _,
+            anon_inodes: _,
             sched: _,
             console: _,
             oops: _,
@@ -170,6 +173,9 @@ impl Differ {
         self.value("todo", &a.todo, &b.todo);
         self.value("timers", &a.timers, &b.timers);
         self.value("itimers", &a.itimers, &b.itimers);
+        self.value("alarms", &a.alarms, &b.alarms);
+        self.value("cpu_timers_armed", &a.cpu_timers_armed, &b.cpu_timers_armed);
+        self.objects("anonymous inode", &a.anon_inodes, &b.anon_inodes, |_| {});
         self.value("sched.config", &a.sched.config, &b.sched.config);
         self.value("dl_total_bw", &a.sched.dl_total_bw, &b.sched.dl_total_bw);
         self.value("futex_queues", &a.futex_queues, &b.futex_queues);

@@ -7,6 +7,7 @@ use super::Findings;
 use super::tally::Tally;
 use crate::base::PAGE_SIZE;
 use crate::kernel::fs::inode::InodeKind;
+use crate::kernel::fs::locks::LockOwner;
 use crate::kernel::fs::pipe::PIPE_DEF_BUFFERS;
 use crate::kernel::fs::{FileKind, FilesStruct};
 use crate::kernel::system::System;
@@ -61,6 +62,7 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
     let mut inodes = Tally::new();
     let mut readers = Tally::new();
     let mut writers = Tally::new();
+    let mut anons = Tally::new();
     for (id, file) in k.filps.iter() {
         let me = format_args!("file {id:?} ({})", file.path);
         f.count(me, "f_count", file.f_count, files.of(id), "descriptors, areas, sleeping calls");
@@ -69,6 +71,7 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
             FileKind::PipeRead(p) => readers.add(&k.pipes, p),
             FileKind::PipeWrite(p) => writers.add(&k.pipes, p),
             FileKind::Tty(t) | FileKind::HungUpTty(t) => k.ttys.contains(t),
+            FileKind::Anon(id) => anons.add(&k.anon_inodes, id),
             FileKind::Pidfd(_) | FileKind::Proc(..) | FileKind::Cgroup(..) | FileKind::Ns(_) => {
                 true
             }
@@ -76,8 +79,16 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
         f.exists(known, me, "kind", format_args!("{:?}", file.kind));
     }
     inode_counts(sys, inodes, f);
+    for (id, a) in k.anon_inodes.iter() {
+        let me = format_args!("{} {id:?}", a.kind.name());
+        f.count(me, "descriptions", 1u32, anons.of(id), "open files that refer to it");
+    }
     for (id, p) in k.pipes.iter() {
         let me = format_args!("pipe {id:?}");
+        if let Some(inode) = p.fifo {
+            let its = k.inodes.get(inode).map(|i| &i.kind) == Some(&InodeKind::Fifo(Some(id)));
+            f.rule(its, me, "fifo", format_args!("{inode:?}"), "a FIFO whose pipe it is");
+        }
         f.count(me, "readers", p.readers, readers.of(id), "open reading ends");
         f.count(me, "writers", p.writers, writers.of(id), "open writing ends");
         if p.readers == 0 && p.writers == 0 {
@@ -110,6 +121,27 @@ fn slots(
     }
 }
 
+/// Every lock has an owner that could give it up, and no two exclude each other.
+fn locks(
+    sys: &System,
+    id: crate::kernel::fs::InodeId,
+    inode: &crate::kernel::fs::inode::Inode,
+    f: &mut Findings,
+) {
+    let k = &sys.kernel;
+    let me = format_args!("inode {id:?}");
+    for (i, lock) in inode.locks.iter().enumerate() {
+        let opens = |file| k.filps.get(file).is_some_and(|f| f.kind == FileKind::Inode(id));
+        let owned = match lock.owner {
+            LockOwner::Posix(files) => k.files.contains(files),
+            LockOwner::Ofd(file) | LockOwner::Flock(file) => opens(file),
+        };
+        f.rule(owned, me, "lock", format_args!("{lock:?}"), "one whose owner has the file open");
+        let clash = inode.locks[..i].iter().find(|other| other.conflicts(lock));
+        f.rule(clash.is_none(), me, "locks", format_args!("{clash:?}"), "none excludes another");
+    }
+}
+
 fn inode_counts(
     sys: &System,
     mut inodes: Tally<crate::kernel::fs::inode::Inode>,
@@ -118,6 +150,9 @@ fn inode_counts(
     let k = &sys.kernel;
     let mut links = Tally::new();
     inodes.add(&k.inodes, k.root_inode);
+    for inode in k.pipes.iter().filter_map(|(_, p)| p.fifo) {
+        inodes.add(&k.inodes, inode);
+    }
     for (id, inode) in k.inodes.iter() {
         let InodeKind::Dir(entries) = &inode.kind else { continue };
         for (name, entry) in entries {
@@ -134,10 +169,12 @@ fn inode_counts(
     }
     for (id, inode) in k.inodes.iter() {
         let me = format_args!("inode {id:?}");
-        let holders = "directory entries and open files, and 1 for the root";
+        let holders = "directory entries, open files, a FIFO's pipe, and 1 for the root";
         f.count(me, "i_count", inode.i_count, inodes.of(id), holders);
         // "." is a name too; the root is its own parent.
-        let dot = u32::from(inode.is_dir()) + u32::from(id == k.root_inode);
+        let named = links.of(id) > 0 || id == k.root_inode;
+        let dot = u32::from(inode.is_dir() && named) + u32::from(id == k.root_inode);
         f.count(me, "i_nlink", inode.i_nlink, links.of(id) + dot, "names, \".\" and \"..\"");
+        locks(sys, id, inode, f);
     }
 }

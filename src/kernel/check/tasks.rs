@@ -17,6 +17,7 @@
 
 use super::{Findings, Named, is_hashed, is_idle};
 use crate::kernel::kthread::{Asks, At, KthreadCaller};
+use crate::kernel::ptrace::outside::is_watched;
 use crate::kernel::signal::Jobctl;
 use crate::kernel::system::System;
 use crate::kernel::task::{PF, TaskId, TaskState, TaskStruct};
@@ -148,7 +149,8 @@ fn states(sys: &System, id: TaskId, t: &TaskStruct, f: &mut Findings) {
         let job = Jobctl::from_bits_retain(t.jobctl);
         rule(job.contains(Jobctl::TRACED), "jobctl", &job, "with JOBCTL_TRACED");
         rule(t.trap.is_some(), "trap", &t.trap, "where it goes on");
-        rule(!t.ptrace.is_empty(), "ptrace", &t.ptrace, "traced, or it would go on");
+        let kept = !t.ptrace.is_empty() || is_watched(sys, id);
+        rule(kept, "ptrace", &t.ptrace, "traced, or it would go on");
         return;
     }
     let sleeps = [TaskState::INTERRUPTIBLE, TaskState::UNINTERRUPTIBLE, TaskState::KILLABLE];

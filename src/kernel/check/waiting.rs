@@ -7,10 +7,14 @@
 //! Linux: kernel/sched/wait.c. Left out: whether anyone will ever wake them.
 
 use super::{Findings, Named};
+use crate::kernel::fs::anon_inodes::AnonKind;
+use crate::kernel::fs::eventpoll::EpItem;
 use crate::kernel::kthread::At;
+use crate::kernel::posix_timers::Status;
 use crate::kernel::ptrace::TrapAt;
 use crate::kernel::system::System;
 use crate::kernel::task::{Resume, TaskId, TaskState, TaskStruct};
+use crate::kernel::timer::Alarm;
 use crate::kernel::wait_queue::{CompletionOwner, FutexKey, WaitOn, WaitQueueHead};
 
 /// What a queue belongs to.
@@ -25,7 +29,10 @@ enum Owner {
     PipeWrite(u64),
     TtyRead(u64),
     TtyWrite(u64),
+    Anon(u64),
+    Sighand(u64),
     Pid(u64),
+    FileLock(u64),
     Futex(FutexKey),
 }
 
@@ -37,7 +44,10 @@ fn owner(on: WaitOn) -> Option<Owner> {
         WaitOn::PipeWrite(p) => Owner::PipeWrite(p.to_bits()),
         WaitOn::TtyRead(t) => Owner::TtyRead(t.to_bits()),
         WaitOn::TtyWrite(t) => Owner::TtyWrite(t.to_bits()),
+        WaitOn::Anon(a) => Owner::Anon(a.to_bits()),
+        WaitOn::Signalfd(s) => Owner::Sighand(s.to_bits()),
         WaitOn::PidExit(p) => Owner::Pid(p.to_bits()),
+        WaitOn::FileLock(i) => Owner::FileLock(i.to_bits()),
         WaitOn::Futex(k) => Owner::Futex(k),
         WaitOn::Poll | WaitOn::Signal | WaitOn::Timeout | WaitOn::Tracer => return None,
     })
@@ -89,8 +99,48 @@ fn itimers(sys: &System, f: &mut Findings) {
     }
 }
 
+/// The list of armed timers of descriptors and of POSIX timers says what these
+/// say; and each watch of an epoll instance is of an item that names the queue.
+fn alarms(sys: &System, f: &mut Findings) {
+    let k = &sys.kernel;
+    let mut wanted = Vec::new();
+    for (id, a) in k.anon_inodes.iter() {
+        match &a.kind {
+            AnonKind::Timer(t) if t.armed => wanted.push((t.expires, Alarm::Timerfd(id))),
+            AnonKind::Epoll(ep) => {
+                for item in &ep.items {
+                    let me = format_args!("item {:?} of epoll {id:?}", item.key);
+                    f.exists(k.filps.contains(item.key.0), me, "file", format_args!("gone"));
+                }
+                for key in &ep.ready {
+                    let known = ep.items.iter().any(|i| i.key == *key);
+                    f.exists(known, format_args!("epoll {id:?}"), "ready", format_args!("{key:?}"));
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut cpu = 0;
+    for (id, s) in k.signals.iter() {
+        cpu += s.cpu_timers.armed();
+        let armed = s.posix_timers.timers.iter().filter(|(_, t)| t.status == Status::Armed);
+        wanted.extend(armed.map(|(nr, t)| (t.expires, Alarm::Posix(id, *nr))));
+    }
+    wanted.sort_unstable();
+    let armed: Vec<_> = k.alarms.iter().copied().collect();
+    f.same(format_args!("the kernel"), "alarms", armed, wanted, "the timers that are armed");
+    f.same(
+        format_args!("the kernel"),
+        "cpu_timers_armed",
+        k.cpu_timers_armed,
+        cpu,
+        "as processes say",
+    );
+}
+
 pub(super) fn check(sys: &System, f: &mut Findings) {
     let k = &sys.kernel;
+    alarms(sys, f);
     timers(sys, f);
     itimers(sys, f);
     let mut queued = Vec::new();
@@ -133,6 +183,9 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
         let me = format_args!("{}", Named(id, t));
         f.rule(times == 1, me, "places on the completion", format_args!("{times}"), "1");
     }
+    for (id, i) in k.inodes.iter() {
+        entries(sys, Owner::FileLock(id.to_bits()), &i.lock_wait, &mut queued, f);
+    }
     for (id, p) in k.pipes.iter() {
         entries(sys, Owner::PipeRead(id.to_bits()), &p.rd_wait, &mut queued, f);
         entries(sys, Owner::PipeWrite(id.to_bits()), &p.wr_wait, &mut queued, f);
@@ -140,6 +193,12 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
     for (id, t) in k.ttys.iter() {
         entries(sys, Owner::TtyRead(id.to_bits()), &t.read_wait, &mut queued, f);
         entries(sys, Owner::TtyWrite(id.to_bits()), &t.write_wait, &mut queued, f);
+    }
+    for (id, a) in k.anon_inodes.iter() {
+        entries(sys, Owner::Anon(id.to_bits()), &a.wqh, &mut queued, f);
+    }
+    for (id, s) in k.sighands.iter() {
+        entries(sys, Owner::Sighand(id.to_bits()), &s.signalfd_wqh, &mut queued, f);
     }
     for (id, p) in k.pids.iter() {
         entries(sys, Owner::Pid(id.to_bits()), &p.wait_pidfd, &mut queued, f);
@@ -188,6 +247,21 @@ fn entries(
     queued: &mut Vec<(TaskId, Owner)>,
     f: &mut Findings,
 ) {
+    for w in &q.watches {
+        let me = format_args!("wait queue {owner_of:?}");
+        let item = sys.kernel.anon_inodes.get(w.epoll).and_then(|a| match &a.kind {
+            AnonKind::Epoll(ep) => ep.items.iter().find(|i| i.key == w.item),
+            _ => None,
+        });
+        let names = |i: &EpItem| i.queues.iter().flatten().any(|on| owner(*on) == Some(owner_of));
+        f.rule(
+            item.is_some_and(names),
+            me,
+            "watch",
+            format_args!("{w:?}"),
+            "of an item that is on it",
+        );
+    }
     for e in &q.entries {
         let me = format_args!("wait queue {owner_of:?}");
         let Some(t) = sys.kernel.tasks.get(e.task) else {

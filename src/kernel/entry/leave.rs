@@ -76,7 +76,7 @@ pub(super) fn finish(
 /// Puts a result where user mode will find it.
 pub(super) fn set_ax(sys: &mut System, task: TaskId, ret: i64) {
     if let Some(stack) = sys.task(task).stack {
-        vmalloc::stack_write_words(sys, &stack, AX_OFFSET, &[ret as u64]);
+        vmalloc::stack_write(sys, &stack, AX_OFFSET, ret as u64);
     }
 }
 

@@ -15,7 +15,7 @@ use crate::kernel::signal::deliver::{Delivered, WayOut};
 use crate::kernel::signal::send;
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
-use crate::machine::{Exception, Ring, UserOp};
+use crate::machine::{Exception, Rflags, Ring, UserOp};
 use crate::trace::EventKind;
 
 /// A fault that resolves must let the operation go on; more faults than this
@@ -52,7 +52,13 @@ pub fn user_op(
     let cpu = sys.task(task).cpu as usize;
     for _ in 0..MAX_FAULTS {
         let exception = match sys.machine.exec_op(cpu, op) {
-            Ok(value) => return Ok(Ok(value)),
+            Ok(value) => {
+                // A timer of processor time may have fired meanwhile.
+                if sys.kernel.cpu_timers_armed > 0 && sys.task(task).sigpending {
+                    settle(sys);
+                }
+                return Ok(Ok(value));
+            }
             Err(e) => e,
         };
         if sys.log.on() {
@@ -75,12 +81,13 @@ pub fn user_op(
 }
 
 /// An exception in user mode. `None`: resolved, execute again.
-fn handle_exception(sys: &mut System, task: TaskId, e: Exception) -> Option<UserFault> {
+pub(super) fn handle_exception(sys: &mut System, task: TaskId, e: Exception) -> Option<UserFault> {
     let handler = match e {
         Exception::PageFault { .. } => text::ASM_EXC_PAGE_FAULT,
         _ => text::ASM_COMMON_INTERRUPT,
     };
-    let ip = sys.machine.cpus[sys.task(task).cpu as usize].regs.ip;
+    let regs = &sys.machine.cpus[sys.task(task).cpu as usize].regs;
+    let (ip, single_step) = (regs.ip, regs.has(Rflags::TF));
     enter_from_user(sys, task, handler, -1);
     account(sys, task, KERNEL_ENTRY_NS, Ring::Kernel);
     let (sig, si_code, addr, why) = match e {
@@ -111,7 +118,17 @@ fn handle_exception(sys: &mut System, task: TaskId, e: Exception) -> Option<User
         Exception::Breakpoint => {
             (Signal::SIGTRAP, si_code::SI_KERNEL, 0, "a breakpoint instruction".to_string())
         }
+        Exception::Debug if single_step => {
+            (Signal::SIGTRAP, si_code::TRAP_TRACE, ip, "a single step (TF)".to_string())
+        }
         Exception::Debug => (Signal::SIGTRAP, si_code::TRAP_BRKPT, ip, "a debug trap".to_string()),
+        Exception::StackFault { .. } => {
+            let why = "a stack address that is not canonical".to_string();
+            (Signal::SIGBUS, si_code::SI_KERNEL, 0, why)
+        }
+        Exception::AlignmentCheck => {
+            (Signal::SIGBUS, si_code::BUS_ADRALN, 0, "an unaligned access (AC)".to_string())
+        }
         Exception::DoubleFault { .. } => {
             sys.oops("exc_double_fault", "double fault: no stack to run on".to_string());
             (Signal::SIGKILL, si_code::SI_KERNEL, 0, "double fault".to_string())

@@ -28,7 +28,7 @@ use crate::kernel::task::{
 };
 use crate::kernel::wait_queue::WaitQueueHead;
 use crate::machine::Regs;
-use crate::machine::ptregs::to_words;
+use crate::machine::ptregs::{PT_REGS_WORDS, to_words};
 use crate::traced;
 use std::collections::BTreeMap;
 
@@ -136,6 +136,8 @@ pub fn dup_task_struct(
         pending: SigPending::default(),
         sigpending: false,
         need_resched: false,
+        code: o.code,
+        fpu: o.fpu.clone(),
         work: None,
         sas_ss_sp: altstack.0,
         sas_ss_size: altstack.1,
@@ -145,6 +147,7 @@ pub fn dup_task_struct(
         self_exec_id: o.self_exec_id,
         sysvsem: None,
         io_context: None,
+        personality: o.personality,
         timer_slack_ns: o.timer_slack_ns,
         // A child measures by what its creator had set.
         default_timer_slack_ns: o.timer_slack_ns,
@@ -303,6 +306,9 @@ pub fn copy_signal(
             dead_threads: Default::default(),
             children_usage: Default::default(),
             real_timer: Default::default(),
+            watched: false,
+            cpu_timers: Default::default(),
+            posix_timers: Default::default(),
             oom_score_adj: o.oom_score_adj,
             oom_score_adj_min: o.oom_score_adj_min,
         };
@@ -368,6 +374,9 @@ pub fn copy_io(
     Ok(())
 }
 
+/// Words of `struct inactive_task_frame`.
+const INACTIVE_FRAME_WORDS: usize = 7;
+
 /// Registers of the child: the creator's with `ax = 0`, its own stack and TLS
 /// if given, and a frame below them that returns to `ret_from_fork`.
 ///
@@ -393,11 +402,14 @@ pub fn copy_thread(
     };
     // struct fork_frame: inactive_task_frame (r15 r14 r13 r12 bx bp ret_addr)
     // right below pt_regs.
-    let frame = [0, 0, 0, 0, 0, 0, text::RET_FROM_FORK_ASM];
-    let frame_offset = PT_REGS_OFFSET - 7 * 8;
-    vmalloc::stack_write_words(sys, &stack, frame_offset, &frame);
+    let frame_offset = PT_REGS_OFFSET - INACTIVE_FRAME_WORDS as u64 * 8;
     let orig_ax = sys.task(current).orig_ax;
-    vmalloc::stack_write_words(sys, &stack, PT_REGS_OFFSET, &to_words(&regs, orig_ax as u64));
+    let mut words = [0; INACTIVE_FRAME_WORDS + PT_REGS_WORDS];
+    words[INACTIVE_FRAME_WORDS - 1] = text::RET_FROM_FORK_ASM;
+    words[INACTIVE_FRAME_WORDS..].copy_from_slice(&to_words(&regs, orig_ax as u64));
+    if let Err(bug) = sys.machine.mem.write_tail(stack.top_page(), &words) {
+        sys.oops("copy_thread", bug.to_string());
+    }
     let cpu = sys.task(current).cpu as usize;
     let msrs = &sys.machine.cpus[cpu].msrs;
     let (fsbase, gsbase) = (msrs.fs_base, msrs.kernel_gs_base);

@@ -2,29 +2,74 @@
 //!
 //! Linux: fs/open.c (chmod_common, chown_common), fs/attr.c (setattr_prepare,
 //! setattr_should_drop_suidgid).
-//! Left out: times; pipes, pidfds and open terminals as targets.
+//! Left out: pipes, pidfds and open terminals as targets.
 
-use super::fdtable::fget;
-use super::inode::{Inode, S_IALLUGO, S_ISGID, S_ISUID, S_IXGRP};
-use super::namei::filename_lookup;
+use super::fdtable::{fget, fget_raw};
+use super::inode::{Inode, InodeKind, S_IALLUGO, S_ISGID, S_ISUID, S_IXGRP};
+use super::namei::AT_FDCWD;
 use super::perm::{capable_wrt_inode, inode_owner_or_capable};
-use super::{FileKind, InodeId};
+use super::pipe::Pipe;
+use super::stat::{self, Place};
+use super::times::update_ctime;
+use super::{FileId, FileKind, InodeId};
 use crate::abi::{Cap, Errno};
 use crate::kernel::cred::user_ns::{make_kgid, make_kuid};
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 
-/// chmod(2), fchmodat(2).
+const AT_SYMLINK_NOFOLLOW: u32 = 0x100;
+const AT_EMPTY_PATH: u32 = 0x1000;
+
+/// The inode that a call with `AT_*` flags is about.
+///
+/// # Errors
+/// EINVAL: a flag. ENOSYS: it is not in the tree. Those of the walk.
+fn target(
+    sys: &mut System,
+    task: TaskId,
+    dfd: i32,
+    name: &str,
+    flags: u32,
+) -> Result<InodeId, SysError> {
+    if flags & !(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) != 0 {
+        let why = "the flags are AT_SYMLINK_NOFOLLOW and AT_EMPTY_PATH";
+        return refuse(Errno::EINVAL, "do_fchmodat", why);
+    }
+    let empty = name.is_empty() && flags & AT_EMPTY_PATH != 0;
+    let place = if empty && dfd != AT_FDCWD {
+        Place::File(fget_raw(sys, task, dfd)?)
+    } else {
+        let name = if empty { "." } else { name };
+        stat::find(sys, task, dfd, name, flags & AT_SYMLINK_NOFOLLOW == 0)?
+    };
+    match place {
+        Place::Tree(path) => Ok(path.inode()),
+        Place::File(file) => file_inode(sys, file),
+        _ => {
+            let why = "this call on what is in /proc is not modelled";
+            refuse(Errno::ENOSYS, "filename_lookup", why)
+        }
+    }
+}
+
+/// chmod(2), fchmodat(2), fchmodat2(2).
+///
+/// # Errors
+/// EOPNOTSUPP: a link, which has no mode of its own. EPERM. Those of the walk.
 pub fn do_fchmodat(
     sys: &mut System,
     task: TaskId,
     dfd: i32,
     name: &str,
     mode: u32,
+    flags: u32,
 ) -> Result<(), SysError> {
-    let path = filename_lookup(sys, task, dfd, name)?;
-    chmod_common(sys, task, path.inode(), mode)
+    let inode = target(sys, task, dfd, name, flags)?;
+    if let InodeKind::Lnk(_) = sys.kernel.inodes[inode].kind {
+        return refuse(Errno::EOPNOTSUPP, "vfs_fchmod", "a link has no mode of its own");
+    }
+    chmod_common(sys, task, inode, mode)
 }
 
 /// fchmod(2).
@@ -52,19 +97,21 @@ fn chmod_common(sys: &mut System, task: TaskId, inode: InodeId, mode: u32) -> Re
         mode &= !S_ISGID;
     }
     sys.kernel.inodes[inode].i_mode = mode;
+    update_ctime(sys, inode);
     Ok(())
 }
 
-/// chown(2), fchownat(2). `u32::MAX` leaves an id as it is.
+/// chown(2), lchown(2), fchownat(2). `u32::MAX` leaves an id as it is.
 pub fn do_fchownat(
     sys: &mut System,
     task: TaskId,
     dfd: i32,
     name: &str,
     ids: (u32, u32),
+    flags: u32,
 ) -> Result<(), SysError> {
-    let path = filename_lookup(sys, task, dfd, name)?;
-    chown_common(sys, task, path.inode(), ids)
+    let inode = target(sys, task, dfd, name, flags)?;
+    chown_common(sys, task, inode, ids)
 }
 
 /// fchown(2).
@@ -126,13 +173,22 @@ fn chown_common(
     if gid != KEEP {
         i.i_gid = gid;
     }
+    update_ctime(sys, inode);
     Ok(())
 }
 
 /// The inode of a descriptor; a pipe, pidfd or terminal has none here.
 fn fd_inode(sys: &System, task: TaskId, fd: i32) -> Result<InodeId, SysError> {
-    match sys.kernel.filps[fget(sys, task, fd)?].kind {
+    file_inode(sys, fget(sys, task, fd)?)
+}
+
+fn file_inode(sys: &System, file: FileId) -> Result<InodeId, SysError> {
+    let fifo = |p| sys.kernel.pipes.get(p).and_then(|p: &Pipe| p.fifo);
+    match sys.kernel.filps[file].kind {
         FileKind::Inode(i) => Ok(i),
+        FileKind::PipeRead(p) | FileKind::PipeWrite(p) if fifo(p).is_some() => {
+            fifo(p).ok_or_else(|| SysError::new(Errno::EBADF, "fchmod", "the FIFO is gone"))
+        }
         _ => Err(SysError::new(
             Errno::EINVAL,
             "fchmod",

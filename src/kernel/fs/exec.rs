@@ -38,6 +38,7 @@ use crate::kernel::cred::exec::{
 };
 use crate::kernel::cred::{CredId, abort_creds};
 use crate::kernel::error::{Stop, SysError, SysResult, refuse};
+use crate::kernel::exec_domain::clear_on_setid;
 use crate::kernel::fork::mm_release;
 use crate::kernel::futex::exit_robust_list;
 use crate::kernel::inject::should_fail;
@@ -45,6 +46,7 @@ use crate::kernel::mm::MmId;
 use crate::kernel::mm::lifetime::{mmdrop, mmput};
 use crate::kernel::mm::tlb::switch_mm;
 use crate::kernel::pid::{PidType, task_active_pid_ns, task_pid_nr_ns};
+use crate::kernel::posix_timers::{exit_itimers, flush_itimer_signals};
 use crate::kernel::ptrace::TrapAt;
 use crate::kernel::ptrace::event::ptrace_event;
 use crate::kernel::signal::action::flush_signal_handlers;
@@ -179,8 +181,15 @@ fn begin_new_exec(
     }
     sys.mm_mut(mm).exe_file = bprm.path.clone();
     traced!(sys, exec_mmap(task, mm));
+    if let Some(signal) = sys.task(task).signal {
+        exit_itimers(sys, signal);
+        flush_itimer_signals(sys, task);
+    }
     traced!(sys, unshare_sighand(task));
     sys.task_mut(task).flags.remove(PF::RANDOMIZE | PF::FORKNOEXEC);
+    if secureexec {
+        clear_on_setid(sys, task);
+    }
     if let Some(files) = sys.task(task).files {
         traced!(sys, do_close_on_exec(files));
     }

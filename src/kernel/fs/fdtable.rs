@@ -18,7 +18,8 @@ use crate::abi::Errno;
 use crate::abi::numbers::RLIMIT_NOFILE;
 use crate::kernel::error::SysError;
 use crate::kernel::fs::file::{fput, fput_many};
-use crate::kernel::fs::{Fd, FileId, FileKind, FilesId, FilesStruct};
+use crate::kernel::fs::locks::{ends_a_lock, locks_remove_posix};
+use crate::kernel::fs::{Fd, File, FileId, FileKind, FilesId, FilesStruct};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 
@@ -67,6 +68,7 @@ pub fn put_files_struct(sys: &mut System, id: FilesId) {
     let Some(files) = sys.kernel.files.remove(id) else { return };
     for run in files.fdt.chunk_by(same_file) {
         if let Some(fd) = run[0] {
+            locks_remove_posix(sys, id, fd.file);
             fput_many(sys, fd.file, run.len() as u32);
         }
     }
@@ -84,19 +86,22 @@ pub fn ends_a_stream(sys: &System, id: FilesId) -> bool {
         files.any(|file| k.filps.get(file).is_some_and(|f| f.kind == kind) && last(file))
     };
     let mut going = files.fdt.iter().flatten().map(|fd| fd.file);
-    going.any(|file| match k.filps.get(file).map(|f| f.kind) {
-        Some(FileKind::PipeRead(p)) => {
-            k.pipes.get(p).is_some_and(|pipe| pipe.writers > 0)
-                && last(file)
-                && !has_last(FileKind::PipeWrite(p))
-        }
-        Some(FileKind::PipeWrite(p)) => {
-            k.pipes.get(p).is_some_and(|pipe| pipe.readers > 0)
-                && last(file)
-                && !has_last(FileKind::PipeRead(p))
-        }
-        Some(FileKind::Tty(_)) => last(file),
-        _ => false,
+    going.any(|file| {
+        ends_a_lock(sys, id, file, last(file))
+            || match k.filps.get(file).map(|f| f.kind) {
+                Some(FileKind::PipeRead(p)) => {
+                    k.pipes.get(p).is_some_and(|pipe| pipe.writers > 0)
+                        && last(file)
+                        && !has_last(FileKind::PipeWrite(p))
+                }
+                Some(FileKind::PipeWrite(p)) => {
+                    k.pipes.get(p).is_some_and(|pipe| pipe.readers > 0)
+                        && last(file)
+                        && !has_last(FileKind::PipeRead(p))
+                }
+                Some(FileKind::Tty(_)) => last(file),
+                _ => false,
+            }
     })
 }
 
@@ -137,7 +142,20 @@ pub fn fd_slot(sys: &System, task: TaskId, fd: i32) -> Result<Fd, SysError> {
 
 /// The open file description of a descriptor; no reference is taken, as the
 /// caller's table keeps one while the call runs.
+///
+/// # Errors
+/// EBADF: not open, or opened with O_PATH.
 pub fn fget(sys: &System, task: TaskId, fd: i32) -> Result<FileId, SysError> {
+    let file = fget_raw(sys, task, fd)?;
+    if sys.kernel.filps.get(file).is_some_and(File::is_path) {
+        let why = format!("descriptor {fd} was opened with O_PATH: it is a place, not a file");
+        return Err(SysError::with(Errno::EBADF, "fget", why));
+    }
+    Ok(file)
+}
+
+/// The same, O_PATH or not.
+pub fn fget_raw(sys: &System, task: TaskId, fd: i32) -> Result<FileId, SysError> {
     fd_slot(sys, task, fd).map(|s| s.file)
 }
 
@@ -207,6 +225,9 @@ fn file_close_fd(sys: &mut System, task: TaskId, fd: i32) -> Option<FileId> {
 /// close(2): EBADF when it is not open.
 pub fn close_fd(sys: &mut System, task: TaskId, fd: i32) -> Result<(), SysError> {
     let file = file_close_fd(sys, task, fd).ok_or_else(|| bad_fd("close_fd", fd))?;
+    if let Ok(files) = task_files(sys, task) {
+        locks_remove_posix(sys, files, file);
+    }
     fput(sys, file);
     Ok(())
 }
@@ -220,6 +241,7 @@ pub fn do_close_on_exec(sys: &mut System, files: FilesId) {
         }
     }
     for fd in closed {
+        locks_remove_posix(sys, files, fd.file);
         fput(sys, fd.file);
     }
 }
@@ -242,6 +264,9 @@ pub(super) fn do_dup2(sys: &mut System, task: TaskId, file: FileId, fd: i32, clo
     super::file::get_file(sys, file);
     fd_install(sys, task, fd, file, cloexec);
     if let Some(old) = old {
+        if let Ok(files) = task_files(sys, task) {
+            locks_remove_posix(sys, files, old);
+        }
         fput(sys, old);
     }
 }

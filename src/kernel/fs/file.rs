@@ -7,7 +7,10 @@
 
 pub use super::pidfd::pidfd_prepare;
 
+use super::anon_inodes;
+use super::eventpoll::eventpoll_release;
 use super::inode::{iget, iput};
+use super::locks::locks_remove_file;
 use super::nsfs::put_ns_ref;
 use super::pipe::pipe_release;
 use crate::abi::OpenFlags;
@@ -24,12 +27,17 @@ const O_ACCMODE: u32 = 0o3;
 impl File {
     /// FMODE_READ. The mode 3 opens a file for neither reading nor writing.
     pub fn may_read(&self) -> bool {
-        matches!(self.f_flags.bits() & O_ACCMODE, 0 | 2)
+        matches!(self.f_flags.bits() & O_ACCMODE, 0 | 2) && !self.is_path()
     }
 
     /// FMODE_WRITE.
     pub fn may_write(&self) -> bool {
-        matches!(self.f_flags.bits() & O_ACCMODE, 1 | 2)
+        matches!(self.f_flags.bits() & O_ACCMODE, 1 | 2) && !self.is_path()
+    }
+
+    /// FMODE_PATH: opened with O_PATH, so it is a place only.
+    pub fn is_path(&self) -> bool {
+        self.f_flags.contains(OpenFlags::O_PATH)
     }
 
     /// O_NONBLOCK.
@@ -41,7 +49,8 @@ impl File {
 /// A new description with one reference. For an inode it takes a reference of
 /// its own; a pipe end is counted in the pipe's `readers` or `writers`, a terminal
 /// in its `count`; the reference of a pidfd or of a file of /proc on its pid, and
-/// that of a namespace's file, is handed over by the caller.
+/// that of a namespace's file, is handed over by the caller, and so is what has no
+/// name.
 pub fn alloc_file(sys: &mut System, kind: FileKind, f_flags: OpenFlags, path: Arc<str>) -> FileId {
     match kind {
         FileKind::Inode(inode) => iget(sys, inode),
@@ -57,7 +66,7 @@ pub fn alloc_file(sys: &mut System, kind: FileKind, f_flags: OpenFlags, path: Ar
         }
         FileKind::Cgroup(_, id) => cgroup_get(sys, id),
         FileKind::Tty(tty) | FileKind::HungUpTty(tty) => tty_get(sys, tty),
-        FileKind::Pidfd(_) | FileKind::Proc(..) | FileKind::Ns(_) => {}
+        FileKind::Pidfd(_) | FileKind::Proc(..) | FileKind::Ns(_) | FileKind::Anon(_) => {}
     }
     sys.kernel.filps.insert(File { f_count: 1, f_pos: 0, f_flags, kind, path })
 }
@@ -91,11 +100,15 @@ pub fn fput_many(sys: &mut System, file: FileId, n: u32) {
 
 /// The last reference is gone (`__fput` and the `release` methods).
 fn __fput(sys: &mut System, id: FileId) {
+    eventpoll_release(sys, id);
     let Some(file) = sys.kernel.filps.remove(id) else {
         return sys.oops("fput", format!("file {id:?} was released before"));
     };
     match file.kind {
-        FileKind::Inode(inode) => iput(sys, inode),
+        FileKind::Inode(inode) => {
+            locks_remove_file(sys, inode, id);
+            iput(sys, inode);
+        }
         FileKind::PipeRead(pipe) => pipe_release(sys, pipe, true),
         FileKind::PipeWrite(pipe) => pipe_release(sys, pipe, false),
         FileKind::Pidfd(pid) | FileKind::Proc(_, Some(pid)) => pid::put_pid(sys, pid),
@@ -103,5 +116,6 @@ fn __fput(sys: &mut System, id: FileId) {
         FileKind::Cgroup(_, id) => cgroup_put(sys, id),
         FileKind::Tty(tty) | FileKind::HungUpTty(tty) => tty_release(sys, tty),
         FileKind::Ns(ns) => put_ns_ref(sys, ns),
+        FileKind::Anon(id) => anon_inodes::release(sys, id),
     }
 }

@@ -3,11 +3,12 @@
 //!
 //! Linux: mm/filemap.c (filemap_read, generic_perform_write),
 //! fs/read_write.c (generic_write_checks), fs/inode.c (file_remove_privs),
-//! drivers/char/mem.c (null, zero).
+//! drivers/char/mem.c (null, zero, full), drivers/char/random.c.
 //! Left out: input on the console (it is at its end), O_SYNC.
 
 use super::inode::{CharDev, InodeKind, MAX_LFS_FILESIZE, S_ISGID, S_ISUID, S_IXGRP};
 use super::rw::At;
+use super::times::update_mtime;
 use super::uio::{Dest, Source, piece};
 use super::{FileId, InodeId};
 use crate::abi::numbers::RLIMIT_FSIZE;
@@ -15,6 +16,7 @@ use crate::abi::{Cap, Errno, OpenFlags, Signal};
 use crate::base::{PAGE_SIZE, PhysAddr};
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::mm::filemap::filemap_get_page;
+use crate::kernel::random;
 use crate::kernel::signal::kill::send_sig;
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
@@ -94,6 +96,10 @@ pub(super) fn inode_read(
         let at = pos.saturating_add(done);
         let want = piece(at, dest.count() - done);
         let n = match dev {
+            Some(CharDev::Random(_)) => {
+                random::fill(&mut sys.kernel.rng, &mut page[..want]);
+                want
+            }
             Some(_) => want,
             None => read_inode_pages(sys, inode, at, &mut page[..want])?,
         };
@@ -124,12 +130,16 @@ pub(super) fn inode_write(
 ) -> Result<u64, SysError> {
     match sys.kernel.inodes[inode].kind {
         InodeKind::Chr(CharDev::Null | CharDev::Zero) => Ok(src.count()),
+        InodeKind::Chr(CharDev::Full) => {
+            refuse(Errno::ENOSPC, "write_full", "/dev/full never has space")
+        }
+        InodeKind::Chr(CharDev::Random(_)) => mix_in(sys, task, src),
         InodeKind::Chr(CharDev::Console) => console_write(sys, task, src),
         // Opening one gives a terminal, not its inode.
-        InodeKind::Chr(CharDev::Tty | CharDev::Ptmx | CharDev::Pts(_)) => {
+        InodeKind::Chr(CharDev::Tty | CharDev::Ptmx | CharDev::Pts(_) | CharDev::Other(..)) => {
             refuse(Errno::EIO, "vfs_write", "the terminal behind this name is not open")
         }
-        InodeKind::Dir(_) | InodeKind::Image(_) => {
+        InodeKind::Dir(_) | InodeKind::Image(_) | InodeKind::Lnk(_) | InodeKind::Fifo(_) => {
             refuse(Errno::EBADF, "vfs_write", "directories and running programs cannot be written")
         }
         InodeKind::Reg { size, .. } => {
@@ -150,6 +160,22 @@ pub(super) fn inode_write(
             Ok(n)
         }
     }
+}
+
+/// What is written to the generator is read and changes nothing: its bytes follow
+/// from the machine's seed.
+fn mix_in(sys: &mut System, task: TaskId, src: Source<'_>) -> Result<u64, SysError> {
+    let mut buf = [0; PAGE_SIZE as usize];
+    let mut done = 0;
+    while done < src.count() {
+        let n = piece(done, src.count() - done);
+        match src.copy_partial(sys, task, done, &mut buf[..n]) {
+            Ok(n) => done += n as u64,
+            Err(e) if done == 0 => return Err(e),
+            Err(_) => break,
+        }
+    }
+    Ok(done)
 }
 
 fn console_write(sys: &mut System, task: TaskId, src: Source<'_>) -> Result<u64, SysError> {
@@ -206,6 +232,7 @@ fn generic_perform_write(
 ) -> Result<u64, SysError> {
     if count > 0 {
         file_remove_privs(sys, task, inode);
+        update_mtime(sys, inode);
     }
     let mut buf = [0; PAGE_SIZE as usize];
     let mut done = 0;

@@ -1,19 +1,23 @@
 //! The in-memory tree: directories, regular files whose pages are frames of
-//! emulated memory, devices, program images.
+//! emulated memory, symbolic links, FIFOs, devices, program images.
 //!
 //! Linux: include/linux/fs.h (`struct inode`), fs/inode.c (iget, iput, evict),
 //! mm/shmem.c (shmem_file_setup), fs/ramfs.
-//! Left out: links, times, extended attributes.
+//! Left out: extended attributes, sockets, block devices.
 
 pub use super::rootfs::init_rootfs;
 
 use super::file::alloc_file;
+use super::locks::FileLock;
+use super::pipe::PipeId;
+use super::times::InodeTimes;
 use crate::abi::{Errno, OpenFlags};
 use crate::base::Pfn;
 use crate::kernel::cgroup::CgroupId;
 use crate::kernel::error::SysError;
 use crate::kernel::fs::{FileId, FileKind, InodeId};
 use crate::kernel::system::System;
+use crate::kernel::wait_queue::WaitQueueHead;
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,6 +29,10 @@ pub enum CharDev {
     Null,
     /// /dev/zero.
     Zero,
+    /// /dev/full: reads as zeros, and has no space for what is written.
+    Full,
+    /// /dev/random and /dev/urandom: bytes that follow from the machine's seed.
+    Random(RandomDev),
     /// The console: what is written is the machine's output.
     Console,
     /// /dev/tty: the controlling terminal of whoever opens it.
@@ -33,6 +41,18 @@ pub enum CharDev {
     Ptmx,
     /// /dev/pts/N: the slave of one.
     Pts(u32),
+    /// Major and minor number of a device that no driver serves: it has a name,
+    /// and opening it fails.
+    Other(u32, u32),
+}
+
+/// Which of the two devices of the one generator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RandomDev {
+    /// /dev/random.
+    Random,
+    /// /dev/urandom.
+    Urandom,
 }
 
 /// What an inode is.
@@ -48,6 +68,10 @@ pub enum InodeKind {
         /// reference to each frame.
         pages: BTreeMap<u64, Pfn>,
     },
+    /// A symbolic link, and what it says.
+    Lnk(Arc<str>),
+    /// A FIFO, and its pipe while someone has it open.
+    Fifo(Option<PipeId>),
     /// A character device.
     Chr(CharDev),
     /// A program: what execve makes of it.
@@ -70,7 +94,8 @@ pub struct Image {
 /// `struct inode`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inode {
-    /// References: open files, mappings' files, and the directory entry.
+    /// References: open files, mappings' files, directory entries, and the pipe
+    /// of a FIFO.
     pub i_count: u32,
     /// Permission bits with set-user-ID (04000) and set-group-ID (02000).
     pub i_mode: u32,
@@ -80,8 +105,16 @@ pub struct Inode {
     pub i_gid: u32,
     /// Directory entries that name it.
     pub i_nlink: u32,
+    /// Made with O_TMPFILE and never named: it may get its first name (`I_LINKABLE`).
+    pub linkable: bool,
+    /// When it was read, written, changed and made.
+    pub times: InodeTimes,
     /// What it is.
     pub kind: InodeKind,
+    /// `i_flctx`: the locks on it.
+    pub locks: Vec<FileLock>,
+    /// Calls that sleep until a lock on it goes.
+    pub lock_wait: WaitQueueHead,
     /// The control group whose directory it is.
     pub cgroup: Option<CgroupId>,
     /// Page cache of a program, filled as mappings fault on it. The inode
@@ -99,6 +132,12 @@ pub const S_IFREG: u32 = 0o100000;
 pub const S_IFLNK: u32 = 0o120000;
 /// Pipe.
 pub const S_IFIFO: u32 = 0o010000;
+/// Block device.
+pub const S_IFBLK: u32 = 0o060000;
+/// Socket.
+pub const S_IFSOCK: u32 = 0o140000;
+/// All type bits.
+pub const S_IFMT: u32 = 0o170000;
 /// Set-user-ID.
 pub const S_ISUID: u32 = 0o4000;
 /// Set-group-ID.
@@ -113,6 +152,37 @@ pub const S_IALLUGO: u32 = 0o7777;
 pub const MAX_LFS_FILESIZE: u64 = i64::MAX as u64;
 
 impl CharDev {
+    /// Its device number.
+    pub fn rdev(self) -> (u32, u32) {
+        match self {
+            CharDev::Null => (1, 3),
+            CharDev::Zero => (1, 5),
+            CharDev::Full => (1, 7),
+            CharDev::Random(RandomDev::Random) => (1, 8),
+            CharDev::Random(RandomDev::Urandom) => (1, 9),
+            CharDev::Tty => (5, 0),
+            CharDev::Console => (5, 1),
+            CharDev::Ptmx => (5, 2),
+            CharDev::Pts(n) => (136, n),
+            CharDev::Other(major, minor) => (major, minor),
+        }
+    }
+
+    /// The device with a number, as mknod(2) makes its name.
+    pub fn of_rdev(major: u32, minor: u32) -> CharDev {
+        match (major, minor) {
+            (1, 3) => CharDev::Null,
+            (1, 5) => CharDev::Zero,
+            (1, 7) => CharDev::Full,
+            (1, 8) => CharDev::Random(RandomDev::Random),
+            (1, 9) => CharDev::Random(RandomDev::Urandom),
+            (5, 0) => CharDev::Tty,
+            (5, 1) => CharDev::Console,
+            (5, 2) => CharDev::Ptmx,
+            _ => CharDev::Other(major, minor),
+        }
+    }
+
     /// Whether opening it opens a terminal.
     pub fn is_tty(self) -> bool {
         matches!(self, CharDev::Tty | CharDev::Ptmx | CharDev::Pts(_))
@@ -128,7 +198,11 @@ impl Inode {
             i_uid,
             i_gid,
             i_nlink: 0,
+            linkable: false,
+            times: InodeTimes::default(),
             kind,
+            locks: Vec::new(),
+            lock_wait: WaitQueueHead::default(),
             cgroup: None,
             i_pages: BTreeMap::new(),
         }
@@ -139,6 +213,8 @@ impl Inode {
         let ty = match self.kind {
             InodeKind::Dir(_) => S_IFDIR,
             InodeKind::Chr(_) => S_IFCHR,
+            InodeKind::Lnk(_) => S_IFLNK,
+            InodeKind::Fifo(_) => S_IFIFO,
             InodeKind::Reg { .. } | InodeKind::Image(_) => S_IFREG,
         };
         ty | self.i_mode
@@ -159,7 +235,8 @@ impl Inode {
         match &self.kind {
             InodeKind::Reg { size, .. } => *size,
             InodeKind::Image(image) => image.file_size(),
-            InodeKind::Dir(_) | InodeKind::Chr(_) => 0,
+            InodeKind::Lnk(text) => text.len() as u64,
+            InodeKind::Dir(_) | InodeKind::Chr(_) | InodeKind::Fifo(_) => 0,
         }
     }
 }

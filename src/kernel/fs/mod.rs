@@ -6,17 +6,27 @@
 //! ```
 //!
 //! Linux: include/linux/fdtable.h, fs_struct.h, fs.h; fs/file.c, fs/pipe.c.
-//! Left out: everything on disk, mounts, ACLs, locks.
+//! Left out: everything on disk, mounts, ACLs.
 
+pub mod anon_inodes;
 pub mod attr;
+pub mod copy;
+pub mod create;
 pub mod dup;
+pub mod eventfd;
+pub mod eventpoll;
 pub mod exec;
+pub mod fd_set;
 pub mod fdtable;
+mod fifo;
 pub mod file;
 mod file_io;
+mod follow;
 pub mod fs_struct;
 pub mod image;
 pub mod inode;
+pub mod locks;
+pub mod memfd;
 pub mod namei;
 pub mod nsfs;
 pub mod open;
@@ -27,12 +37,19 @@ pub mod proc;
 #[cfg(test)]
 mod random;
 pub mod readdir;
+pub mod remove;
+pub mod rename;
 pub mod rootfs;
 pub mod rw;
 pub mod select;
+pub mod signalfd;
 pub mod stat;
+pub mod statfs;
+pub mod sync;
 #[cfg(test)]
 mod tests;
+pub mod timerfd;
+pub mod times;
 pub mod truncate;
 pub mod uio;
 
@@ -92,6 +109,8 @@ pub enum FileKind {
     HungUpTty(TtyId),
     /// A namespace.
     Ns(nsfs::NsRef),
+    /// What has no name: an event, a timer, signals, an epoll instance.
+    Anon(anon_inodes::AnonId),
 }
 
 /// `struct file`: an open file description.

@@ -3,19 +3,24 @@
 //!
 //! Linux: fs/open.c (do_sys_openat2, build_open_flags, do_faccessat,
 //! ksys_chroot), fs/namei.c (do_filp_open, may_open), fs/d_path.c (getcwd).
-//! Left out: O_PATH, O_TMPFILE, O_DIRECT, O_ASYNC, O_NOATIME, O_SYNC, O_DSYNC
-//! (refused by name), openat2, named pipes.
+//! Left out: O_DIRECT, O_ASYNC (refused by name). O_SYNC and O_DSYNC are accepted:
+//! files are in memory only, and every write is at once where it stays.
 
-use super::fdtable::{fd_install, fget, get_unused_fd};
+use super::create::new_inode;
+use super::fdtable::{fd_install, fget_raw, get_unused_fd};
+use super::fifo::{fifo_open, wait_for_partner};
 use super::file::{alloc_file, fput, get_file};
+use super::follow::{End, follow};
 use super::fs_struct::{task_fs, task_fs_mut};
-use super::inode::{InodeKind, S_IALLUGO};
+use super::inode::{CharDev, InodeKind, S_IALLUGO};
 use super::namei::{
     AT_FDCWD, Last, Parent, Path, create_entry, filename_lookup, getname, lookup_last,
-    path_parentat, walk_last,
+    path_parentat, trusted, walk_last,
 };
-use super::perm::{MAY_EXEC, MAY_READ, MAY_WRITE, inode_permission};
+use super::perm::{MAY_EXEC, MAY_READ, MAY_WRITE, inode_owner_or_capable, inode_permission};
 use super::proc::ProcFile;
+use super::rw::{fdput, sleep_in};
+use super::stat::Place;
 use super::truncate::do_truncate;
 use super::{FileId, FileKind, InodeId, stat};
 use crate::abi::numbers::SECBIT_NO_SETUID_FIXUP;
@@ -23,7 +28,8 @@ use crate::abi::{Cap, CapSet, Errno, OpenFlags};
 use crate::kernel::capability::{capable, ns_capable};
 use crate::kernel::cgroup::files::CgroupFile;
 use crate::kernel::cred::user_ns::make_kuid;
-use crate::kernel::error::{SysError, refuse};
+use crate::kernel::error::{Stop, SysError, SysResult, refuse};
+use crate::kernel::syscalls::Call;
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 use crate::kernel::tty::tty_io::tty_open;
@@ -31,15 +37,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Flags that Linux knows and the model has not, with their names.
-const UNSUPPORTED: &[(u32, &str)] = &[
-    (0o20_000_000 | 0o200_000, "O_TMPFILE"),
-    (0o10_000_000, "O_PATH"),
-    (0o4_010_000, "O_SYNC"),
-    (0o10_000, "O_DSYNC"),
-    (0o20_000, "O_ASYNC"),
-    (0o40_000, "O_DIRECT"),
-    (0o1_000_000, "O_NOATIME"),
-];
+const UNSUPPORTED: &[(u32, &str)] = &[(0o20_000, "O_ASYNC"), (0o40_000, "O_DIRECT")];
+
+/// O_TMPFILE: a file without a name, in a directory.
+const O_TMPFILE: OpenFlags = OpenFlags::__O_TMPFILE.union(OpenFlags::O_DIRECTORY);
+/// What O_PATH looks at; it drops the other flags (`O_PATH_FLAGS`).
+const O_PATH_FLAGS: OpenFlags = OpenFlags::O_PATH
+    .union(OpenFlags::O_DIRECTORY)
+    .union(OpenFlags::O_NOFOLLOW)
+    .union(OpenFlags::O_CLOEXEC);
 
 /// Flags that say how to open and are forgotten then (`do_dentry_open`), with
 /// O_CLOEXEC, which is the descriptor's.
@@ -64,14 +70,31 @@ pub struct OpenHow {
 /// # Errors
 /// EINVAL: O_DIRECTORY with O_CREAT, or a flag that is not modelled.
 pub fn build_open_flags(flags: u32, mode: u32) -> Result<OpenHow, SysError> {
+    const F: &str = "build_open_flags";
+    let mut flags_ = OpenFlags::from_bits_truncate(flags);
+    if flags_.contains(OpenFlags::O_PATH) {
+        return Ok(OpenHow { flags: flags_ & O_PATH_FLAGS, mode: 0 });
+    }
     if let Some((_, name)) = UNSUPPORTED.iter().find(|(bits, _)| flags & bits == *bits) {
         let why = format!("{name} is not modelled");
-        return Err(SysError::with(Errno::EINVAL, "build_open_flags", why));
+        return Err(SysError::with(Errno::EINVAL, F, why));
     }
-    let flags = OpenFlags::from_bits_truncate(flags);
+    if flags_.contains(OpenFlags::__O_SYNC) {
+        flags_ |= OpenFlags::O_DSYNC;
+    }
+    let flags = flags_;
+    if flags.contains(OpenFlags::__O_TMPFILE) {
+        if !flags.contains(O_TMPFILE) || flags.contains(OpenFlags::O_CREAT) {
+            return refuse(Errno::EINVAL, F, "O_TMPFILE names a directory and makes no name");
+        }
+        if flags.bits() & 3 == 0 {
+            return refuse(Errno::EINVAL, F, "a file made by O_TMPFILE is opened to be written");
+        }
+        return Ok(OpenHow { flags, mode: mode & S_IALLUGO });
+    }
     if flags.contains(OpenFlags::O_DIRECTORY | OpenFlags::O_CREAT) {
         let why = "O_CREAT makes regular files, so it cannot go with O_DIRECTORY";
-        return refuse(Errno::EINVAL, "build_open_flags", why);
+        return refuse(Errno::EINVAL, F, why);
     }
     let mode = if flags.contains(OpenFlags::O_CREAT) { mode & S_IALLUGO } else { 0 };
     Ok(OpenHow { flags, mode })
@@ -81,7 +104,8 @@ pub fn build_open_flags(flags: u32, mode: u32) -> Result<OpenHow, SysError> {
 ///
 /// # Errors
 /// In this order: those of the flags and of the path as a string, EMFILE,
-/// those of the walk, EEXIST, EISDIR, ENOTDIR, ETXTBSY, EACCES.
+/// those of the walk, EEXIST, EISDIR, ENOTDIR, ETXTBSY, EACCES. A FIFO is opened
+/// without waiting for its other end.
 pub fn do_sys_open(
     sys: &mut System,
     task: TaskId,
@@ -98,6 +122,51 @@ pub fn do_sys_open(
     Ok(fd)
 }
 
+/// The same as a system call: opening a FIFO may sleep. `name` is asked for when
+/// the call is made, not when it goes on after a sleep.
+///
+/// # Errors
+/// As [`do_sys_open`]; ERESTARTSYS.
+pub fn open_call(
+    sys: &mut System,
+    task: TaskId,
+    call: &Call,
+    dfd: i32,
+    name: impl FnOnce(&mut System) -> Result<String, SysError>,
+    (flags, mode): (u32, u32),
+) -> SysResult {
+    let held = sys.task(task).resume.as_ref().and_then(|r| r.file.map(|file| (file, r.note)));
+    let how = build_open_flags(flags, mode)?;
+    let (file, mut note) = match held {
+        Some(held) => held,
+        None => {
+            let name = name(sys)?;
+            get_unused_fd(sys, task)?;
+            (do_filp_open(sys, task, dfd, getname(&name)?, how)?, 0)
+        }
+    };
+    let ready = wait_for_partner(sys, task, file, &mut note);
+    if let Err(Stop::Block(wait)) = ready {
+        sleep_in(sys, task, call, (wait, file, note));
+        return Err(Stop::Block(wait));
+    }
+    let opened = ready.and_then(|()| Ok(get_unused_fd(sys, task)?));
+    match opened {
+        Ok(fd) => {
+            get_file(sys, file);
+            fd_install(sys, task, fd, file, how.flags.contains(OpenFlags::O_CLOEXEC));
+        }
+        Err(_) if held.is_none() => fput(sys, file),
+        Err(_) => {}
+    }
+    match held {
+        Some(_) => fdput(sys, task),
+        None if opened.is_ok() => fput(sys, file),
+        None => {}
+    }
+    opened.map(i64::from)
+}
+
 /// Opens a file without giving it a descriptor.
 pub fn do_filp_open(
     sys: &mut System,
@@ -106,9 +175,11 @@ pub fn do_filp_open(
     name: &str,
     how: OpenHow,
 ) -> Result<FileId, SysError> {
-    let last = !how.flags.contains(OpenFlags::O_NOFOLLOW);
-    let rewritten = super::proc::rewrite(sys, task, dfd, getname(name)?, last)?;
-    let name = rewritten.as_deref().unwrap_or(name);
+    let new = how.flags.contains(OpenFlags::O_CREAT | OpenFlags::O_EXCL);
+    let keep = how.flags.contains(OpenFlags::O_NOFOLLOW) || new;
+    let end = if keep { End::Keep } else { End::Follow };
+    let followed = follow(sys, task, dfd, name, end)?;
+    let name = followed.as_deref().unwrap_or(name);
     let keep = OpenFlags::O_CREAT | OpenFlags::O_EXCL;
     if let Some(file) = super::proc::open(sys, task, dfd, name, how.flags - (FORGOTTEN - keep))? {
         return Ok(file);
@@ -136,6 +207,15 @@ pub fn do_filp_open(
     }
     let path = walk_last(sys, parent)?;
     let inode = path.inode();
+    if how.flags.contains(OpenFlags::__O_TMPFILE) {
+        return do_tmpfile(sys, task, &path, how);
+    }
+    if let InodeKind::Lnk(_) = sys.kernel.inodes[inode].kind
+        && !how.flags.contains(OpenFlags::O_PATH)
+    {
+        let why = format!("{} is a link, and O_NOFOLLOW is set", path.name());
+        return Err(SysError::with(Errno::ELOOP, "may_open", why));
+    }
     if creat && sys.kernel.inodes[inode].is_dir() {
         let why = format!("{} is a directory, and O_CREAT opens files", path.name());
         return Err(SysError::with(Errno::EISDIR, "do_open", why));
@@ -144,7 +224,17 @@ pub fn do_filp_open(
         let why = format!("{} is no directory, and O_DIRECTORY asks for one", path.name());
         return Err(SysError::with(Errno::ENOTDIR, "do_open", why));
     }
+    if how.flags.contains(OpenFlags::O_PATH) {
+        return Ok(open_inode(sys, inode, how.flags, path.name()));
+    }
     may_open(sys, task, &path, how.flags)?;
+    if let InodeKind::Fifo(_) = sys.kernel.inodes[inode].kind {
+        return fifo_open(sys, inode, how.flags - FORGOTTEN, path.name());
+    }
+    if let InodeKind::Chr(CharDev::Other(major, minor)) = sys.kernel.inodes[inode].kind {
+        let why = format!("no driver serves device {major}:{minor}");
+        return Err(SysError::with(Errno::ENXIO, "chrdev_open", why));
+    }
     if how.flags.contains(OpenFlags::O_TRUNC)
         && matches!(sys.kernel.inodes[inode].kind, InodeKind::Reg { .. })
     {
@@ -212,6 +302,32 @@ fn create_and_open(
     Ok(open_inode(sys, inode, how.flags, Arc::from(format!("{dir}{sep}{last}"))))
 }
 
+/// O_TMPFILE: a regular file without a name; linkat may give it one, unless
+/// O_EXCL.
+///
+/// # Errors
+/// ENOTDIR, EACCES.
+fn do_tmpfile(
+    sys: &mut System,
+    task: TaskId,
+    dir: &Path,
+    how: OpenHow,
+) -> Result<FileId, SysError> {
+    let kind = InodeKind::Reg { size: 0, pages: BTreeMap::new() };
+    if !sys.kernel.inodes[dir.inode()].is_dir() {
+        let why = format!("{} is no directory to make a file in", dir.name());
+        return Err(SysError::with(Errno::ENOTDIR, "path_lookupat", why));
+    }
+    inode_permission(sys, task, dir.inode(), MAY_WRITE | MAY_EXEC, &dir.name())?;
+    if dir.inode() == sys.kernel.devpts_root || sys.kernel.inodes[dir.inode()].cgroup.is_some() {
+        return refuse(Errno::EOPNOTSUPP, "vfs_tmpfile", "this file system makes no such files");
+    }
+    let inode = new_inode(sys, task, dir.inode(), kind, how.mode)?;
+    sys.kernel.inodes[inode].linkable = !how.flags.contains(OpenFlags::O_EXCL);
+    let name = dir.join(&format!("#{}", inode.index()));
+    Ok(open_inode(sys, inode, how.flags - OpenFlags::O_EXCL, name))
+}
+
 /// Opens an inode anew that a link of /proc leads to, though it may have no name
 /// any more.
 ///
@@ -224,7 +340,13 @@ pub(super) fn reopen_inode(
     name: &Arc<str>,
     flags: OpenFlags,
 ) -> Result<FileId, SysError> {
+    if flags.contains(OpenFlags::O_PATH) {
+        return Ok(open_inode(sys, inode, flags, Arc::clone(name)));
+    }
     may_open_inode(sys, task, inode, name, flags)?;
+    if let InodeKind::Fifo(_) = sys.kernel.inodes[inode].kind {
+        return fifo_open(sys, inode, flags - FORGOTTEN, Arc::clone(name));
+    }
     if flags.contains(OpenFlags::O_TRUNC)
         && matches!(sys.kernel.inodes[inode].kind, InodeKind::Reg { .. })
     {
@@ -259,9 +381,31 @@ fn may_open_inode(
         return Err(SysError::with(Errno::EISDIR, "may_open", why));
     }
     inode_permission(sys, task, inode, acc, name)?;
-    if acc & MAY_WRITE != 0 && matches!(sys.kernel.inodes[inode].kind, InodeKind::Image(_)) {
+    if flags.contains(OpenFlags::O_NOATIME) && !inode_owner_or_capable(sys, task, inode) {
+        let why = "O_NOATIME is for the owner of the file and for CAP_FOWNER";
+        return refuse(Errno::EPERM, "may_open", why);
+    }
+    if acc & MAY_WRITE != 0 {
+        get_write_access(sys, inode, name)?;
+    }
+    Ok(())
+}
+
+/// Whether a file may be written: no program runs from it. A program that is
+/// given as data counts as running always.
+///
+/// # Errors
+/// ETXTBSY.
+pub(super) fn get_write_access(sys: &System, inode: InodeId, name: &str) -> Result<(), SysError> {
+    const F: &str = "get_write_access";
+    if let InodeKind::Image(_) = sys.kernel.inodes[inode].kind {
         let why = format!("{name} is a program; programs count as running, so nobody writes them");
-        return Err(SysError::with(Errno::ETXTBSY, "get_write_access", why));
+        return Err(SysError::with(Errno::ETXTBSY, F, why));
+    }
+    let runs = |exe: &str| trusted(sys, exe).is_ok_and(|place| place.inode() == inode);
+    if sys.kernel.inodes[inode].is_reg() && sys.kernel.mms.iter().any(|(_, m)| runs(&m.exe_file)) {
+        let why = format!("a process runs the program in {name}");
+        return Err(SysError::with(Errno::ETXTBSY, F, why));
     }
     Ok(())
 }
@@ -291,13 +435,17 @@ pub fn do_faccessat(
         let why = "the flags are AT_SYMLINK_NOFOLLOW, AT_EACCESS and AT_EMPTY_PATH";
         return refuse(Errno::EINVAL, "do_faccessat", why);
     }
-    if flags & AT_EMPTY_PATH != 0 && name.is_empty() {
-        let why = "AT_EMPTY_PATH is not modelled for faccessat2";
-        return refuse(Errno::EINVAL, "do_faccessat", why);
-    }
+    let ask = |sys: &mut System| {
+        let place = if name.is_empty() && flags & AT_EMPTY_PATH != 0 && dfd != AT_FDCWD {
+            Place::File(fget_raw(sys, task, dfd)?)
+        } else {
+            let empty = name.is_empty() && flags & AT_EMPTY_PATH != 0;
+            stat::find(sys, task, dfd, if empty { "." } else { name }, follow)?
+        };
+        stat::permission(sys, task, &place, mode)
+    };
     if flags & AT_EACCESS != 0 {
-        return stat::find(sys, task, dfd, name, follow)
-            .and_then(|place| stat::permission(sys, task, &place, mode));
+        return ask(sys);
     }
     // access_override_creds: a copy for the length of the call.
     let mut cred = sys.cred(task).clone();
@@ -310,8 +458,7 @@ pub fn do_faccessat(
     let own = sys.task(task).cred;
     let over = sys.kernel.creds.insert(cred);
     sys.task_mut(task).cred = over;
-    let result = stat::find(sys, task, dfd, name, follow)
-        .and_then(|place| stat::permission(sys, task, &place, mode));
+    let result = ask(sys);
     sys.task_mut(task).cred = own;
     sys.kernel.creds.free(over);
     result
@@ -330,8 +477,8 @@ fn enterable(sys: &mut System, task: TaskId, name: &str) -> Result<Path, SysErro
 
 /// chdir(2).
 pub fn ksys_chdir(sys: &mut System, task: TaskId, name: &str) -> Result<(), SysError> {
-    let rewritten = super::proc::rewrite(sys, task, AT_FDCWD, getname(name)?, true)?;
-    let name = rewritten.as_deref().unwrap_or(name);
+    let followed = follow(sys, task, AT_FDCWD, getname(name)?, End::Follow)?;
+    let name = followed.as_deref().unwrap_or(name);
     if let Some(dir) = super::proc::enter(sys, task, AT_FDCWD, name)? {
         task_fs_mut(sys, task)?.pwd = dir;
         return Ok(());
@@ -343,7 +490,7 @@ pub fn ksys_chdir(sys: &mut System, task: TaskId, name: &str) -> Result<(), SysE
 
 /// fchdir(2).
 pub fn fchdir(sys: &mut System, task: TaskId, fd: i32) -> Result<(), SysError> {
-    let id = fget(sys, task, fd)?;
+    let id = fget_raw(sys, task, fd)?;
     let file = &sys.kernel.filps[id];
     let dir = match file.kind {
         FileKind::Inode(i) if sys.kernel.inodes[i].is_dir() => i,

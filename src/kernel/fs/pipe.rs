@@ -16,10 +16,13 @@
 //! pipe_release). Left out: packet mode (O_DIRECT), notification pipes, splice,
 //! F_SETPIPE_SZ, the quota of pipe pages of a user.
 
+pub mod outside;
+
 use super::fdtable::{alloc_fd, fd_install};
+use super::fifo::forget_pipe;
 use super::file::alloc_file;
 use super::uio::{Dest, Source};
-use super::{FileId, FileKind};
+use super::{FileId, FileKind, InodeId};
 use crate::abi::{Errno, OpenFlags, Signal};
 use crate::base::{Id, PAGE_SIZE};
 use crate::kernel::error::{Stop, SysError, SysResult, refuse};
@@ -61,7 +64,13 @@ pub struct Pipe {
     pub readers: u32,
     /// Open writing ends.
     pub writers: u32,
-    /// Sleeping readers.
+    /// The FIFO it belongs to, of which it holds a reference.
+    pub fifo: Option<InodeId>,
+    /// How often the FIFO was opened to read.
+    pub r_counter: u32,
+    /// How often it was opened to write.
+    pub w_counter: u32,
+    /// Sleeping readers, and those who open a FIFO.
     pub rd_wait: WaitQueueHead,
     /// Sleeping writers.
     pub wr_wait: WaitQueueHead,
@@ -141,6 +150,8 @@ pub(super) fn pipe_read(
         return Err(exclusive(WaitOn::PipeRead(pipe)));
     }
     let mut done = 0;
+    let was_full = p.full();
+    let slept = sys.task(task).resume.is_some();
     let mut freed = false;
     let mut refused = None;
     let mut chunk = [0; PAGE];
@@ -167,11 +178,11 @@ pub(super) fn pipe_read(
             freed |= p.bufs.len() < before;
         }
     }
-    if freed {
+    if freed && was_full {
         wake_up(sys, WaitOn::PipeWrite(pipe));
     }
     // Another reader may sleep although the one wake-up was for us.
-    if sys.kernel.pipes.get(pipe).is_some_and(|p| !p.bufs.is_empty()) {
+    if slept && sys.kernel.pipes.get(pipe).is_some_and(|p| !p.bufs.is_empty()) {
         wake_up(sys, WaitOn::PipeRead(pipe));
     }
     match refused {
@@ -244,7 +255,8 @@ pub(super) fn pipe_write(
         Then::Refuse(e) => Err(e.into()),
     };
     // Another writer may sleep although the one wake-up was for us.
-    if sys.kernel.pipes.get(pipe).is_some_and(|p| !p.full()) {
+    let slept = sys.task(task).resume.is_some();
+    if slept && sys.kernel.pipes.get(pipe).is_some_and(|p| !p.full()) {
         wake_up(sys, WaitOn::PipeWrite(pipe));
     }
     result
@@ -307,7 +319,11 @@ pub(super) fn pipe_release(sys: &mut System, pipe: PipeId, reader: bool) {
     };
     *end = left;
     match (p.readers, p.writers) {
-        (0, 0) => drop(sys.kernel.pipes.remove(pipe)),
+        (0, 0) => {
+            if let Some(inode) = sys.kernel.pipes.remove(pipe).and_then(|p| p.fifo) {
+                forget_pipe(sys, inode);
+            }
+        }
         (0, _) | (_, 0) => {
             wake_up_all(sys, WaitOn::PipeRead(pipe));
             wake_up_all(sys, WaitOn::PipeWrite(pipe));

@@ -7,6 +7,7 @@ use crate::abi::nr::syscall_number;
 use crate::base::Rng;
 use crate::kernel::boot::{BootConfig, boot};
 use crate::kernel::check::invariants;
+use crate::kernel::fs::locks::{Flock, LockOwner};
 use crate::kernel::syscalls::{Call, Payload};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
@@ -27,19 +28,51 @@ const PATHS: &[&str] = &[
     "/tmp/a/",
     "/dev/console",
     "/tmp/d/../b",
+    "/tmp/l",
+    "/tmp/d/l",
+    "/tmp/d/e",
+    "/tmp/fifo",
+    "l/../a",
 ];
+/// What links say.
+const LINKS: &[&str] = &["a", "/tmp/d", "..", "l", "nope", "/proc/self/cwd"];
+const CWD: u64 = -100_i64 as u64;
 const NONBLOCK: u64 = 0o4000;
-const FLAGS: &[u64] = &[0, 1, 2, 0o101, 0o102, 0o1102, 0o2102, 0o2000000, 0o200000, 0o303];
+const FLAGS: &[u64] = &[
+    0, 1, 2, 0o101, 0o102, 0o1102, 0o2102, 0o2000000, 0o200000, 0o303, 0o4000, 0o4001, 0o400000,
+    0o10000000, 0o20200002,
+];
 
 fn random_call(r: &mut Rng) -> Call {
     let named = |name: &str, args: &[u64], payload| {
         Call::with(syscall_number(name).unwrap_or(u32::MAX), args, payload)
     };
     let path = Payload::Text(PATHS[r.below(PATHS.len() as u64) as usize].into());
+    let other = PATHS[r.below(PATHS.len() as u64) as usize];
+    let two = |old: &str| Payload::Texts(Box::new((old.into(), other.into())));
+    let old = PATHS[r.below(PATHS.len() as u64) as usize];
     let none = Payload::None;
     let fd = r.below(12);
     let bytes = |n: u64| Payload::Bytes(vec![n as u8; n as usize].into());
-    match r.below(22) {
+    match r.below(31) {
+        22 => named("rename", &[0, 0], two(old)),
+        23 => named("renameat2", &[CWD, 0, CWD, 0, r.below(4)], two(old)),
+        24 => named("link", &[0, 0], two(old)),
+        25 => named("symlink", &[0, 0], two(LINKS[r.below(LINKS.len() as u64) as usize])),
+        26 => named("mknod", &[0, 0o010644, 0], path),
+        27 => named("flock", &[fd, [1, 2, 5, 6, 8][r.below(5) as usize]], none),
+        28 => {
+            let cmd = [5, 6, 7, 37, 38][r.below(5) as usize];
+            let flock = Flock {
+                l_type: r.below(3) as i16,
+                l_whence: 0,
+                l_start: r.below(20) as i64,
+                l_len: r.below(10) as i64,
+                l_pid: 0,
+            };
+            named("fcntl", &[fd, cmd, 0], Payload::Bytes(flock.to_bytes().into()))
+        }
+        29 => named("rmdir", &[0], path),
         0..3 => named("open", &[0, FLAGS[r.below(FLAGS.len() as u64) as usize], 0o644], path),
         3 => named("close", &[fd], none),
         4 => named("dup", &[fd], none),
@@ -75,7 +108,10 @@ fn counts_stay_exact_and_nothing_is_left() {
         let mut r = Rng::new(seed);
         let counts = |s: &System| {
             let k = &s.kernel;
-            (k.filps.len(), k.files.len(), k.fs.len(), k.pipes.len(), k.pids.len())
+            // Locks of the console's description stay: init has it open.
+            let locks = k.inodes.iter().flat_map(|(_, i)| &i.locks);
+            let locks = locks.filter(|l| matches!(l.owner, LockOwner::Posix(_))).count();
+            (k.filps.len(), k.files.len(), k.fs.len(), k.pipes.len(), k.pids.len(), locks)
         };
         let before = counts(&s);
         for step in 0..250 {

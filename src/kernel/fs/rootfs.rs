@@ -6,7 +6,7 @@
 
 use super::InodeId;
 use super::file_io::write_inode_pages;
-use super::inode::{CharDev, Image, Inode, InodeKind};
+use super::inode::{CharDev, Image, Inode, InodeKind, RandomDev};
 use super::namei::add_entry;
 use crate::abi::Errno;
 use crate::kernel::error::SysError;
@@ -26,6 +26,17 @@ bin:x:2:2:bin:/bin:/usr/sbin/nologin
 sys:x:3:3:sys:/dev:/usr/sbin/nologin
 user:x:1000:1000:A user without privileges:/home/user:/bin/sh
 nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
+";
+
+/// /etc/group.
+pub const GROUP: &str = "\
+root:x:0:
+daemon:x:1:
+bin:x:2:
+sys:x:3:
+tty:x:5:
+user:x:1000:
+nogroup:x:65534:
 ";
 
 fn dir() -> InodeKind {
@@ -103,6 +114,35 @@ pub fn add_file(sys: &mut System, path: &str, bytes: &[u8], mode: u32) -> Result
     write_inode_pages(sys, inode, 0, bytes)
 }
 
+/// The rest of /dev, as udev or devtmpfs would have it.
+fn what_programs_expect(sys: &mut System, dev: InodeId) {
+    for (name, device) in [
+        ("full", CharDev::Full),
+        ("random", CharDev::Random(RandomDev::Random)),
+        ("urandom", CharDev::Random(RandomDev::Urandom)),
+    ] {
+        add(sys, dev, name, InodeKind::Chr(device), 0o666);
+    }
+    add(sys, dev, "shm", dir(), 0o1777);
+    for (name, text) in [
+        ("fd", "/proc/self/fd"),
+        ("stdin", "/proc/self/fd/0"),
+        ("stdout", "/proc/self/fd/1"),
+        ("stderr", "/proc/self/fd/2"),
+    ] {
+        add(sys, dev, name, InodeKind::Lnk(Arc::from(text)), 0o777);
+    }
+}
+
+/// What a C library looks for besides, where programs of machine code run: files
+/// that take frames, which the worlds of scripts do without.
+///
+/// # Errors
+/// ENOMEM; EEXIST: a name is taken.
+pub fn add_etc(sys: &mut System) -> Result<(), SysError> {
+    add_file(sys, "/etc/group", GROUP.as_bytes(), 0o644)
+}
+
 /// Builds the tree and makes it `kernel.root_inode`. For boot, once the page
 /// allocator works.
 pub fn init_rootfs(sys: &mut System) {
@@ -154,4 +194,5 @@ pub fn init_rootfs(sys: &mut System) {
     add(sys, dev, "tty", InodeKind::Chr(CharDev::Tty), 0o666);
     add(sys, dev, "ptmx", InodeKind::Chr(CharDev::Ptmx), 0o666);
     sys.kernel.devpts_root = add(sys, dev, "pts", dir(), 0o755);
+    what_programs_expect(sys, dev);
 }

@@ -1,15 +1,17 @@
-//! read(2), write(2), pread64(2), pwrite64(2), lseek(2).
+//! read(2), write(2), pread64(2), pwrite64(2) and their vectored forms, lseek(2).
 //!
 //! Linux: fs/read_write.c (ksys_read, vfs_read, ksys_write, vfs_write,
 //! ksys_lseek).
-//! Left out: vectors, splice, SEEK_DATA and SEEK_HOLE.
+//! Left out: splice, SEEK_DATA and SEEK_HOLE.
 
+use super::anon_inodes;
 use super::fdtable::{bad_fd, fget};
 use super::file::{fput, get_file};
 use super::file_io::{inode_read, inode_write};
 use super::inode::{CharDev, InodeKind};
 use super::pipe::{pipe_read, pipe_write};
 use super::proc;
+use super::times::file_accessed;
 use super::uio::{Dest, Source};
 use super::{File, FileId, FileKind};
 use crate::abi::Errno;
@@ -30,6 +32,37 @@ pub enum At {
     Pos,
     /// This offset; may be negative, which is refused.
     Offset(i64),
+}
+
+/// The direction of a transfer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// From the file.
+    Read,
+    /// To the file.
+    Write,
+}
+
+/// What a vectored call asks of its descriptor before it looks at its buffers.
+///
+/// # Errors
+/// EINVAL: a negative offset. EBADF: not open, or not so. ESPIPE.
+pub fn may_transfer(sys: &System, task: TaskId, fd: i32, way: Way, at: At) -> Result<(), SysError> {
+    at.check()?;
+    let id = fdget(sys, task, fd, "do_readv")?;
+    let file = &sys.kernel.filps[id];
+    if at != At::Pos && !seekable(sys, file) && !matches!(file.kind, FileKind::Pidfd(_)) {
+        return Err(espipe("do_preadv"));
+    }
+    let open = match way {
+        Way::Read => file.may_read(),
+        Way::Write => file.may_write(),
+    };
+    if !open {
+        let why = format!("descriptor {fd} was not opened for that");
+        return Err(SysError::with(Errno::EBADF, "vfs_readv", why));
+    }
+    Ok(())
 }
 
 impl At {
@@ -88,6 +121,20 @@ pub(crate) fn fdget_sleep(sys: &mut System, task: TaskId, call: &Call, wait: Wai
         get_file(sys, file);
         Some(file)
     });
+    keep(sys, task, call, wait, note, file);
+}
+
+/// A call that sleeps in a file whose reference it has already.
+pub(crate) fn sleep_in(
+    sys: &mut System,
+    task: TaskId,
+    call: &Call,
+    (wait, file, note): (Wait, FileId, u64),
+) {
+    keep(sys, task, call, wait, note, Some(file));
+}
+
+fn keep(sys: &mut System, task: TaskId, call: &Call, wait: Wait, note: u64, file: Option<FileId>) {
     let origin = sys.log.origin;
     let t = sys.task_mut(task);
     match &mut t.resume {
@@ -154,6 +201,10 @@ pub fn ksys_read(
             return Err(SysError::new(Errno::EINVAL, "vfs_read", why).into());
         }
         FileKind::PipeWrite(_) => return Err(bad_fd("vfs_read", fd).into()),
+        FileKind::Anon(anon) => {
+            dest.access_ok()?;
+            anon_inodes::read(sys, task, id, anon, &mut dest)?
+        }
         FileKind::Proc(file, pid) => {
             dest.access_ok()?;
             proc::read(sys, task, (file, pid), pos, &mut dest)?
@@ -183,7 +234,11 @@ pub fn ksys_read(
             }
             dest.access_ok()?;
             rw_verify_area(kind, pos, dest.count())?;
-            inode_read(sys, task, inode, pos, &mut dest)?
+            let n = inode_read(sys, task, inode, pos, &mut dest)?;
+            if dest.count() > 0 {
+                file_accessed(sys, id);
+            }
+            n
         }
     };
     if at == At::Pos
@@ -233,6 +288,10 @@ pub fn ksys_write(
             Err(SysError::new(Errno::EINVAL, "vfs_write", "a pidfd cannot be written").into())
         }
         FileKind::Ns(_) | FileKind::PipeRead(_) => Err(bad_fd("vfs_write", fd).into()),
+        FileKind::Anon(anon) => {
+            src.access_ok()?;
+            anon_inodes::write(sys, task, id, anon, src)
+        }
         FileKind::Proc(..) | FileKind::Cgroup(..) => {
             src.access_ok()?;
             let n = proc::write(sys, task, id, &src)?;
@@ -295,6 +354,10 @@ pub fn ksys_lseek(
             }
             None => refuse(Errno::EINVAL, "seq_lseek", "from its start or from here, not below 0"),
         };
+    }
+    if let FileKind::Anon(_) = file.kind {
+        // noop_llseek: it stays where it is.
+        return Ok(file.f_pos as i64);
     }
     let FileKind::Inode(inode) = file.kind else { return Err(espipe("ksys_lseek")) };
     if !seekable(sys, file) {

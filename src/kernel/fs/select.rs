@@ -1,4 +1,5 @@
-//! poll(2), ppoll(2): waiting until one of many descriptors is ready.
+//! poll(2), ppoll(2): waiting until one of many descriptors is ready. select(2)
+//! is in `fd_set`, on top of this.
 //!
 //! ```text
 //! look at every descriptor: is it ready for what is asked?
@@ -8,6 +9,7 @@
 //!     pipe, writing end  wr_wait          a reader, or the last one's close
 //!     pidfd              pid->wait_pidfd  the process dies, or is reaped
 //!     terminal           read_wait, write_wait of its side
+//!     event, timer, epoll its own queue; signals: that of the dispositions
 //! ```
 //! What has a queue keeps a reference for each sleeper ([`PollWqueues`]), as
 //! another thread may close the descriptor meanwhile. The queues are those of
@@ -16,10 +18,10 @@
 //! Linux: fs/select.c (do_sys_poll, do_poll, do_pollfd, __pollwait,
 //! poll_freewait, poll_select_finish, do_restart_poll), fs/pipe.c (pipe_poll),
 //! fs/pidfs.c (pidfd_poll), drivers/tty/tty_io.c (tty_poll).
-//! Left out: select, pselect6; poll on files of control groups, which tell of
-//! changes; a ppoll whose time was not in memory begins it anew when a signal
+//! Left out: poll on files of control groups, which tell of changes; a ppoll whose time was not in memory begins it anew when a signal
 //! without a handler has ended its sleep.
 
+use super::anon_inodes;
 use super::fdtable::{fget, nofile_limit};
 use super::file::{fput, get_file};
 use super::{FileId, FileKind};
@@ -74,11 +76,15 @@ const DEFAULT_POLLMASK: u16 = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
 const POLLFD_SIZE: usize = 8;
 
 /// What a file is ready for, and the queues that tell of a change
-/// (`vfs_poll`).
+/// (`vfs_poll`). A signalfd is ready for the signals of who asks.
 ///
 /// # Errors
 /// ENOSYS: a file of a control group.
-fn vfs_poll(sys: &System, file: FileId) -> Result<(u16, [Option<WaitOn>; 2]), SysError> {
+pub(super) fn vfs_poll(
+    sys: &System,
+    task: TaskId,
+    file: FileId,
+) -> Result<(u16, [Option<WaitOn>; 2]), SysError> {
     Ok(match sys.kernel.filps[file].kind {
         FileKind::PipeRead(pipe) => {
             let p = &sys.kernel.pipes[pipe];
@@ -108,6 +114,10 @@ fn vfs_poll(sys: &System, file: FileId) -> Result<(u16, [Option<WaitOn>; 2]), Sy
         }
         // hung_up_tty_poll
         FileKind::HungUpTty(_) => (DEFAULT_POLLMASK | POLLERR | POLLHUP, [None; 2]),
+        FileKind::Anon(id) => {
+            let (mask, queue) = anon_inodes::poll(sys, task, id);
+            (mask, [queue, None])
+        }
         FileKind::Inode(_) | FileKind::Proc(..) | FileKind::Ns(_) => (DEFAULT_POLLMASK, [None; 2]),
         FileKind::Cgroup(..) => {
             let why = "files of a control group tell of their changes, which is not modelled";
@@ -116,25 +126,31 @@ fn vfs_poll(sys: &System, file: FileId) -> Result<(u16, [Option<WaitOn>; 2]), Sy
     })
 }
 
-/// What one descriptor is ready for, of what was asked (`do_pollfd`).
-fn do_pollfd(sys: &System, task: TaskId, p: PollFd) -> Result<u16, SysError> {
+/// What one descriptor is ready for, of what was asked and of `always`
+/// (`do_pollfd`).
+fn do_pollfd(sys: &System, task: TaskId, p: PollFd, always: u16) -> Result<u16, SysError> {
     if p.fd < 0 {
         return Ok(0);
     }
     match fget(sys, task, p.fd) {
-        Ok(file) => Ok(vfs_poll(sys, file)?.0 & (p.events | POLLERR | POLLHUP)),
+        Ok(file) => Ok(vfs_poll(sys, task, file)?.0 & (p.events | always)),
         Err(_) => Ok(POLLNVAL),
     }
 }
 
 /// What the task's sleeping poll keeps.
-fn asleep(sys: &System, task: TaskId) -> Option<&PollWqueues> {
+pub(super) fn asleep(sys: &System, task: TaskId) -> Option<&PollWqueues> {
     sys.task(task).resume.as_ref()?.poll.as_deref()
 }
 
 /// Whether the task's call is a poll that has slept.
 pub fn has_slept(sys: &System, task: TaskId) -> bool {
     asleep(sys, task).is_some()
+}
+
+/// When a poll that has slept gives up.
+pub fn sleeps_until(sys: &System, task: TaskId) -> Option<u64> {
+    asleep(sys, task).and_then(|poll| poll.end)
 }
 
 /// The list of descriptors.
@@ -210,7 +226,42 @@ pub fn do_sys_poll(
         Some(q) => (q.fds.clone(), q.end),
         None => (copy_fds(sys, task, ufds)?, end),
     };
-    let found: Result<Vec<u16>, SysError> = fds.iter().map(|p| do_pollfd(sys, task, *p)).collect();
+    let (fds, found) = match do_poll(sys, task, call, fds, POLLERR | POLLHUP, end)? {
+        Looked::Found(fds, found) => (fds, found),
+        Looked::Signal(fds) => {
+            put_revents(sys, task, ufds, &fds, &vec![0; fds.len()])?;
+            let why = "a signal is pending and no descriptor is ready";
+            return Err(SysError::new(Errno::ERESTARTNOHAND, "do_poll", why).into());
+        }
+    };
+    put_revents(sys, task, ufds, &fds, &found)?;
+    Ok(found.iter().filter(|revents| **revents != 0).count() as i64)
+}
+
+/// How a look at all descriptors ended.
+pub(super) enum Looked {
+    /// What each is ready for; nothing when the time is over.
+    Found(Vec<PollFd>, Vec<u16>),
+    /// None is, and a signal is pending.
+    Signal(Vec<PollFd>),
+}
+
+/// Looks at the descriptors, and goes to sleep unless one is ready, a signal is
+/// pending or the time is over (`do_poll`). `always` is what each is asked for
+/// anyway.
+///
+/// # Errors
+/// ENOSYS: a file of a control group.
+pub(super) fn do_poll(
+    sys: &mut System,
+    task: TaskId,
+    call: &Call,
+    fds: Vec<PollFd>,
+    always: u16,
+    end: Option<u64>,
+) -> Result<Looked, Stop> {
+    let found: Result<Vec<u16>, SysError> =
+        fds.iter().map(|p| do_pollfd(sys, task, *p, always)).collect();
     let found = match found {
         Ok(found) => found,
         Err(e) => {
@@ -218,19 +269,14 @@ pub fn do_sys_poll(
             return Err(e.into());
         }
     };
-    let ready = found.iter().filter(|revents| **revents != 0).count();
-    let signal = ready == 0 && sys.task(task).sigpending;
+    let ready = found.iter().any(|revents| *revents != 0);
+    let signal = !ready && sys.task(task).sigpending;
     let over = end.is_some_and(|end| end <= sys.machine.clock.now());
-    if ready == 0 && !signal && !over {
+    if !ready && !signal && !over {
         return Err(poll_schedule_timeout(sys, task, call, fds, end));
     }
     poll_freewait(sys, task);
-    put_revents(sys, task, ufds, &fds, &found)?;
-    if signal {
-        let why = "a signal is pending and no descriptor is ready";
-        return Err(SysError::new(Errno::ERESTARTNOHAND, "do_poll", why).into());
-    }
-    Ok(ready as i64)
+    Ok(if signal { Looked::Signal(fds) } else { Looked::Found(fds, found) })
 }
 
 /// The first time, gets the task onto the queues of all descriptors
@@ -249,7 +295,7 @@ fn poll_schedule_timeout(
     let mut table = Vec::new();
     for p in fds.iter().filter(|p| p.fd >= 0) {
         let Ok(file) = fget(sys, task, p.fd) else { continue };
-        let Ok((_, queues)) = vfs_poll(sys, file) else { continue };
+        let Ok((_, queues)) = vfs_poll(sys, task, file) else { continue };
         for on in queues.into_iter().flatten() {
             get_file(sys, file);
             if let Some(q) = sched::queue_mut(sys, on) {

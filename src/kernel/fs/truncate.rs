@@ -1,23 +1,25 @@
-//! truncate(2), ftruncate(2), O_TRUNC: the end of a file moves, and mappings
+//! truncate(2), ftruncate(2), O_TRUNC, fallocate(2): the end of a file moves, and mappings
 //! lose what lies behind it.
 //!
 //! Linux: fs/open.c (do_truncate, vfs_truncate, do_ftruncate), mm/truncate.c
 //! (truncate_pagecache), mm/memory.c (unmap_mapping_range).
-//! Left out: fallocate, punching holes. Linux finds the mappings of a file by
+//! Left out: fallocate but for mode 0: punching holes. Linux finds the mappings of a file by
 //! `i_mmap`; this looks at all areas.
 
 use super::fdtable::{bad_fd, fget};
 use super::file_io::file_remove_privs;
 use super::inode::{Inode, InodeKind, put_cache_page};
 use super::namei::{AT_FDCWD, filename_lookup};
+use super::open::get_write_access;
 use super::perm::{MAY_WRITE, inode_permission};
+use super::times::update_mtime;
 use super::{FileKind, InodeId};
 use crate::abi::numbers::RLIMIT_FSIZE;
 use crate::abi::{Errno, Signal};
 use crate::base::{PAGE_SHIFT, PAGE_SIZE, PhysAddr};
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::mm::VmOps;
-use crate::kernel::mm::filemap::file_inode;
+use crate::kernel::mm::filemap::{file_inode, filemap_get_page};
 use crate::kernel::mm::tlb::flush_tlb_range;
 use crate::kernel::mm::zap::unmap_page_range;
 use crate::kernel::signal::kill::send_sig;
@@ -84,17 +86,84 @@ pub(super) fn do_truncate(
     inode: InodeId,
     len: u64,
 ) -> Result<(), SysError> {
+    if len > sys.kernel.inodes[inode].size() {
+        newsize_ok(sys, task, len)?;
+    }
+    file_remove_privs(sys, task, inode);
+    truncate_setsize(sys, inode, len);
+    update_mtime(sys, inode);
+    Ok(())
+}
+
+/// Whether a file may grow to a length (`inode_newsize_ok`).
+fn newsize_ok(sys: &mut System, task: TaskId, len: u64) -> Result<(), SysError> {
     let limit = match sys.task(task).signal {
         Some(s) => sys.kernel.signals[s].rlim[RLIMIT_FSIZE as usize].cur,
         None => u64::MAX,
     };
-    if len > sys.kernel.inodes[inode].size() && len > limit {
+    if len > limit {
         send_sig(sys, task, Signal::SIGXFSZ);
         let why = format!("the new length {len} is beyond RLIMIT_FSIZE ({limit})");
         return Err(SysError::with(Errno::EFBIG, "inode_newsize_ok", why));
     }
+    Ok(())
+}
+
+/// fallocate(2), mode 0: the range is in the file, and its pages are there.
+///
+/// # Errors
+/// EBADF: not open for writing. EINVAL: no range. EOPNOTSUPP: a mode. ESPIPE,
+/// EISDIR, ENODEV: no regular file. EFBIG. ENOSPC: not so many frames are free.
+pub fn vfs_fallocate(
+    sys: &mut System,
+    task: TaskId,
+    fd: i32,
+    mode: u32,
+    (offset, len): (i64, i64),
+) -> Result<(), SysError> {
+    const F: &str = "vfs_fallocate";
+    let id = fget(sys, task, fd).map_err(|_| bad_fd(F, fd))?;
+    if offset < 0 || len <= 0 {
+        return refuse(Errno::EINVAL, F, "the offset is negative, or the length not positive");
+    }
+    if mode != 0 {
+        return refuse(Errno::EOPNOTSUPP, F, "only mode 0 of fallocate is modelled");
+    }
+    let file = &sys.kernel.filps[id];
+    if !file.may_write() {
+        return Err(bad_fd(F, fd));
+    }
+    let inode = match file.kind {
+        FileKind::PipeRead(_) | FileKind::PipeWrite(_) => {
+            return refuse(Errno::ESPIPE, F, "a pipe has no place to keep space");
+        }
+        FileKind::Inode(i) if sys.kernel.inodes[i].is_dir() => {
+            return refuse(Errno::EISDIR, F, "a directory has no space of its own");
+        }
+        FileKind::Inode(i) if sys.kernel.inodes[i].is_reg() => i,
+        _ => return refuse(Errno::ENODEV, F, "only regular files have space"),
+    };
+    let Some(end) = offset.checked_add(len) else {
+        return refuse(Errno::EFBIG, F, "the range ends behind the largest file");
+    };
+    let (first, end) = (offset as u64 / PAGE_SIZE, end as u64);
+    let last = end.div_ceil(PAGE_SIZE);
+    if end > sys.kernel.inodes[inode].size() {
+        newsize_ok(sys, task, end)?;
+    }
+    let InodeKind::Reg { pages, .. } = &sys.kernel.inodes[inode].kind else { return Ok(()) };
+    let missing = (last - first).saturating_sub(pages.range(first..last).count() as u64);
+    if missing > sys.machine.mem.free_pages() as u64 {
+        return refuse(Errno::ENOSPC, "shmem_fallocate", "there is not so much free memory");
+    }
+    for pgoff in first..last {
+        filemap_get_page(sys, inode, pgoff, true)?;
+    }
+    if let InodeKind::Reg { size, .. } = &mut sys.kernel.inodes[inode].kind {
+        *size = (*size).max(end);
+    }
     file_remove_privs(sys, task, inode);
-    truncate_setsize(sys, inode, len);
+    update_mtime(sys, inode);
     Ok(())
 }
 
@@ -125,10 +194,7 @@ pub fn do_sys_truncate(
         return refuse(Errno::EINVAL, "vfs_truncate", "only regular files have a length to set");
     }
     inode_permission(sys, task, inode, MAY_WRITE, &path.name())?;
-    if let InodeKind::Image(_) = sys.kernel.inodes[inode].kind {
-        let why = "programs count as running, so nobody writes them";
-        return refuse(Errno::ETXTBSY, "get_write_access", why);
-    }
+    get_write_access(sys, inode, name)?;
     do_truncate(sys, task, inode, len)
 }
 

@@ -1,10 +1,16 @@
 //! Where the bytes of a read go and those of a write come from: user memory,
-//! or the call itself when a script's director made it.
+//! in one buffer or several, or the call itself when a script's director made it.
 //!
-//! Linux: lib/iov_iter.c. Left out: vectors of several buffers.
+//! ```text
+//! iovec: base 8 | len 8      done bytes ->  [ buffer 0 | buffer 1 | ... ]
+//! ```
+//!
+//! Linux: lib/iov_iter.c (import_iovec, copy_to_iter, copy_from_iter).
+//! Left out: nothing.
 
+use crate::abi::Errno;
 use crate::base::PAGE_SIZE;
-use crate::kernel::error::SysError;
+use crate::kernel::error::{SysError, refuse};
 use crate::kernel::mm::uaccess::{copy_from_user, copy_to_user};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
@@ -17,11 +23,68 @@ pub const MAX_OUT: u64 = 16 << 20;
 /// End of user memory (`TASK_SIZE_MAX`).
 const TASK_SIZE_MAX: u64 = 0x7fff_ffff_f000;
 
+/// Most buffers of one call (`UIO_MAXIOV`).
+pub const UIO_MAXIOV: u64 = 1024;
+
+/// `struct iovec`: address and length of a buffer in user memory.
+pub type Iovec = (u64, u64);
+
+/// Reads the buffers of a vectored call from user memory; together they are cut
+/// to [`MAX_RW_COUNT`] (`import_iovec`).
+///
+/// # Errors
+/// EINVAL: more than [`UIO_MAXIOV`] buffers, or a length below zero. EFAULT: the
+/// list, or a buffer that is not in user memory at all.
+pub fn import_iovec(
+    sys: &mut System,
+    task: TaskId,
+    addr: u64,
+    count: u64,
+) -> Result<Vec<Iovec>, SysError> {
+    const F: &str = "import_iovec";
+    if count > UIO_MAXIOV {
+        return refuse(Errno::EINVAL, F, "a call takes 1024 buffers at most (UIO_MAXIOV)");
+    }
+    let mut bytes = vec![0; 16 * count as usize];
+    copy_from_user(sys, task, addr, &mut bytes)?;
+    let word = |b: &[u8]| b.iter().rev().fold(0, |n, byte| n << 8 | u64::from(*byte));
+    let mut list: Vec<Iovec> =
+        bytes.chunks_exact(16).map(|c| (word(&c[..8]), word(&c[8..]))).collect();
+    if list.iter().any(|(_, len)| *len > i64::MAX as u64) {
+        return refuse(Errno::EINVAL, F, "the length of a buffer is negative");
+    }
+    let mut total = 0;
+    for (base, len) in &mut list {
+        access_ok(*base, *len)?;
+        *len = (*len).min(MAX_RW_COUNT - total);
+        total += *len;
+    }
+    Ok(list)
+}
+
+/// Bytes of all buffers.
+fn total(list: &[Iovec]) -> u64 {
+    list.iter().map(|(_, len)| len).sum()
+}
+
+/// Where byte `done` of the buffers lies, and how many follow it in its own.
+fn locate(list: &[Iovec], mut done: u64) -> (u64, u64) {
+    for (base, len) in list {
+        if done < *len {
+            return (base.wrapping_add(done), len - done);
+        }
+        done -= len;
+    }
+    (0, 0)
+}
+
 /// Where the bytes of a write come from.
 #[derive(Debug, Clone, Copy)]
 pub enum Source<'a> {
     /// User memory: address and length.
     User(u64, u64),
+    /// User memory: several buffers.
+    Vec(&'a [Iovec]),
     /// The call's payload.
     Bytes(&'a [u8]),
 }
@@ -31,6 +94,8 @@ pub enum Source<'a> {
 pub enum Dest {
     /// User memory: address and length.
     User(u64, u64),
+    /// User memory: several buffers.
+    Vec(Vec<Iovec>),
     /// `kernel.out`: what was read so far, and how much is wanted.
     Out(Vec<u8>, u64),
 }
@@ -39,7 +104,7 @@ fn access_ok(addr: u64, len: u64) -> Result<(), SysError> {
     match addr.checked_add(len) {
         Some(end) if end <= TASK_SIZE_MAX => Ok(()),
         _ => Err(SysError::new(
-            crate::abi::Errno::EFAULT,
+            Errno::EFAULT,
             "access_ok",
             "the buffer reaches beyond the end of user memory",
         )),
@@ -51,6 +116,7 @@ impl Source<'_> {
     pub fn count(&self) -> u64 {
         match self {
             Source::User(_, n) => (*n).min(MAX_RW_COUNT),
+            Source::Vec(list) => total(list),
             Source::Bytes(b) => (b.len() as u64).min(MAX_RW_COUNT),
         }
     }
@@ -59,7 +125,7 @@ impl Source<'_> {
     pub fn access_ok(&self) -> Result<(), SysError> {
         match self {
             Source::User(addr, n) => access_ok(*addr, *n),
-            Source::Bytes(_) => Ok(()),
+            Source::Vec(_) | Source::Bytes(_) => Ok(()),
         }
     }
 
@@ -73,6 +139,16 @@ impl Source<'_> {
     ) -> Result<(), SysError> {
         match self {
             Source::User(addr, _) => copy_from_user(sys, task, addr.wrapping_add(done), buf),
+            Source::Vec(list) => {
+                let mut n = 0;
+                while n < buf.len() {
+                    let (at, left) = locate(list, done.wrapping_add(n as u64));
+                    let len = (left as usize).min(buf.len() - n).max(1);
+                    copy_from_user(sys, task, at, &mut buf[n..n + len])?;
+                    n += len;
+                }
+                Ok(())
+            }
             Source::Bytes(b) => {
                 let from = usize::try_from(done).unwrap_or(usize::MAX).min(b.len());
                 let n = buf.len().min(b.len() - from);
@@ -99,13 +175,22 @@ impl Source<'_> {
         done: u64,
         buf: &mut [u8],
     ) -> Result<usize, SysError> {
-        let Source::User(addr, _) = self else {
-            return self.copy(sys, task, done, buf).map(|()| buf.len());
+        let one;
+        let list = match self {
+            Source::User(addr, len) => {
+                one = [(*addr, *len)];
+                &one[..]
+            }
+            Source::Vec(list) => list,
+            Source::Bytes(_) => return self.copy(sys, task, done, buf).map(|()| buf.len()),
         };
         let mut n = 0;
         while n < buf.len() {
-            let at = addr.wrapping_add(done).wrapping_add(n as u64);
-            let len = in_page(at, buf.len() - n);
+            let (at, left) = locate(list, done.wrapping_add(n as u64));
+            if left == 0 {
+                break;
+            }
+            let len = in_page(at, (buf.len() - n).min(left as usize));
             match copy_from_user(sys, task, at, &mut buf[n..n + len]) {
                 Ok(()) => n += len,
                 Err(e) if n == 0 => return Err(e),
@@ -126,13 +211,22 @@ impl Dest {
         done: u64,
         bytes: &[u8],
     ) -> Result<usize, SysError> {
-        let Dest::User(addr, _) = self else {
-            return self.put(sys, task, done, bytes).map(|()| bytes.len());
+        let one;
+        let list = match self {
+            Dest::User(addr, len) => {
+                one = [(*addr, *len)];
+                &one[..]
+            }
+            Dest::Vec(list) => list,
+            Dest::Out(..) => return self.put(sys, task, done, bytes).map(|()| bytes.len()),
         };
         let mut n = 0;
         while n < bytes.len() {
-            let at = addr.wrapping_add(done).wrapping_add(n as u64);
-            let len = in_page(at, bytes.len() - n);
+            let (at, left) = locate(list, done.wrapping_add(n as u64));
+            if left == 0 {
+                break;
+            }
+            let len = in_page(at, (bytes.len() - n).min(left as usize));
             match copy_to_user(sys, task, at, &bytes[n..n + len]) {
                 Ok(()) => n += len,
                 Err(e) if n == 0 => return Err(e),
@@ -146,6 +240,7 @@ impl Dest {
     pub fn count(&self) -> u64 {
         match self {
             Dest::User(_, n) => (*n).min(MAX_RW_COUNT),
+            Dest::Vec(list) => total(list),
             Dest::Out(_, n) => (*n).min(MAX_OUT),
         }
     }
@@ -154,7 +249,7 @@ impl Dest {
     pub fn access_ok(&self) -> Result<(), SysError> {
         match self {
             Dest::User(addr, n) => access_ok(*addr, *n),
-            Dest::Out(..) => Ok(()),
+            Dest::Vec(_) | Dest::Out(..) => Ok(()),
         }
     }
 
@@ -168,6 +263,16 @@ impl Dest {
     ) -> Result<(), SysError> {
         match self {
             Dest::User(addr, _) => copy_to_user(sys, task, addr.wrapping_add(done), bytes),
+            Dest::Vec(list) => {
+                let mut n = 0;
+                while n < bytes.len() {
+                    let (at, left) = locate(list, done.wrapping_add(n as u64));
+                    let len = (left as usize).min(bytes.len() - n).max(1);
+                    copy_to_user(sys, task, at, &bytes[n..n + len])?;
+                    n += len;
+                }
+                Ok(())
+            }
             Dest::Out(out, _) => {
                 out.extend_from_slice(bytes);
                 Ok(())

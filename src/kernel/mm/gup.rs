@@ -151,3 +151,24 @@ pub fn write_remote_vm(
     }
     Ok(())
 }
+
+/// Up to `len` bytes of an address space that are in memory now. Changes nothing;
+/// ends before the first byte that is not there.
+pub fn present_bytes(sys: &System, mm: MmId, addr: u64, len: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(len);
+    while bytes.len() < len {
+        let Some(va) = addr.checked_add(bytes.len() as u64) else { break };
+        let at = if sys.machine.config.mmu {
+            let entry = lookup(sys, mm, va).map(|(_, pte)| pte).filter(|pte| pte_present(*pte));
+            entry.map(|pte| PhysAddr(pte.pfn().addr().0 | (va % PAGE_SIZE)))
+        } else {
+            nommu::user_byte(sys, mm, va)
+        };
+        let Some(at) = at.filter(|_| va < task_size(sys)) else { break };
+        let n = ((PAGE_SIZE - at.offset()) as usize).min(len - bytes.len());
+        let old = bytes.len();
+        bytes.resize(old + n, 0);
+        sys.machine.mem.read(at, &mut bytes[old..]);
+    }
+    bytes
+}

@@ -60,6 +60,7 @@ pub(super) fn blank_mm(pgd: Pfn, mm_users: u32) -> MmStruct {
         symbols: Arc::default(),
         next_symbol: 0,
         cpu_bitmap: 0,
+        membarrier_state: 0,
     }
 }
 

@@ -252,4 +252,6 @@ pub struct MmStruct {
     pub next_symbol: u64,
     /// Processors that may hold translations of this mm (`mm_cpumask`).
     pub cpu_bitmap: u64,
+    /// membarrier(2): what the process has registered for, `MEMBARRIER_*`.
+    pub membarrier_state: u32,
 }

@@ -205,7 +205,9 @@ fn kernel_stacks_come_and_go() {
     for i in 0..5u64 {
         let s = alloc_thread_stack(&mut m.sys).unwrap();
         assert_eq!(s.base.0 % 16384, 0);
-        stack_write_words(&mut m.sys, &s, 4096 - 16, &[i, i + 1, i + 2]);
+        for n in 0..3 {
+            stack_write(&mut m.sys, &s, 4096 - 16 + n * 8, i + n);
+        }
         let mut out = [9; 4];
         stack_read_words(&m.sys, &s, 4096 - 24, &mut out);
         assert_eq!(out, [0, i, i + 1, i + 2]);

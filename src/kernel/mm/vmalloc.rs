@@ -132,18 +132,6 @@ fn room(off: u64) -> usize {
     FRAME_WORDS - (off % PAGE_SIZE / 8) as usize
 }
 
-/// Stores words from byte `off` (a multiple of 8) on.
-pub fn stack_write_words(sys: &mut System, stack: &KernelStack, off: u64, words: &[u64]) {
-    let (mut off, mut rest) = (off, words);
-    while !rest.is_empty() {
-        let Some(at) = place(stack, off) else { return };
-        let (now, later) = rest.split_at(room(off).min(rest.len()));
-        sys.machine.mem.write_words(at, now);
-        off += now.len() as u64 * 8;
-        rest = later;
-    }
-}
-
 /// Reads words from byte `off` (a multiple of 8) on; 0 outside the stack.
 pub fn stack_read_words(sys: &System, stack: &KernelStack, off: u64, out: &mut [u64]) {
     let (mut off, mut rest) = (off, out);

@@ -30,6 +30,7 @@ pub mod attach;
 pub mod event;
 pub mod exit;
 pub mod memory;
+pub mod outside;
 pub mod peeksig;
 pub mod regs;
 pub mod request;

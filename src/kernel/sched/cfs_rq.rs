@@ -17,14 +17,15 @@
 use super::FairPolicy;
 use super::entity::SchedEntity;
 use super::prio::NICE_0_LOAD;
-use super::tree::{Key, Tree};
+use super::timeline::{Entry, Timeline};
+use super::tree::Key;
 use crate::kernel::task::{TaskId, Tasks};
 
 /// The queue.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CfsRq {
     /// Those that wait (`tasks_timeline`).
-    pub tree: Tree,
+    pub tree: Timeline,
     /// The fair task that has the processor.
     pub curr: Option<TaskId>,
     /// Tasks of the class here, who runs included.
@@ -74,16 +75,15 @@ pub fn key_of(se: &SchedEntity, policy: FairPolicy) -> Key {
 
 impl CfsRq {
     /// Puts a task into the tree (`__enqueue_entity`).
-    pub fn insert(&mut self, tasks: &Tasks, task: TaskId, policy: FairPolicy) {
-        let se = &tasks[task].se;
+    pub fn insert(&mut self, se: &SchedEntity, task: TaskId, policy: FairPolicy) {
         self.avg_load += se.load_weight;
         self.avg_vruntime += product(se);
-        self.tree.insert(key_of(se, policy), se.vruntime, se.slice, task);
+        let (key, vruntime, slice) = (key_of(se, policy), se.vruntime, se.slice);
+        self.tree.insert(Entry { key, vruntime, slice, task });
     }
 
     /// Takes a task out of the tree (`__dequeue_entity`).
-    pub fn remove(&mut self, tasks: &Tasks, task: TaskId, policy: FairPolicy) {
-        let se = &tasks[task].se;
+    pub fn remove(&mut self, se: &SchedEntity, policy: FairPolicy) {
         if self.tree.remove(key_of(se, policy)) {
             self.avg_load -= se.load_weight;
             self.avg_vruntime -= product(se);
@@ -98,7 +98,7 @@ impl CfsRq {
     }
 
     /// Sum of weight times vruntime, and sum of weights, of all.
-    fn sums(&self, tasks: &Tasks) -> (i128, i128) {
+    pub fn sums(&self, tasks: &Tasks) -> (i128, i128) {
         let (mut sum, mut load) = (self.avg_vruntime, i128::from(self.avg_load));
         if let Some((_, se)) = self.curr(tasks) {
             sum += product(se);
@@ -109,7 +109,11 @@ impl CfsRq {
 
     /// V, the queue's virtual time (`avg_vruntime`).
     pub fn avg_vruntime(&self, tasks: &Tasks) -> i64 {
-        let (sum, load) = self.sums(tasks);
+        self.average(self.sums(tasks))
+    }
+
+    /// V of what [`CfsRq::sums`] gives.
+    pub fn average(&self, (sum, load): (i128, i128)) -> i64 {
         if load == 0 { self.min_vruntime } else { mul_div(sum, 1, load) }
     }
 

@@ -34,7 +34,7 @@ pub use super::cputime::{KERNEL_ENTRY_NS, USER_OP_NS, account};
 pub use super::fork::sched_fork;
 pub use super::waking::{
     complete, finish_wait, queue_mut, try_to_wake_up, wake_up, wake_up_all, wake_up_new_task,
-    wake_up_process,
+    wake_up_poll, wake_up_process, wake_up_sleepers,
 };
 
 /// Where kernel code of interest lies: shown in registers and stack frames.
@@ -263,7 +263,7 @@ pub fn yield_task(sys: &mut System, task: TaskId) {
 pub fn put_prev_task(sys: &mut System, cpu: u32, task: TaskId) {
     let cx = cx(sys);
     let k = &mut sys.kernel;
-    fair::put_prev(&mut k.per_cpu[cpu as usize].rq.cfs, &mut k.tasks, task, &cx);
+    fair::put_prev(&mut k.per_cpu[cpu as usize].rq.cfs, &k.tasks, task, &cx);
 }
 
 /// Somebody becomes current (`set_next_task`).

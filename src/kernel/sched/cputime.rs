@@ -13,6 +13,7 @@
 use super::core::{current, cx, throttle_dl};
 use super::entity::SchedClass;
 use super::{Chooser, deadline, fair};
+use crate::kernel::itimer::run_cpu_timers;
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 use crate::machine::Ring;
@@ -34,6 +35,9 @@ pub fn account(sys: &mut System, task: TaskId, ns: u64, mode: Ring) {
     }
     t.se.exec_start = now;
     charge(sys, task, ns);
+    if sys.kernel.cpu_timers_armed > 0 {
+        run_cpu_timers(sys, task);
+    }
 }
 
 /// Charges a processor's current task for what has passed (`update_curr`). Gives
@@ -41,14 +45,17 @@ pub fn account(sys: &mut System, task: TaskId, ns: u64, mode: Ring) {
 pub fn update_curr(sys: &mut System, cpu: u32) -> u64 {
     let task = current(sys, cpu);
     let now = sys.machine.clock.now();
-    let t = sys.task_mut(task);
-    let ns = now.saturating_sub(t.se.exec_start);
+    let ns = now.saturating_sub(sys.task(task).se.exec_start);
     if ns == 0 {
         return 0;
     }
+    let t = sys.task_mut(task);
     t.se.exec_start = now;
     t.utime += ns;
     charge(sys, task, ns);
+    if sys.kernel.cpu_timers_armed > 0 {
+        run_cpu_timers(sys, task);
+    }
     ns
 }
 

@@ -20,7 +20,8 @@
 
 use super::entity::SchedDlEntity;
 use super::rq::Rq;
-use super::tree::{Key, Tree};
+use super::timeline::{Entry, Timeline};
+use super::tree::Key;
 use crate::kernel::task::{TaskId, Tasks};
 
 /// `BW_SHIFT`: bandwidths are parts of 2²⁰.
@@ -39,7 +40,7 @@ const FAIR_SERVER: (u64, u64) = (50_000, 1_000_000);
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DlRq {
     /// The order.
-    pub tree: Tree,
+    pub tree: Timeline,
 }
 
 /// `to_ratio`: a bandwidth.
@@ -113,7 +114,7 @@ pub fn enqueue(rq: &mut Rq, tasks: &mut Tasks, task: TaskId, woken: bool, now: u
     }
     (dl.arrival, dl.on_rq) = (arrival, true);
     let key = key(dl);
-    rq.dl.tree.insert(key, 0, 0, task);
+    rq.dl.tree.insert(Entry { key, vruntime: 0, slice: 0, task });
     rq.nr_running += 1;
     true
 }

@@ -50,11 +50,8 @@ pub fn work_off_debt(cfs: &CfsRq, tasks: &mut Tasks, task: TaskId) {
 
 /// `place_entity`: where a task comes in. Not counted in the queue's sums yet.
 pub fn place_entity(cfs: &CfsRq, tasks: &mut Tasks, task: TaskId, base_slice: u64, new: bool) {
-    let v = cfs.avg_vruntime(tasks);
-    let mut load = cfs.avg_load as i128;
-    if let Some((_, curr)) = cfs.curr(tasks) {
-        load += i128::from(curr.load_weight);
-    }
+    let sums = cfs.sums(tasks);
+    let (v, load) = (cfs.average(sums), sums.1);
     let se = &mut tasks[task].se;
     if !se.custom_slice {
         se.slice = base_slice;
@@ -96,11 +93,11 @@ pub fn protect_slice(se: &SchedEntity) -> bool {
     se.vprot > se.vruntime
 }
 
-/// `set_protect_slice`: from here on who runs is left alone for a slice, the
-/// shortest that somebody here has.
-pub fn set_protect_slice(cfs: &CfsRq, tasks: &mut Tasks, task: TaskId) {
-    let least = cfs.min_slice(tasks);
-    let se = &mut tasks[task].se;
+/// `set_protect_slice`: from here on who runs, `se`, is left alone for a slice,
+/// the shortest that somebody here has.
+pub fn set_protect_slice(cfs: &CfsRq, se: &mut SchedEntity) {
+    let own = se.on_rq.then_some(se.slice);
+    let least = own.into_iter().chain(cfs.tree.least_slice()).min().unwrap_or(0);
     se.vprot = se.deadline;
     if least < se.slice {
         shorten_protection(se, least);

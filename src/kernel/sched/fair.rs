@@ -82,7 +82,7 @@ pub fn enqueue(rq: &mut Rq, tasks: &mut Tasks, task: TaskId, why: Enqueue, cx: &
     cfs_rq.load += se.load_weight;
     cfs_rq.nr_queued += 1;
     if cfs_rq.curr != Some(task) {
-        cfs_rq.insert(tasks, task, cx.policy());
+        cfs_rq.insert(se, task, cx.policy());
     }
     rq.nr_running += 1;
 }
@@ -94,19 +94,18 @@ pub fn dequeue(rq: &mut Rq, tasks: &mut Tasks, task: TaskId, why: Dequeue, cx: &
         // V stays here should nobody be left.
         cfs_rq.min_vruntime = eevdf::update_entity_lag(cfs_rq, tasks, task, tick_nsec(&cx.config));
     }
+    let se = &mut tasks[task].se;
     if cfs_rq.curr != Some(task) {
-        cfs_rq.remove(tasks, task, cx.policy());
+        cfs_rq.remove(se, cx.policy());
     }
     if cx.policy() == FairPolicy::Eevdf && why != Dequeue::Sleep {
         // It keeps its place in line.
-        let se = &mut tasks[task].se;
         se.deadline -= se.vruntime;
         se.rel_deadline = true;
     }
     if cfs_rq.skip == Some(task) {
         cfs_rq.skip = None;
     }
-    let se = &mut tasks[task].se;
     se.on_rq = false;
     cfs_rq.load -= se.load_weight;
     cfs_rq.nr_queued -= 1;
@@ -124,12 +123,12 @@ pub fn set_next(cfs_rq: &mut CfsRq, tasks: &mut Tasks, task: TaskId, cx: &Cx) {
     if cfs_rq.curr == Some(task) {
         return;
     }
-    if tasks[task].se.on_rq {
-        cfs_rq.remove(tasks, task, cx.policy());
+    let se = &mut tasks[task].se;
+    if se.on_rq {
+        cfs_rq.remove(se, cx.policy());
     }
     cfs_rq.curr = Some(task);
-    eevdf::set_protect_slice(cfs_rq, tasks, task);
-    let se = &mut tasks[task].se;
+    eevdf::set_protect_slice(cfs_rq, se);
     se.prev_sum_exec_runtime = se.sum_exec_runtime;
     if cfs_rq.skip == Some(task) {
         cfs_rq.skip = None;
@@ -137,13 +136,14 @@ pub fn set_next(cfs_rq: &mut CfsRq, tasks: &mut Tasks, task: TaskId, cx: &Cx) {
 }
 
 /// A task loses the processor (`put_prev_entity`).
-pub fn put_prev(cfs_rq: &mut CfsRq, tasks: &mut Tasks, task: TaskId, cx: &Cx) {
+pub fn put_prev(cfs_rq: &mut CfsRq, tasks: &Tasks, task: TaskId, cx: &Cx) {
     if cfs_rq.curr != Some(task) {
         return;
     }
     cfs_rq.curr = None;
-    if tasks[task].se.on_rq {
-        cfs_rq.insert(tasks, task, cx.policy());
+    let se = &tasks[task].se;
+    if se.on_rq {
+        cfs_rq.insert(se, task, cx.policy());
     }
 }
 

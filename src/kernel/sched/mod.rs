@@ -45,6 +45,7 @@ pub mod syscalls;
 #[cfg(test)]
 mod tests;
 pub mod tick;
+pub mod timeline;
 pub mod tree;
 pub mod waking;
 pub mod work;

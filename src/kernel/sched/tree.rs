@@ -1,5 +1,6 @@
 //! An ordered tree of tasks that knows of each subtree the least vruntime and
-//! the shortest slice in it: what a run queue keeps those in that wait.
+//! the shortest slice in it: what a run queue keeps those in that wait, when
+//! they are many.
 //!
 //! ```text
 //! order     at, then arrival        at: a virtual deadline (EEVDF), a vruntime
@@ -21,6 +22,7 @@
 
 use std::cmp::Ordering;
 
+use super::timeline::Entry;
 use crate::base::{Id, PVec};
 use crate::kernel::task::TaskId;
 
@@ -66,7 +68,7 @@ impl Least {
 /// The tree.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tree {
-    nodes: PVec<Node, 16>,
+    nodes: PVec<Node, 32>,
     root: Link,
     /// First of the unused nodes, chained by `left`.
     free: Link,
@@ -142,8 +144,13 @@ impl Tree {
         None
     }
 
-    /// All entries in order.
+    /// Keys and tasks in order.
     pub fn iter(&self) -> impl Iterator<Item = (Key, TaskId)> + '_ {
+        self.entries().map(|e| (e.key, e.task))
+    }
+
+    /// All entries in order.
+    pub fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
         let mut path = Vec::new();
         let mut at = self.root;
         std::iter::from_fn(move || {
@@ -153,12 +160,14 @@ impl Tree {
             }
             let n = self.node(path.pop()?);
             at = n.right;
-            Some((n.key, Id::from_bits(n.task)))
+            let Node { key, task, vruntime, slice, .. } = *n;
+            Some(Entry { key, vruntime, slice, task: Id::from_bits(task) })
         })
     }
 
     /// Adds an entry. Precondition: no entry has its key.
-    pub fn insert(&mut self, key: Key, vruntime: i64, slice: u64, task: TaskId) {
+    pub fn insert(&mut self, entry: Entry) {
+        let Entry { key, vruntime, slice, task } = entry;
         let (task, least) = (task.to_bits(), Least { vruntime, slice });
         let node = Node { key, task, vruntime, slice, least, left: 0, right: 0 };
         let new = match self.free {
@@ -339,7 +348,8 @@ mod tests {
                     prop_assert!(!tree.remove(key));
                 } else {
                     let key = Key { at, arrival };
-                    tree.insert(key, vruntime, arrival % 7, task(arrival));
+                    let slice = arrival % 7;
+                    tree.insert(Entry { key, vruntime, slice, task: task(arrival) });
                     list.push((key, vruntime, task(arrival)));
                 }
                 list.sort_by_key(|e| e.0);
@@ -362,7 +372,8 @@ mod tests {
     fn its_depth_is_logarithmic() {
         let mut tree = Tree::default();
         for n in 1..=100_000 {
-            tree.insert(Key { at: n as i64, arrival: n }, 0, 0, task(n));
+            let key = Key { at: n as i64, arrival: n };
+            tree.insert(Entry { key, vruntime: 0, slice: 0, task: task(n) });
         }
         fn depth(tree: &Tree, at: Link) -> u32 {
             if at == 0 {

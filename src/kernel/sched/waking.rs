@@ -11,7 +11,9 @@ use super::core::{activate_task, cx, resched_curr, wakeup_preempt};
 use super::entity::SchedClass;
 use super::fair::Enqueue;
 use super::{Chooser, FairPolicy, balance, cfs};
+use crate::abi::numbers::{POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
 use crate::kernel::entry;
+use crate::kernel::fs::eventpoll::ep_poll_callback;
 use crate::kernel::kthread;
 use crate::kernel::system::System;
 use crate::kernel::task::{TaskId, TaskState};
@@ -59,6 +61,9 @@ pub fn queue_mut(sys: &mut System, on: WaitOn) -> Option<&mut WaitQueueHead> {
         WaitOn::PipeWrite(p) => k.pipes.get_mut(p).map(|p| &mut p.wr_wait),
         WaitOn::TtyRead(t) => k.ttys.get_mut(t).map(|t| &mut t.read_wait),
         WaitOn::TtyWrite(t) => k.ttys.get_mut(t).map(|t| &mut t.write_wait),
+        WaitOn::FileLock(i) => k.inodes.get_mut(i).map(|i| &mut i.lock_wait),
+        WaitOn::Anon(a) => k.anon_inodes.get_mut(a).map(|a| &mut a.wqh),
+        WaitOn::Signalfd(s) => k.sighands.get_mut(s).map(|s| &mut s.signalfd_wqh),
         WaitOn::PidExit(p) => k.pids.get_mut(p).map(|p| &mut p.wait_pidfd),
         WaitOn::Futex(key) => Some(k.futex_queues.entry(key).or_default()),
         WaitOn::Poll | WaitOn::Signal | WaitOn::Timeout | WaitOn::Tracer => None,
@@ -98,13 +103,46 @@ fn wake_queue(sys: &mut System, on: WaitOn, mut exclusive: usize) {
     }
 }
 
+/// Tells the epoll instances that watch a queue why it is woken: `POLL*`, or 0
+/// for whatever it is.
+fn tell_watches(sys: &mut System, on: WaitOn, key: u16) {
+    let Some(q) = queue_mut(sys, on) else { return };
+    if q.watches.is_empty() {
+        return;
+    }
+    for watch in q.watches.clone() {
+        ep_poll_callback(sys, watch, key);
+    }
+}
+
+/// What a plain wake-up of a queue says is there.
+fn usual_key(on: WaitOn) -> u16 {
+    match on {
+        WaitOn::PipeRead(_) | WaitOn::TtyRead(_) => POLLIN | POLLRDNORM,
+        WaitOn::PipeWrite(_) | WaitOn::TtyWrite(_) => POLLOUT | POLLWRNORM,
+        _ => 0,
+    }
+}
+
 /// Wakes all non-exclusive sleepers and one exclusive (`wake_up`).
 pub fn wake_up(sys: &mut System, on: WaitOn) {
+    wake_up_poll(sys, on, usual_key(on));
+}
+
+/// The same, saying why (`wake_up_poll`).
+pub fn wake_up_poll(sys: &mut System, on: WaitOn, key: u16) {
+    tell_watches(sys, on, key);
+    wake_queue(sys, on, 1);
+}
+
+/// The same for tasks alone: nothing is new to who watches.
+pub fn wake_up_sleepers(sys: &mut System, on: WaitOn) {
     wake_queue(sys, on, 1);
 }
 
 /// Wakes all sleepers (`wake_up_all`).
 pub fn wake_up_all(sys: &mut System, on: WaitOn) {
+    tell_watches(sys, on, 0);
     wake_queue(sys, on, usize::MAX);
 }
 

@@ -12,6 +12,7 @@ use crate::abi::flags::SaFlags;
 use crate::abi::numbers::{SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK};
 use crate::abi::{Errno, SigSet, Signal};
 use crate::kernel::error::{SysError, refuse};
+use crate::kernel::posix_timers::sig_unignore;
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 
@@ -52,6 +53,9 @@ pub fn do_sigaction(
         *slot = new;
         if sig_handler_ignored(new.handler, sig) {
             flush_group(sys, task, SigSet::of(sig));
+        } else if old.handler == SIG_IGN {
+            // Of one that was ignored by default nothing is kept.
+            sig_unignore(sys, task, sig);
         }
     }
     Ok(old)

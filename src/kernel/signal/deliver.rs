@@ -35,6 +35,7 @@ use crate::abi::{SigSet, Signal};
 use crate::base::PAGE_SIZE;
 use crate::kernel::exit::do_group_exit;
 use crate::kernel::pid::PidType;
+use crate::kernel::ptrace::outside::{is_watched, stop_for_outside};
 use crate::kernel::ptrace::stop::{
     after_ptrace_signal, back_from_stop, do_jobctl_trap, ptrace_signal, trap_at,
 };
@@ -97,21 +98,22 @@ pub fn dumps_core(sys: &System, task: TaskId) -> bool {
 }
 
 /// The exit of a task by a signal. Source: the label `fatal` in `get_signal`.
-fn die(sys: &mut System, task: TaskId, sig: Signal) -> Found {
+fn die(sys: &mut System, task: TaskId, sig: Signal, info: Option<&SigInfo>) -> Found {
     sys.task_mut(task).flags |= PF::SIGNALED;
     let mut code = sig.number();
     if sig.default_action() == DefaultAction::Core && dumps_core(sys, task) {
         sys.task_mut(task).flags |= PF::DUMPCORE;
         code |= 0x80;
     }
-    note(sys, sig, if code & 0x80 != 0 { "core dump" } else { "terminate" });
+    note(sys, sig, if code & 0x80 != 0 { "core dump" } else { "terminate" }, info);
     do_group_exit(sys, task, code);
     Found::Dead
 }
 
-fn note(sys: &mut System, sig: Signal, action: &'static str) {
+fn note(sys: &mut System, sig: Signal, action: &'static str, info: Option<&SigInfo>) {
     if sys.log.on() {
-        sys.log.push(EventKind::SignalDeliver { sig: sig.number(), action });
+        let info = info.map(|i| Box::new(*i));
+        sys.log.push(EventKind::SignalDeliver { sig: sig.number(), action, info });
     }
 }
 
@@ -158,7 +160,7 @@ fn get_signal(sys: &mut System, task: TaskId) -> Found {
         if signal.flags.contains(SignalFlags::GROUP_EXIT) || signal.group_exec_task.is_some() {
             sys.task_mut(task).pending.signal.del(Signal::SIGKILL);
             recalc_sigpending(sys, task);
-            return die(sys, task, Signal::SIGKILL);
+            return die(sys, task, Signal::SIGKILL, None);
         }
         let stop_pending = sys.task(task).jobctl & Jobctl::STOP_PENDING.bits() != 0;
         if stop_pending && do_signal_stop(sys, task, None) {
@@ -184,6 +186,9 @@ fn get_signal(sys: &mut System, task: TaskId) -> Found {
             }
             continue;
         }
+        if is_for_outside(sys, task, info.si_signo) && stop_for_outside(sys, task, info, ty) {
+            return Found::Stopped;
+        }
         match take(sys, task, info) {
             Taken::Next => {}
             Taken::Found(found) => return found,
@@ -194,10 +199,19 @@ fn get_signal(sys: &mut System, task: TaskId) -> Found {
 /// Whether a tracer sees the signal before it is taken: any but SIGKILL, and
 /// those that must kill.
 fn is_for_tracer(sys: &System, task: TaskId, sig: Signal) -> bool {
-    let t = sys.task(task);
+    !sys.task(task).ptrace.is_empty() && may_be_seen_first(sys, task, sig)
+}
+
+/// Whether somebody outside the machine sees the signal before it is taken.
+fn is_for_outside(sys: &System, task: TaskId, sig: Signal) -> bool {
+    is_watched(sys, task) && may_be_seen_first(sys, task, sig)
+}
+
+fn may_be_seen_first(sys: &System, task: TaskId, sig: Signal) -> bool {
+    let sighand = sys.task(task).sighand;
     let immutable =
-        t.sighand.is_some_and(|s| sys.kernel.sighands[s].get(sig).flags.bits() & SA_IMMUTABLE != 0);
-    !t.ptrace.is_empty() && sig != Signal::SIGKILL && !immutable
+        sighand.is_some_and(|s| sys.kernel.sighands[s].get(sig).flags.bits() & SA_IMMUTABLE != 0);
+    sig != Signal::SIGKILL && !immutable
 }
 
 /// What became of one signal.
@@ -214,7 +228,7 @@ fn take(sys: &mut System, task: TaskId, info: SigInfo) -> Taken {
     let slot = sys.kernel.sighands[sighand].get_mut(sig);
     let action = *slot;
     if action.handler == SIG_IGN {
-        note(sys, sig, "ignore");
+        note(sys, sig, "ignore", Some(&info));
         return Taken::Next;
     }
     if action.handler != SIG_DFL {
@@ -225,26 +239,26 @@ fn take(sys: &mut System, task: TaskId, info: SigInfo) -> Taken {
     }
     let default = sig.default_action();
     if matches!(default, DefaultAction::Ignore | DefaultAction::Continue) {
-        note(sys, sig, "ignore");
+        note(sys, sig, "ignore", Some(&info));
         return Taken::Next;
     }
     // An init gets no signal it does not want.
     if sys.signal(task).flags.contains(SignalFlags::UNKILLABLE) && !sig.is_kernel_only() {
-        note(sys, sig, "ignore: init");
+        note(sys, sig, "ignore: init", Some(&info));
         return Taken::Next;
     }
     if default == DefaultAction::Stop {
         if sig != Signal::SIGSTOP && is_current_pgrp_orphaned(sys, task) {
-            note(sys, sig, "ignore: orphaned process group");
+            note(sys, sig, "ignore: orphaned process group", Some(&info));
             return Taken::Next;
         }
         if do_signal_stop(sys, task, Some(sig)) {
-            note(sys, sig, "stop");
+            note(sys, sig, "stop", Some(&info));
             return Taken::Found(Found::Stopped);
         }
         return Taken::Next;
     }
-    Taken::Found(die(sys, task, sig))
+    Taken::Found(die(sys, task, sig, Some(&info)))
 }
 
 /// What the interrupted call returned, if it is one that may be restarted.
@@ -320,7 +334,7 @@ fn handle_signal(
         }
     }
     let sig = info.si_signo;
-    note(sys, sig, "handler");
+    note(sys, sig, "handler", Some(&info));
     match setup_rt_frame(sys, task, &info, &action) {
         Ok(()) => {
             let gone = (Rflags::DF | Rflags::RF | Rflags::TF).bits();

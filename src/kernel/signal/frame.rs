@@ -14,7 +14,11 @@
 //!
 //! Linux: arch/x86/kernel/signal.c (get_sigframe), signal_64.c
 //! (x64_setup_rt_frame, restore_sigcontext, rt_sigreturn).
-//! Left out: the FPU state (`fpstate` is NULL), shadow stacks.
+//! The x87 and SSE registers lie above the siginfo, 64-aligned, as FXSAVE
+//! stores them; `fpstate` points there. A task that never used them, as one that
+//! a script directs, has none (`fpstate` is NULL).
+//!
+//! Left out: XSAVE's extended state, shadow stacks.
 
 use super::SigAction;
 use super::altstack::{__on_sig_stack, do_sigaltstack, sas_ss_flags};
@@ -24,12 +28,14 @@ use crate::abi::flags::SaFlags;
 use crate::abi::signal::si_code;
 use crate::abi::structs::SigInfo;
 use crate::abi::{SigSet, Signal};
+use crate::base::cow::Arc;
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::mm::uaccess::{copy_from_user, copy_to_user};
 use crate::kernel::nanosleep::RestartBlock;
 use crate::kernel::signal::send::force_sig;
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
+use crate::machine::fpu::{FXSAVE_SIZE, FpuState};
 use crate::machine::{Regs, Rflags, USER_CS, USER_DS};
 
 /// sizeof(struct rt_sigframe).
@@ -101,8 +107,9 @@ fn context_words(r: &Regs) -> [u64; 18] {
 }
 
 /// Where the frame goes: below the red zone, or at the top of the alternate
-/// stack. `None` when it would leave the alternate stack (`get_sigframe`).
-fn get_sigframe(sys: &System, task: TaskId, action: &SigAction) -> Option<u64> {
+/// stack; and where the x87 and SSE registers go, 0 if nowhere. `None` when it
+/// would leave the alternate stack (`get_sigframe`).
+fn get_sigframe(sys: &System, task: TaskId, action: &SigAction) -> Option<(u64, u64)> {
     let t = sys.task(task);
     let mut sp = t.regs.sp.wrapping_sub(REDZONE);
     let nested = super::altstack::on_sig_stack(t, sp);
@@ -111,10 +118,15 @@ fn get_sigframe(sys: &System, task: TaskId, action: &SigAction) -> Option<u64> {
         sp = t.sas_ss_sp.wrapping_add(t.sas_ss_size);
         entering = true;
     }
+    let mut fpstate = 0;
+    if t.fpu.is_some() {
+        fpstate = sp.wrapping_sub(FXSAVE_SIZE as u64) & !63;
+        sp = fpstate;
+    }
     sp = sp.wrapping_sub(FRAME_SIZE as u64);
     // As if a call had just pushed the return address onto an aligned stack.
     sp = (sp & !15).wrapping_sub(8);
-    if (nested || entering) && !__on_sig_stack(t, sp) { None } else { Some(sp) }
+    if (nested || entering) && !__on_sig_stack(t, sp) { None } else { Some((sp, fpstate)) }
 }
 
 /// Pushes a frame and points the registers at the handler. Errors: EFAULT
@@ -134,7 +146,7 @@ pub fn setup_rt_frame(
             "the action has no SA_RESTORER: the handler could not return",
         );
     }
-    let Some(sp) = get_sigframe(sys, task, action) else {
+    let Some((sp, fpstate)) = get_sigframe(sys, task, action) else {
         return refuse(Errno::EFAULT, F, "the frame would overflow the alternate signal stack");
     };
     let t = sys.task(task);
@@ -156,6 +168,11 @@ pub fn setup_rt_frame(
     if is_fault(info) {
         // cr2
         put(&mut frame, OFFSET_CONTEXT + 176, info.si_addr);
+    }
+    put(&mut frame, OFFSET_CONTEXT + 184, fpstate);
+    let fpu = sys.task(task).fpu.as_ref().filter(|_| fpstate != 0);
+    if let Some(image) = fpu.map(|f| f.to_fxsave()) {
+        copy_to_user(sys, task, fpstate, &image)?;
     }
     // Without the flag the place of the siginfo is left as it was.
     let written = match action.flags.contains(SaFlags::SA_SIGINFO) {
@@ -184,6 +201,11 @@ pub fn rt_sigreturn(sys: &mut System, task: TaskId) -> i64 {
     let at = sys.task(task).regs.sp.wrapping_sub(8);
     let mut frame = [0u8; OFFSET_INFO];
     if copy_from_user(sys, task, at, &mut frame).is_err() {
+        force_sig(sys, task, Signal::SIGSEGV);
+        return 0;
+    }
+    let fpstate = get(&frame, OFFSET_CONTEXT + 184);
+    if !restore_fpu(sys, task, fpstate) {
         force_sig(sys, task, Signal::SIGSEGV);
         return 0;
     }
@@ -228,6 +250,24 @@ pub fn rt_sigreturn(sys: &mut System, task: TaskId) -> i64 {
     // A changed stack is taken over if it is valid and otherwise left alone.
     let _ = do_sigaltstack(sys, task, ss_sp, ss_flags, ss_size, sp);
     ax as i64
+}
+
+/// The x87 and SSE registers from the frame; without any, as after a reset
+/// (`fpu__restore_sig`). `false`: they cannot be read, or MXCSR is none.
+fn restore_fpu(sys: &mut System, task: TaskId, at: u64) -> bool {
+    if at == 0 {
+        if sys.task(task).fpu.is_some() {
+            sys.task_mut(task).fpu = None;
+        }
+        return true;
+    }
+    let mut image = [0; FXSAVE_SIZE];
+    if copy_from_user(sys, task, at, &mut image).is_err() {
+        return false;
+    }
+    let Ok(state) = FpuState::from_fxsave(&image) else { return false };
+    sys.task_mut(task).fpu = Some(Arc::new(state));
+    true
 }
 
 /// `siginfo_t` as user mode reads it; which fields share the bytes from 16 on
@@ -275,12 +315,12 @@ pub fn siginfo_from_bytes(sig: Signal, b: &[u8; SIGINFO_SIZE]) -> SigInfo {
 
 /// Whether it is what a parent is told of a child. The signal need not be
 /// SIGCHLD: clone(2) chooses it, and the bytes are the same.
-fn is_about_a_child(info: &SigInfo) -> bool {
+pub fn is_about_a_child(info: &SigInfo) -> bool {
     !is_fault(info) && (si_code::CLD_EXITED..=si_code::CLD_CONTINUED).contains(&info.si_code)
 }
 
 /// Whether it describes a fault with an address (`SIL_FAULT`).
-fn is_fault(info: &SigInfo) -> bool {
+pub fn is_fault(info: &SigInfo) -> bool {
     let with_address =
         [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGILL, Signal::SIGFPE, Signal::SIGTRAP];
     info.si_code > 0 && info.si_code < 0x80 && with_address.contains(&info.si_signo)

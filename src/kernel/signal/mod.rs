@@ -2,7 +2,7 @@
 //!
 //! Linux: include/linux/sched/signal.h (`signal_struct`, `sighand_struct`),
 //! kernel/signal.c.
-//! Left out: signalfd, POSIX timers' preallocated entries.
+//! Left out: nothing of them.
 
 pub mod action;
 pub mod altstack;
@@ -23,8 +23,9 @@ use crate::abi::{SigSet, Signal};
 use crate::base::Id;
 use crate::base::cow::{self, Arc};
 use crate::kernel::cred::UserId;
-use crate::kernel::itimer::RealTimer;
+use crate::kernel::itimer::{CpuTimers, RealTimer};
 use crate::kernel::pid::PidId;
+use crate::kernel::posix_timers::PosixTimers;
 use crate::kernel::system::System;
 use crate::kernel::task::{ListHead, TaskId, TaskList};
 use crate::kernel::tty::TtyId;
@@ -41,8 +42,11 @@ pub type SighandId = Id<SighandStruct>;
 pub struct SigQueue {
     /// What it carries.
     pub info: SigInfo,
-    /// Whose RLIMIT_SIGPENDING it counts against; holds a reference.
-    pub user: UserId,
+    /// Whose RLIMIT_SIGPENDING it counts against; holds a reference. That of a
+    /// timer is counted with the timer.
+    pub user: Option<UserId>,
+    /// The POSIX timer whose signal it is.
+    pub timer: Option<i32>,
 }
 
 /// What rt_sigtimedwait(2) keeps across its sleeps.
@@ -125,12 +129,18 @@ pub struct SighandStruct {
     /// Disposition of signal n at n-1. Shared on the host until one side
     /// changes it: most children never do.
     action: Arc<[SigAction; 64]>,
+    /// Who waits for a signal to read from a signalfd.
+    pub signalfd_wqh: WaitQueueHead,
 }
 
 impl SighandStruct {
     /// All default, one user.
     pub fn new() -> SighandStruct {
-        SighandStruct { count: 1, action: Arc::new([SigAction::default(); 64]) }
+        SighandStruct {
+            count: 1,
+            action: Arc::new([SigAction::default(); 64]),
+            signalfd_wqh: WaitQueueHead::default(),
+        }
     }
     /// The disposition of `sig`.
     pub fn get(&self, sig: Signal) -> &SigAction {
@@ -245,6 +255,12 @@ pub struct SignalStruct {
     pub children_usage: Rusage,
     /// ITIMER_REAL.
     pub real_timer: RealTimer,
+    /// Somebody outside the machine sees its signals first (`ptrace::outside`).
+    pub watched: bool,
+    /// ITIMER_PROF and ITIMER_VIRTUAL.
+    pub cpu_timers: CpuTimers,
+    /// timer_create(2).
+    pub posix_timers: PosixTimers,
     /// OOM score adjustment, -1000 to 1000.
     pub oom_score_adj: i32,
     /// Lowest adjustment without CAP_SYS_RESOURCE.

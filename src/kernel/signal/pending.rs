@@ -11,7 +11,7 @@
 //!
 //! Linux: kernel/signal.c (sigqueue_alloc, __sigqueue_free, flush_sigqueue_mask,
 //! next_signal, collect_signal, dequeue_signal, recalc_sigpending).
-//! Left out: preallocated instances of POSIX timers; signalfd.
+//! Left out: nothing.
 
 use super::{Jobctl, SigPending, SigQueue, SignalId, thread_group_empty, threads};
 use crate::abi::numbers::RLIMIT_SIGPENDING;
@@ -21,6 +21,7 @@ use crate::abi::{SigSet, Signal};
 use crate::kernel::cred::UserId;
 use crate::kernel::itimer;
 use crate::kernel::pid::PidType;
+use crate::kernel::posix_timers;
 use crate::kernel::signal::send::signal_wake_up;
 use crate::kernel::system::System;
 use crate::kernel::task::{PF, TaskId};
@@ -68,7 +69,7 @@ pub fn sigqueue_alloc(sys: &mut System, target: TaskId, override_rlimit: bool) -
 }
 
 /// Gives a queued instance back (`__sigqueue_free`).
-fn sigqueue_free(sys: &mut System, user: UserId) {
+pub fn sigqueue_free(sys: &mut System, user: UserId) {
     match sys.kernel.users.get_mut(user) {
         Some(u) if u.sigpending > 0 => u.sigpending -= 1,
         _ => sys.oops("__sigqueue_free", "more signals are dequeued than were queued".into()),
@@ -87,12 +88,20 @@ pub fn flush_sigqueue_mask(sys: &mut System, mask: SigSet, queue: Queue) {
     pending.list.retain(|q| {
         let keep = !mask.contains(q.info.si_signo);
         if !keep {
-            dropped.push(q.user);
+            dropped.push(*q);
         }
         keep
     });
-    for user in dropped {
-        sigqueue_free(sys, user);
+    let signal = match queue {
+        Queue::Private(t) => sys.task(t).signal,
+        Queue::Shared(signal) => Some(signal),
+    };
+    for q in dropped {
+        match (q.user, q.timer, signal) {
+            (Some(user), ..) => sigqueue_free(sys, user),
+            (None, Some(timer), Some(signal)) => posix_timers::sig_ignore(sys, signal, timer),
+            _ => {}
+        }
     }
 }
 
@@ -103,8 +112,8 @@ pub fn flush_sigqueue(sys: &mut System, queue: Queue) {
         return;
     }
     let pending = std::mem::take(queue.get_mut(sys));
-    for q in pending.list {
-        sigqueue_free(sys, q.user);
+    for user in pending.list.iter().filter_map(|q| q.user) {
+        sigqueue_free(sys, user);
     }
 }
 
@@ -126,9 +135,9 @@ pub fn next_signal(pending: &SigPending, blocked: SigSet) -> Option<Signal> {
     Signal::new(from.0.trailing_zeros() as i32 + 1)
 }
 
-/// Takes the oldest instance of `sig` out; its bit goes with the last one
-/// (`collect_signal`).
-fn collect_signal(sys: &mut System, sig: Signal, queue: Queue) -> SigInfo {
+/// Takes the oldest instance of `sig` out, and tells which timer sent it; its bit
+/// goes with the last one (`collect_signal`).
+fn collect_signal(sys: &mut System, sig: Signal, queue: Queue) -> (SigInfo, Option<i32>) {
     let pending = queue.get_mut(sys);
     let found = pending.list.iter().position(|q| q.info.si_signo == sig);
     let taken: Option<SigQueue> = found.map(|i| pending.list.remove(i));
@@ -137,27 +146,36 @@ fn collect_signal(sys: &mut System, sig: Signal, queue: Queue) -> SigInfo {
     }
     match taken {
         Some(q) => {
-            sigqueue_free(sys, q.user);
-            q.info
+            if let Some(user) = q.user {
+                sigqueue_free(sys, user);
+            }
+            (q.info, q.timer)
         }
         // It was not queued: SIGKILL, or the limit was reached.
-        None => SigInfo::new(sig, si_code::SI_USER),
+        None => (SigInfo::new(sig, si_code::SI_USER), None),
     }
 }
 
 /// Takes the next signal that `mask` does not block, own ones before the
 /// group's, and says whose it was (`dequeue_signal`).
 pub fn dequeue_signal(sys: &mut System, task: TaskId, mask: SigSet) -> Option<(SigInfo, PidType)> {
-    let own = Queue::Private(task);
-    let mut found = next_signal(own.get(sys), mask).map(|s| (s, own, PidType::Pid));
-    if found.is_none() {
-        let shared = Queue::Shared(sys.task(task).signal?);
-        found = next_signal(shared.get(sys), mask).map(|s| (s, shared, PidType::Tgid));
-    }
-    let taken = found.map(|(sig, queue, ty)| (collect_signal(sys, sig, queue), ty));
-    if taken.is_some_and(|(info, _)| info.si_signo == Signal::SIGALRM) {
-        itimer::rearm(sys, task);
-    }
+    let taken = loop {
+        let own = Queue::Private(task);
+        let mut found = next_signal(own.get(sys), mask).map(|s| (s, own, PidType::Pid));
+        if found.is_none() {
+            let shared = Queue::Shared(sys.task(task).signal?);
+            found = next_signal(shared.get(sys), mask).map(|s| (s, shared, PidType::Tgid));
+        }
+        let Some((sig, queue, ty)) = found else { break None };
+        let (mut info, timer) = collect_signal(sys, sig, queue);
+        if info.si_signo == Signal::SIGALRM && ty == PidType::Tgid {
+            itimer::rearm(sys, task);
+        }
+        // That of a timer that was set anew or deleted counts for nothing.
+        if timer.is_none_or(|id| posix_timers::deliver(sys, task, id, &mut info)) {
+            break Some((info, ty));
+        }
+    };
     recalc_sigpending(sys, task);
     if let Some((info, _)) = &taken
         && SigSet::STOP.contains(info.si_signo)
@@ -180,7 +198,7 @@ pub fn dequeue_synchronous_signal(sys: &mut System, task: TaskId) -> Option<SigI
         // A positive code is the kernel's; kill(2) sends 0 or less.
         i.si_code > si_code::SI_USER && i.si_signo.is_synchronous()
     })?;
-    let info = collect_signal(sys, info.si_signo, Queue::Private(task));
+    let (info, _) = collect_signal(sys, info.si_signo, Queue::Private(task));
     recalc_sigpending(sys, task);
     Some(info)
 }

@@ -12,7 +12,7 @@
 //! Linux: kernel/signal.c (__send_signal_locked, complete_signal,
 //! sig_ignored, signal_wake_up_state, force_sig_info_to_task).
 //! Left out: signals to a CLONE in progress (a fork is atomic here), core
-//! dump states, signalfd.
+//! dump states.
 
 pub use super::kill::{
     do_send_sig_info, group_send_sig_info, kill_pgrp_info, kill_pid_info, kill_something_info,
@@ -29,6 +29,7 @@ use crate::abi::structs::SigInfo;
 use crate::abi::{Errno, Signal};
 use crate::kernel::entry::kick;
 use crate::kernel::error::{SysError, refuse};
+use crate::kernel::fs::signalfd::signalfd_notify;
 use crate::kernel::pid::PidType;
 use crate::kernel::sched::core::try_to_wake_up;
 use crate::kernel::system::System;
@@ -117,6 +118,10 @@ pub fn __send_signal_locked(
 ) -> Result<(), SysError> {
     let sig = info.si_signo;
     if !prepare_signal(sys, target, sig, force) {
+        if sys.log.on() {
+            let (pid, info) = (sys.task(target).pid, Box::new(info));
+            sys.log.push(EventKind::SignalIgnored { pid, info });
+        }
         return Ok(());
     }
     let Some(signal) = sys.task(target).signal else { return Ok(()) };
@@ -129,7 +134,10 @@ pub fn __send_signal_locked(
     if sig != Signal::SIGKILL && !sys.task(target).flags.contains(PF::KTHREAD) {
         let override_rlimit = !sig.is_realtime() && info.si_code >= 0;
         match sigqueue_alloc(sys, target, override_rlimit) {
-            Some(user) => queue.get_mut(sys).list.push(SigQueue { info, user }),
+            Some(user) => {
+                let entry = SigQueue { info, user: Some(user), timer: None };
+                queue.get_mut(sys).list.push(entry);
+            }
             None if sig.is_realtime()
                 && info.si_code != si_code::SI_USER
                 && info.si_code != si_code::SI_KERNEL =>
@@ -144,13 +152,46 @@ pub fn __send_signal_locked(
             None => {}
         }
     }
+    signalfd_notify(sys, target);
     queue.get_mut(sys).signal.add(sig);
     if sys.log.on() {
         let pid = sys.task(target).pid;
-        sys.log.push(EventKind::SignalGenerate { sig: sig.number(), pid });
+        let info = Box::new(info);
+        sys.log.push(EventKind::SignalGenerate { sig: sig.number(), pid, info });
     }
     complete_signal(sys, sig, target, ty);
     Ok(())
+}
+
+/// Sends the instance that a POSIX timer has, unless it is `queued` already.
+/// False: the signal is ignored. Source: `posixtimer_send_sigqueue`.
+pub fn send_sigqueue(
+    sys: &mut System,
+    entry: SigQueue,
+    target: TaskId,
+    ty: PidType,
+    queued: bool,
+) -> bool {
+    let sig = entry.info.si_signo;
+    if !prepare_signal(sys, target, sig, false) {
+        return false;
+    }
+    let Some(signal) = sys.task(target).signal else { return true };
+    if queued {
+        return true;
+    }
+    let queue = if ty == PidType::Pid { Queue::Private(target) } else { Queue::Shared(signal) };
+    signalfd_notify(sys, target);
+    let info = Box::new(entry.info);
+    let pending = queue.get_mut(sys);
+    pending.list.push(entry);
+    pending.signal.add(sig);
+    if sys.log.on() {
+        let pid = sys.task(target).pid;
+        sys.log.push(EventKind::SignalGenerate { sig: sig.number(), pid, info });
+    }
+    complete_signal(sys, sig, target, ty);
+    true
 }
 
 /// Whether a thread could take the signal now (`wants_signal`).

@@ -9,14 +9,15 @@
 use super::table::{Syscall, row};
 use super::{Call, Out, Payload};
 use crate::abi::{Errno, OpenFlags};
+use crate::base::PAGE_SIZE;
 use crate::kernel::error::{Stop, SysError, SysResult, refuse};
 use crate::kernel::fs::inode::S_IFLNK;
-use crate::kernel::fs::namei::{self, AT_FDCWD, PATH_MAX};
+use crate::kernel::fs::namei::{AT_FDCWD, PATH_MAX};
 use crate::kernel::fs::rw::{self, At};
 use crate::kernel::fs::uio::{Dest, Source};
-use crate::kernel::fs::{FileKind, attr, dup, exec, fdtable, fs_struct, open, pidfd, pipe, proc};
+use crate::kernel::fs::{FileKind, dup, exec, fdtable, fs_struct, locks, open, pidfd, pipe, proc};
 use crate::kernel::fs::{stat, truncate};
-use crate::kernel::mm::uaccess::{copy_to_user, get_user_u64, strncpy_from_user};
+use crate::kernel::mm::uaccess::{copy_from_user, copy_to_user, get_user_u64, strncpy_from_user};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 use crate::kernel::tty::{ioctl, tty_io};
@@ -34,17 +35,31 @@ pub(super) fn path_arg(
     }
 }
 
-fn done(result: Result<(), SysError>) -> SysResult {
+/// Two paths: arguments `i` and `j`, or the payload's two.
+pub(super) fn two_paths(
+    sys: &mut System,
+    task: TaskId,
+    call: &Call,
+    (i, j): (usize, usize),
+) -> Result<(String, String), SysError> {
+    if let Payload::Texts(two) = &call.payload {
+        return Ok((two.0.to_string(), two.1.to_string()));
+    }
+    let first = strncpy_from_user(sys, task, call.args[i], PATH_MAX)?;
+    Ok((first, strncpy_from_user(sys, task, call.args[j], PATH_MAX)?))
+}
+
+pub(super) fn done(result: Result<(), SysError>) -> SysResult {
     result?;
     Ok(0)
 }
 
-fn fd_result(result: Result<i32, SysError>) -> SysResult {
+pub(super) fn fd_result(result: Result<i32, SysError>) -> SysResult {
     Ok(i64::from(result?))
 }
 
 /// A descriptor argument: Linux looks at its low 32 bits only.
-fn fd(arg: u64) -> i32 {
+pub(super) fn fd(arg: u64) -> i32 {
     arg as i32
 }
 
@@ -62,7 +77,7 @@ fn source(call: &Call) -> Source<'_> {
 }
 
 /// A read or write may sleep, holding its file and knowing how far it got.
-fn may_sleep(
+pub(super) fn may_sleep(
     sys: &mut System,
     task: TaskId,
     call: &Call,
@@ -110,23 +125,74 @@ fn sys_lseek(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     Ok(rw::ksys_lseek(sys, task, fd(f), offset as i64, whence as u32)?)
 }
 
+/// Opens the path that argument `i` names.
+fn open_at(
+    sys: &mut System,
+    task: TaskId,
+    call: &Call,
+    (dfd, i): (i32, usize),
+    how: (u32, u32),
+) -> SysResult {
+    open::open_call(sys, task, call, dfd, |sys| path_arg(sys, task, call, i), how)
+}
+
 fn sys_open(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
-    let path = path_arg(sys, task, call, 0)?;
-    let (flags, mode) = (call.args[1] as u32, call.args[2] as u32);
-    fd_result(open::do_sys_open(sys, task, AT_FDCWD, &path, flags, mode))
+    open_at(sys, task, call, (AT_FDCWD, 0), (call.args[1] as u32, call.args[2] as u32))
 }
 
 fn sys_openat(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
-    let path = path_arg(sys, task, call, 1)?;
-    let (flags, mode) = (call.args[2] as u32, call.args[3] as u32);
-    fd_result(open::do_sys_open(sys, task, fd(call.args[0]), &path, flags, mode))
+    let how = (call.args[2] as u32, call.args[3] as u32);
+    open_at(sys, task, call, (fd(call.args[0]), 1), how)
+}
+
+/// openat2: the flags and the mode are in a structure, and unknown bits are
+/// refused.
+fn sys_openat2(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    const F: &str = "build_open_flags";
+    const HOW_SIZE: u64 = 24;
+    const O_LARGEFILE: u64 = 0o100000;
+    let [dfd, _, how, size, ..] = call.args;
+    if size < HOW_SIZE {
+        return Ok(refuse(Errno::EINVAL, "openat2", "struct open_how has 24 bytes at least")?);
+    }
+    if size > PAGE_SIZE {
+        return Ok(refuse(Errno::E2BIG, "openat2", "struct open_how is larger than a page")?);
+    }
+    let mut words = Vec::new();
+    for at in (0..HOW_SIZE).step_by(8) {
+        words.push(get_user_u64(sys, task, how.wrapping_add(at))?);
+    }
+    let mut rest = vec![0; (size - HOW_SIZE) as usize];
+    copy_from_user(sys, task, how.wrapping_add(HOW_SIZE), &mut rest)?;
+    if rest.iter().any(|b| *b != 0) {
+        let why = "the structure has fields that this kernel does not know";
+        return Ok(refuse(Errno::E2BIG, "copy_struct_from_user", why)?);
+    }
+    let [flags, mode, resolve] = words[..] else { return Ok(0) };
+    let known = u64::from(OpenFlags::all().bits()) | O_LARGEFILE;
+    if flags & !known != 0 {
+        return Ok(refuse(Errno::EINVAL, F, "a flag that is unknown or not modelled")?);
+    }
+    if resolve != 0 {
+        return Ok(refuse(Errno::EINVAL, F, "the RESOLVE_ flags are not modelled")?);
+    }
+    let open = OpenFlags::from_bits_truncate(flags as u32);
+    let makes = open.intersects(OpenFlags::O_CREAT | OpenFlags::__O_TMPFILE);
+    if mode & !0o7777 != 0 || !makes && mode != 0 {
+        return Ok(refuse(Errno::EINVAL, F, "a mode is for files to be made, and has 12 bits")?);
+    }
+    let path_flags =
+        OpenFlags::O_PATH | OpenFlags::O_DIRECTORY | OpenFlags::O_NOFOLLOW | OpenFlags::O_CLOEXEC;
+    if open.contains(OpenFlags::O_PATH) && flags & !u64::from(path_flags.bits()) != 0 {
+        let why = "O_PATH goes with O_DIRECTORY, O_NOFOLLOW and O_CLOEXEC only";
+        return Ok(refuse(Errno::EINVAL, F, why)?);
+    }
+    open_at(sys, task, call, (fd(dfd), 1), (flags as u32, mode as u32))
 }
 
 fn sys_creat(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
-    let path = path_arg(sys, task, call, 0)?;
     let flags = OpenFlags::O_CREAT | OpenFlags::O_WRONLY | OpenFlags::O_TRUNC;
-    let mode = call.args[1] as u32;
-    fd_result(open::do_sys_open(sys, task, AT_FDCWD, &path, flags.bits(), mode))
+    open_at(sys, task, call, (AT_FDCWD, 0), (flags.bits(), call.args[1] as u32))
 }
 
 fn sys_truncate(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
@@ -160,8 +226,33 @@ fn sys_dup3(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     fd_result(dup::ksys_dup3(sys, task, fd(old), fd(new), flags as u32))
 }
 
+/// The lock operations take and give `struct flock`.
+fn fcntl_lock(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
+    let [f, cmd, arg, ..] = call.args;
+    fdtable::fget(sys, task, fd(f))?;
+    let mut bytes = [0; locks::FLOCK_SIZE];
+    match &call.payload {
+        Payload::Bytes(given) if given.len() == bytes.len() => bytes.copy_from_slice(given),
+        _ => copy_from_user(sys, task, arg, &mut bytes)?,
+    }
+    let mut flock = locks::Flock::from_bytes(&bytes);
+    let result = may_sleep(sys, task, call, |sys, note| {
+        locks::fcntl_lock(sys, task, fd(f), cmd as u32, &mut flock, note)
+    });
+    if result.is_ok() && locks::is_get(cmd as u32) {
+        match &call.payload {
+            Payload::Bytes(_) => sys.kernel.out = Out::Bytes(flock.to_bytes().to_vec()),
+            _ => copy_to_user(sys, task, arg, &flock.to_bytes())?,
+        }
+    }
+    result
+}
+
 fn sys_fcntl(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     let [f, cmd, arg, ..] = call.args;
+    if locks::is_lock_cmd(cmd as u32) {
+        return fcntl_lock(sys, task, call);
+    }
     Ok(dup::do_fcntl(sys, task, fd(f), cmd as u32, arg)?)
 }
 
@@ -196,70 +287,6 @@ fn sys_pidfd_open(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
 fn sys_pidfd_getfd(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     let [pidfd, target, flags, ..] = call.args;
     fd_result(pidfd::pidfd_getfd(sys, task, fd(pidfd), fd(target), flags as u32))
-}
-
-fn sys_mkdir(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
-    let path = path_arg(sys, task, call, 0)?;
-    done(namei::do_mkdirat(sys, task, AT_FDCWD, &path, call.args[1] as u32))
-}
-
-fn sys_mkdirat(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
-    let path = path_arg(sys, task, call, 1)?;
-    done(namei::do_mkdirat(sys, task, fd(call.args[0]), &path, call.args[2] as u32))
-}
-
-fn sys_unlink(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
-    let path = path_arg(sys, task, call, 0)?;
-    done(namei::do_unlinkat(sys, task, AT_FDCWD, &path))
-}
-
-fn sys_rmdir(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
-    let path = path_arg(sys, task, call, 0)?;
-    done(namei::do_rmdir(sys, task, AT_FDCWD, &path))
-}
-
-/// AT_REMOVEDIR: unlinkat as rmdir.
-const AT_REMOVEDIR: u32 = 0x200;
-
-fn sys_unlinkat(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
-    match call.args[2] as u32 {
-        0 => {}
-        AT_REMOVEDIR => {
-            let path = path_arg(sys, task, call, 1)?;
-            return done(namei::do_rmdir(sys, task, call.args[0] as i32, &path));
-        }
-        _ => {
-            let why = "unlinkat knows only the flag AT_REMOVEDIR";
-            return Ok(refuse(Errno::EINVAL, "unlinkat", why)?);
-        }
-    }
-    let path = path_arg(sys, task, call, 1)?;
-    done(namei::do_unlinkat(sys, task, fd(call.args[0]), &path))
-}
-
-fn sys_chmod(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
-    let path = path_arg(sys, task, call, 0)?;
-    done(attr::do_fchmodat(sys, task, AT_FDCWD, &path, call.args[1] as u32))
-}
-
-fn sys_fchmod(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
-    done(attr::fchmod(sys, task, fd(call.args[0]), call.args[1] as u32))
-}
-
-fn sys_fchmodat(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
-    let path = path_arg(sys, task, call, 1)?;
-    done(attr::do_fchmodat(sys, task, fd(call.args[0]), &path, call.args[2] as u32))
-}
-
-fn sys_chown(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
-    let path = path_arg(sys, task, call, 0)?;
-    let ids = (call.args[1] as u32, call.args[2] as u32);
-    done(attr::do_fchownat(sys, task, AT_FDCWD, &path, ids))
-}
-
-fn sys_fchown(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
-    let [f, uid, gid, ..] = call.args;
-    done(attr::fchown(sys, task, fd(f), (uid as u32, gid as u32)))
 }
 
 fn sys_access(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
@@ -437,10 +464,8 @@ fn sys_vhangup(sys: &mut System, task: TaskId, _: &Call) -> SysResult {
     done(tty_io::sys_vhangup(sys, task))
 }
 
-const OPEN_NOTE: &str = "O_PATH, O_TMPFILE, O_DIRECT, O_ASYNC, O_NOATIME, O_SYNC and O_DSYNC are \
-                         refused; programs cannot be written (ETXTBSY)";
-const FCNTL_NOTE: &str =
-    "F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL and F_SETFL; others are refused";
+const OPEN_NOTE: &str = "O_DIRECT and O_ASYNC are refused, and a FIFO to read and write at once; programs given as data cannot be written (ETXTBSY)";
+const FCNTL_NOTE: &str = "F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETPIPE_SZ, F_GET_SEALS, and the locks: F_GETLK, F_SETLK, F_SETLKW and their OFD forms; others are refused";
 const EXECVE_NOTE: &str = "ELF files of x86_64, #! scripts and programs given as data; other formats are refused (ENOEXEC); p_align above a page is not kept";
 const IOCTL_NOTE: &str = "FIONREAD, FIONBIO, FIOCLEX, FIONCLEX; of pseudo terminals TCGETS, TCSETS, TCSETSW, TCSETSF, TIOCSCTTY, TIOCNOTTY, TIOCGPGRP, TIOCSPGRP, TIOCGSID, TIOCGPTN, TIOCSPTLCK, TIOCGPTLCK; others are refused";
 const EXECVEAT_NOTE: &str = "as execve; AT_EXECVE_CHECK and files without a name are refused; a script's interpreter gets the name of the file, not /dev/fd/N";
@@ -468,22 +493,11 @@ pub const CALLS: &[Syscall] = &[
     row(79, "getcwd", &["buf", "size"], sys_getcwd),
     row(80, "chdir", &["filename"], sys_chdir),
     row(81, "fchdir", &["fd"], sys_fchdir),
-    row(83, "mkdir", &["pathname", "mode"], sys_mkdir),
-    row(84, "rmdir", &["pathname"], sys_rmdir),
     row(85, "creat", &["pathname", "mode"], sys_creat).partly(OPEN_NOTE),
-    row(87, "unlink", &["pathname"], sys_unlink),
-    row(90, "chmod", &["filename", "mode"], sys_chmod),
-    row(91, "fchmod", &["fd", "mode"], sys_fchmod).partly("not on pipes, pidfds and terminals"),
-    row(92, "chown", &["filename", "user", "group"], sys_chown),
-    row(93, "fchown", &["fd", "user", "group"], sys_fchown)
-        .partly("not on pipes, pidfds and terminals"),
     row(95, "umask", &["mask"], sys_umask),
     row(153, "vhangup", &[], sys_vhangup),
     row(161, "chroot", &["filename"], sys_chroot),
     row(257, "openat", &["dfd", "filename", "flags", "mode"], sys_openat).partly(OPEN_NOTE),
-    row(258, "mkdirat", &["dfd", "pathname", "mode"], sys_mkdirat),
-    row(263, "unlinkat", &["dfd", "pathname", "flag"], sys_unlinkat),
-    row(268, "fchmodat", &["dfd", "filename", "mode"], sys_fchmodat),
     row(269, "faccessat", &["dfd", "filename", "mode"], sys_faccessat),
     row(292, "dup3", &["oldfd", "newfd", "flags"], sys_dup3),
     row(293, "pipe2", &["fildes", "flags"], sys_pipe2).partly("packet mode (O_DIRECT) is refused"),
@@ -491,5 +505,7 @@ pub const CALLS: &[Syscall] = &[
     row(438, "pidfd_getfd", &["pidfd", "targetfd", "flags"], sys_pidfd_getfd),
     row(322, "execveat", &["fd", "filename", "argv", "envp", "flags"], sys_execveat)
         .partly(EXECVEAT_NOTE),
+    row(437, "openat2", &["dfd", "filename", "how", "usize"], sys_openat2)
+        .partly("every RESOLVE_ flag is refused"),
     row(436, "close_range", &["fd", "max_fd", "flags"], sys_close_range),
 ];

@@ -11,22 +11,35 @@
 //! Linux: arch/x86/entry/syscall_64.c, include/linux/syscalls.h.
 //! Left out: 32-bit entry.
 
+mod attrs;
+mod content;
+mod epoll;
+mod events;
 pub mod files;
 mod futex;
 pub mod identity;
 mod lookup;
+mod machine;
 pub mod memory;
 pub mod misc;
+mod names;
 mod poll;
 pub mod process;
 pub mod ptrace;
 pub mod refused;
 pub mod sched;
+mod select;
 pub mod signals;
+mod structs;
 pub mod table;
+#[cfg(test)]
+mod tests;
 pub mod time;
+mod timers;
+mod vectors;
 
 pub use poll::PollArgs;
+pub use select::SelectArgs;
 
 use crate::abi::ptrace::{SyscallInfo, UserRegs};
 use crate::abi::structs::{CloneArgs, Rusage, SigInfo};
@@ -34,6 +47,8 @@ use crate::abi::{CapSet, Errno, SigSet};
 use crate::kernel::error::SysError;
 use crate::kernel::fs::readdir::Dirent;
 use crate::kernel::fs::stat::Kstat;
+use crate::kernel::fs::statfs::Kstatfs;
+use crate::kernel::fs::times::SetTime;
 use crate::kernel::itimer::Itimerval;
 use crate::kernel::signal::{Rlimit, SigAction};
 use crate::kernel::task::TaskId;
@@ -50,6 +65,10 @@ pub enum Payload {
     Clone(Box<CloneArgs>),
     /// A path or another string.
     Text(Box<str>),
+    /// Two paths, or a link's text and a path.
+    Texts(Box<(Box<str>, Box<str>)>),
+    /// utimensat: a path, and access and modification time.
+    Times(Box<str>, Option<[SetTime; 2]>),
     /// Bytes to write.
     Bytes(Box<[u8]>),
     /// execve: path, arguments, environment.
@@ -78,6 +97,8 @@ pub enum Payload {
     UserRegs(Box<UserRegs>),
     /// poll, ppoll.
     Poll(Box<PollArgs>),
+    /// select.
+    Select(Box<SelectArgs>),
 }
 
 /// One system call.
@@ -186,6 +207,8 @@ pub enum Out {
     UserRegs(Box<UserRegs>),
     /// stat and its kin.
     Stat(Box<Kstat>),
+    /// statfs.
+    Statfs(Box<Kstatfs>),
     /// getdents64, without "." and "..".
     Dirents(Vec<Dirent>),
     /// ptrace: a system call.

@@ -33,7 +33,8 @@ pub const CALLS: &[Syscall] = &[
     row(271, "ppoll", &["ufds", "nfds", "tsp", "sigmask", "sigsetsize"], sys_ppoll).partly(NOTE),
 ];
 
-const NOTE: &str = "not on files of control groups; ends at its time exactly: there is no slack";
+pub(super) const NOTE: &str =
+    "not on files of control groups; ends at its time exactly: there is no slack";
 
 fn ufds(call: &Call) -> Ufds {
     match &call.payload {
@@ -44,7 +45,7 @@ fn ufds(call: &Call) -> Ufds {
 
 /// When a time from now is over (`poll_select_set_timeout`); no time at all is
 /// over already.
-fn end(sys: &System, ns: u64) -> u64 {
+pub(super) fn end(sys: &System, ns: u64) -> u64 {
     if ns == 0 { 0 } else { sys.machine.clock.now().saturating_add(ns) }
 }
 
@@ -62,18 +63,45 @@ fn user_sigmask(sys: &mut System, t: TaskId, call: &Call) -> Result<Option<SigSe
         _ if call.args[3] == 0 => return Ok(None),
         _ => {}
     }
-    if call.args[4] != 8 {
+    check_sigsetsize(call.args[4])?;
+    Ok(Some(SigSet(get_user_u64(sys, t, call.args[3])?)))
+}
+
+/// The size of a mask in user memory.
+///
+/// # Errors
+/// EINVAL.
+pub(super) fn check_sigsetsize(size: u64) -> Result<(), SysError> {
+    if size != 8 {
         let why = "sigsetsize is not the 8 bytes of the kernel's sigset_t";
         return refuse(Errno::EINVAL, "set_user_sigmask", why);
     }
-    Ok(Some(SigSet(get_user_u64(sys, t, call.args[3])?)))
+    Ok(())
+}
+
+/// Another mask while the call waits, if there is one (`set_user_sigmask`).
+pub(super) fn begin_masked(sys: &mut System, t: TaskId, mask: Option<SigSet>) {
+    if let Some(mask) = mask {
+        let task = sys.task_mut(t);
+        task.saved_sigmask = Some(task.blocked);
+        set_current_blocked(sys, t, mask);
+    }
+}
+
+/// Where what is left of the time goes, by the number of the argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Left {
+    /// Into a timespec.
+    Timespec(usize),
+    /// Into a timeval.
+    Timeval(usize),
 }
 
 /// The mask counts from the first look to the end; sleeping tasks keep it, as a
 /// sender of signals looks there. A signal's handler runs before the old one
 /// comes back.
 fn sys_ppoll(sys: &mut System, t: TaskId, call: &Call) -> SysResult {
-    let mut until = None;
+    let until;
     if !select::has_slept(sys, t) {
         let ns = match &call.payload {
             Payload::Poll(given) => match given.timeout {
@@ -86,25 +114,23 @@ fn sys_ppoll(sys: &mut System, t: TaskId, call: &Call) -> SysResult {
             _ => Some(time::get_timespec(sys, t, call, 2, "ppoll")?),
         };
         until = ns.map(|ns| end(sys, ns));
-        if let Some(mask) = user_sigmask(sys, t, call)? {
-            let task = sys.task_mut(t);
-            task.saved_sigmask = Some(task.blocked);
-            set_current_blocked(sys, t, mask);
-        }
-    } else if let Some(poll) = sys.task(t).resume.as_ref().and_then(|r| r.poll.as_ref()) {
-        until = poll.end;
+        let mask = user_sigmask(sys, t, call)?;
+        begin_masked(sys, t, mask);
+    } else {
+        until = select::sleeps_until(sys, t);
     }
     let result = select::do_sys_poll(sys, t, call, &ufds(call), until);
-    finish(sys, t, call, until, result)
+    finish(sys, t, call, until, Left::Timespec(2), result)
 }
 
 /// `poll_select_finish`: the old mask, unless a handler runs first, and what is
 /// left of the time.
-fn finish(
+pub(super) fn finish(
     sys: &mut System,
     t: TaskId,
     call: &Call,
     until: Option<u64>,
+    to: Left,
     result: SysResult,
 ) -> SysResult {
     if matches!(result, Err(Stop::Block(_))) {
@@ -114,10 +140,15 @@ fn finish(
     if !again {
         restore_saved_sigmask(sys, t);
     }
-    let at = if call.is_plain() { call.args[2] } else { 0 };
+    let (Left::Timespec(i) | Left::Timeval(i)) = to;
+    let at = if call.is_plain() { call.args[i] } else { 0 };
     let Some(until) = until.filter(|until| *until != 0 && at != 0) else { return result };
     let left = until.saturating_sub(sys.machine.clock.now());
-    match (put_timespec(sys, t, at, left), result) {
+    let put = match to {
+        Left::Timespec(_) => put_timespec(sys, t, at, left),
+        Left::Timeval(_) => time::put_timevals(sys, t, at, &[left]),
+    };
+    match (put, result) {
         // Begun again it would not know how long is left.
         (Err(_), Err(Stop::Error(e))) if again => Err(SysError { errno: Errno::EINTR, ..e }.into()),
         (_, result) => result,

@@ -61,7 +61,12 @@ pub fn tty_open(
             Some(tty) => tty,
             None => return refuse(Errno::EIO, F, "the master of this terminal is closed"),
         },
-        CharDev::Null | CharDev::Zero | CharDev::Console => {
+        CharDev::Null
+        | CharDev::Zero
+        | CharDev::Full
+        | CharDev::Random(_)
+        | CharDev::Console
+        | CharDev::Other(..) => {
             return refuse(Errno::ENODEV, F, "the device is no terminal");
         }
     };

@@ -267,6 +267,18 @@ impl<'m> Core<'m> {
         }
     }
 
+    /// Bytes of a page in use. `None` says nothing: [`Core::read`] does.
+    #[inline(always)]
+    pub fn peek<const N: usize>(&self, va: u64) -> Option<[u8; N]> {
+        self.fast.read(va)
+    }
+
+    /// Writes bytes to a page in use. `false`: nothing is done, [`Core::write`] does it.
+    #[inline(always)]
+    pub fn poke<const N: usize>(&mut self, va: u64, bytes: [u8; N]) -> bool {
+        self.fast.write(va, bytes)
+    }
+
     /// Reads bytes.
     #[inline(always)]
     pub fn read<const N: usize>(&mut self, va: u64) -> Result<[u8; N], Trap> {

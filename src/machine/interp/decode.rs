@@ -36,6 +36,8 @@ pub enum Kind {
 pub struct Form<'i> {
     /// As `iced_x86` decoded it, as if its page were at address 0.
     pub insn: &'i Instruction,
+    /// Its bytes, prefixes included.
+    pub code: &'i [u8],
     /// Kinds of the first four operands.
     pub kinds: [Kind; 4],
     /// Width of the first operand in bytes; of the second where the first has none.
@@ -77,7 +79,8 @@ pub fn decode(bytes: &[u8], at: u16) -> Decoded {
         _ => return Decoded::Insn(plain(int::invalid(), at, 0), true),
     }
     let mut out = plain(int::unsupported(), at, insn.len() as u8);
-    let handler = handler(&insn, &mut out).or_else(|| int::is_beyond(&insn).then(int::invalid));
+    let handler =
+        handler(&insn, bytes, &mut out).or_else(|| int::is_beyond(&insn).then(int::invalid));
     // A branch that is not taken goes on in its block.
     let goes_on = matches!(insn.flow_control(), FlowControl::Next | FlowControl::ConditionalBranch);
     let ends = !goes_on || handler.is_none();
@@ -91,11 +94,12 @@ pub fn decode(bytes: &[u8], at: u16) -> Decoded {
 /// executed, or raises what it must.
 pub fn is_supported(bytes: &[u8]) -> bool {
     let insn = Decoder::with_ip(64, bytes, 0, DecoderOptions::NONE).decode();
-    !insn.is_invalid() && handler(&insn, &mut plain(int::unsupported(), 0, 0)).is_some()
+    !insn.is_invalid() && handler(&insn, bytes, &mut plain(int::unsupported(), 0, 0)).is_some()
 }
 
-fn handler(insn: &Instruction, out: &mut Insn) -> Option<Handler> {
-    let form = Form { insn, kinds: std::array::from_fn(|i| kind(insn, i as u32)), bytes: 0 };
+fn handler(insn: &Instruction, bytes: &[u8], out: &mut Insn) -> Option<Handler> {
+    let code = bytes.get(..insn.len()).unwrap_or(bytes);
+    let form = Form { insn, code, kinds: std::array::from_fn(|i| kind(insn, i as u32)), bytes: 0 };
     let first = form.width(0);
     let form = Form { bytes: if first == 0 { form.width(1) } else { first }, ..form };
     operands(insn, out)?;

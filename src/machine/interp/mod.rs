@@ -9,6 +9,8 @@
 //! fastmem   pages in use, as host memory   soft: pages translated in a run
 //! flags     worked out when asked          width: operand sizes as types
 //! int       general instructions           sse, x87: the others
+//! disasm    their text                 operands: memory they access
+//! softfloat what the host's floating point does not tell
 //! ```
 //!
 //! What CPUID promises is x86-64-v2: up to SSE4.2, POPCNT and CMPXCHG16B, no
@@ -21,12 +23,15 @@
 mod code;
 mod core;
 mod decode;
+mod disasm;
 mod fastmem;
 mod flags;
 mod insn;
 mod int;
+mod operands;
 mod run;
 mod soft;
+mod softfloat;
 mod sse;
 #[cfg(test)]
 mod testing;
@@ -34,8 +39,15 @@ mod width;
 mod x87;
 
 pub use decode::is_supported;
+pub use disasm::disassemble;
+pub use operands::{AccessKind, accesses_of};
 
 use super::exception::Exception;
+
+/// What CPUID leaf 1 gives in EDX: FPU, TSC, MSR, PAE, CX8, SEP, PGE, CMOV, CLFSH,
+/// MMX, FXSR, SSE, SSE2.
+pub const HWCAP: u32 =
+    1 << 0 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 8 | 1 << 11 | 1 << 13 | 1 << 15 | 1 << 19 | 0xf << 23;
 
 /// Why a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,4 +6,5 @@
 mod machine;
 mod memory;
 mod sharing;
+mod strace;
 mod tasks;

@@ -6,6 +6,7 @@
 use rhai::Dynamic;
 
 use super::kinds::{self, Table};
+use super::names;
 use super::registry::{Book, Raised, functions};
 use crate::abi::signal::SIGRTMAX;
 use crate::abi::{CapSet, SigSet, Signal};
@@ -43,7 +44,11 @@ const KINDS: &[&FlagKind] = &[
     &kinds::GRND,
     &kinds::FILE,
     &kinds::ACCESS,
+    &kinds::LOCK,
+    &kinds::RENAME,
     &kinds::POLL,
+    &kinds::EPOLL,
+    &kinds::EVENT,
     &kinds::MREMAP,
     &kinds::SIGNAL_NUMBER,
     &kinds::HANDLER,
@@ -77,6 +82,8 @@ const ALIASES: &[(&str, u64, &FlagKind)] = &[
     ("SIGRTMAX", SIGRTMAX as u64, &kinds::SIGNAL),
     ("O_RDONLY", 0, &kinds::OPEN),
     ("O_ACCMODE", 3, &kinds::OPEN),
+    ("O_SYNC", 0o4_010_000, &kinds::OPEN),
+    ("O_TMPFILE", 0o20_200_000, &kinds::OPEN),
     ("O_NDELAY", 0o4000, &kinds::OPEN),
 ];
 
@@ -89,6 +96,8 @@ pub(super) fn register(book: &mut Book, control: &Control) {
         control.define(*name, Dynamic::from(Flags { bits: *bits, kind }));
     }
     control.define("AT_FDCWD", -100_i64);
+    control.define("UTIME_NOW", names::UTIME_NOW);
+    control.define("UTIME_OMIT", names::UTIME_OMIT);
     // For PTRACE_GETREGSET.
     control.define("NT_PRSTATUS", 1_i64);
     register_arithmetic(book);

@@ -228,11 +228,26 @@ pub(super) static FILE: FlagKind = FlagKind {
 /// What access(2) asks.
 pub(super) static ACCESS: FlagKind =
     kind("access modes", &[("F_OK", 0), ("X_OK", 1), ("W_OK", 2), ("R_OK", 4)], Style::Bits);
+/// LOCK_*.
+pub(super) static LOCK: FlagKind = kind(
+    "lock operations",
+    &[("LOCK_SH", 1), ("LOCK_EX", 2), ("LOCK_NB", 4), ("LOCK_UN", 8)],
+    Style::Bits,
+);
+/// RENAME_*.
+pub(super) static RENAME: FlagKind =
+    kind("rename flags", &[("RENAME_NOREPLACE", 1), ("RENAME_EXCHANGE", 2)], Style::Bits);
 /// MREMAP_*.
 pub(super) static MREMAP: FlagKind =
     kind("mremap flags", words_of!(numbers::MREMAP_NAMES), Style::Bits);
 /// What poll(2) asks for and finds.
 pub(super) static POLL: FlagKind = kind("poll events", words_of!(numbers::POLL_NAMES), Style::Bits);
+/// EPOLL*.
+pub(super) static EPOLL: FlagKind =
+    kind("epoll events", words_of!(numbers::EPOLL_NAMES), Style::Bits);
+/// EFD_*, TFD_*, SFD_*, EPOLL_CTL_*.
+pub(super) static EVENT: FlagKind =
+    kind("constants of event descriptors", words_of!(numbers::ANON_NAMES), Style::Bits);
 /// SIG_BLOCK, SIG_DFL and their companions.
 pub(super) static SIGNAL_NUMBER: FlagKind =
     kind("signal constants", words_of!(numbers::SIGNAL_NUMBER_NAMES), Style::Value);
@@ -329,7 +344,7 @@ pub(super) static TCSA: FlagKind =
     kind("times of tcsetattr", &[("TCSANOW", 0), ("TCSADRAIN", 1), ("TCSAFLUSH", 2)], Style::Value);
 
 /// All of them.
-static KINDS: [&FlagKind; 40] = [
+static KINDS: [&FlagKind; 44] = [
     &SIGNAL,
     &CLONE,
     &WAIT,
@@ -352,7 +367,11 @@ static KINDS: [&FlagKind; 40] = [
     &GRND,
     &FILE,
     &ACCESS,
+    &LOCK,
+    &RENAME,
     &POLL,
+    &EPOLL,
+    &EVENT,
     &MREMAP,
     &SIGNAL_NUMBER,
     &HANDLER,

@@ -23,7 +23,7 @@ const PATH_MAX: u64 = 4096;
 /// What stat gives, as a map.
 pub(super) fn stat_map(ret: i64, out: Out) -> Dynamic {
     let Out::Stat(st) = out else { return ret.into() };
-    let Kstat { ino, mode, nlink, uid, gid, size } = *st;
+    let Kstat { ino, mode, nlink, uid, gid, size, dev: _, rdev: _, blocks: _, times } = *st;
     let fields = [
         ("ino", ino as i64),
         ("mode", mode.into()),
@@ -31,6 +31,9 @@ pub(super) fn stat_map(ret: i64, out: Out) -> Dynamic {
         ("uid", uid.into()),
         ("gid", gid.into()),
         ("size", size as i64),
+        ("atime", times.atime),
+        ("mtime", times.mtime),
+        ("ctime", times.ctime),
     ];
     fields.into_iter().map(|(name, n)| (name.into(), n.into())).collect::<Map>().into()
 }
@@ -76,7 +79,8 @@ pub(super) fn readdir(fd: &Dynamic) -> Result<Call, ScriptError> {
 /// Registers the calls.
 pub(super) fn register(book: &mut Book) {
     functions! { book;
-        /// What a file is: #{ino, mode, nlink, uid, gid, size} (stat(2)).
+        /// What a file is: #{ino, mode, nlink, uid, gid, size, atime, mtime, ctime},
+        /// times in ns since 1970 (stat(2)).
         "stat(t: Task, path: string) -> map" =>
             |ctx: Ctx, t: &mut Task, path: Dynamic| -> Raised<Dynamic> {
                 let call = on_path("stat", nr("stat"), &path)?;
@@ -94,7 +98,7 @@ pub(super) fn register(book: &mut Book) {
                 let call = fstat(&fd)?;
                 door::call(&ctx, t, &[&fd], call, |_, ret, out| stat_map(ret, out))
             };
-        /// What a link says: /proc/PID/exe, fd/N, ns/pid… (readlink(2)).
+        /// What a link says (readlink(2)); those of /proc too.
         "readlink(t: Task, path: string) -> string" =>
             |ctx: Ctx, t: &mut Task, path: Dynamic| -> Raised<Dynamic> {
                 let call = readlink(&path)?;

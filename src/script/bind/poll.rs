@@ -1,6 +1,6 @@
 //! Waiting for descriptors: poll and ppoll, for directors and programs.
 //!
-//! Left out: select; a list of descriptors in user memory (`syscall` takes it).
+//! Left out: a list of descriptors in user memory (`syscall` takes it).
 
 use rhai::{Array, Dynamic, NativeCallContext};
 

@@ -28,6 +28,7 @@ use rhai::{
     Array, Dynamic, Engine, EvalAltResult, FuncRegistration, ImmutableString, Module,
     NativeCallContext, RhaiFunc, RhaiNativeFunc, Shared, Variant,
 };
+use smallvec::SmallVec;
 
 use crate::script::control::Control;
 use crate::script::errors::ScriptError;
@@ -57,10 +58,10 @@ pub(super) struct Spec<'s> {
     pub what: What,
     /// See [`What`].
     pub signature: &'s str,
-    /// The type whose member it is.
+    /// The type whose member it is, as a parameter without a name: `_: Task`.
     pub receiver: &'s str,
-    /// Lines of documentation, each with its leading space.
-    pub docs: &'s [&'s str],
+    /// Its documentation, as [`docs!`] makes it.
+    pub docs: &'s str,
 }
 
 /// An engine being filled.
@@ -112,13 +113,12 @@ impl<'e> Book<'e> {
     #[inline(never)]
     fn put(&mut self, spec: Spec, types: &[TypeId], function: RhaiFunc) {
         let Spec { what, signature, receiver, docs } = spec;
-        let (head, result) = signature.split_once(" -> ").unwrap_or((signature, ""));
+        let (head, result) = result_of(signature);
         let (name, params) = head.split_once(['(', '[']).unwrap_or((head, ""));
-        let mut info: Vec<String> = match what {
-            What::Function => Vec::new(),
-            _ => vec![format!("_: {receiver}")],
+        let (named, ty) = match what {
+            What::Function => (name, "?"),
+            _ => name.split_once(':').map_or((name, "?"), |(name, ty)| (name, ty.trim_start())),
         };
-        let (named, ty) = name.split_once(": ").unwrap_or((name, "?"));
         // `new_setter` would insist on its own opinion about constants.
         let registration = match what {
             What::Function => FuncRegistration::new(name),
@@ -127,15 +127,23 @@ impl<'e> Book<'e> {
             What::IndexGetter => FuncRegistration::new_index_getter(),
             What::IndexSetter => FuncRegistration::new("index$set$"),
         };
+        let value;
+        let mut info: SmallVec<[&str; 8]> = SmallVec::new();
+        if what != What::Function {
+            info.push(receiver);
+        }
         match what {
-            What::Getter => info.push(ty.to_string()),
-            What::Setter => info.push(format!("value: {ty}")),
+            What::Getter => info.push(ty),
+            What::Setter => {
+                value = format!("value: {ty}");
+                info.push(&value);
+            }
             _ => {
                 let params = params.trim_end_matches([')', ']']);
                 let params = params.split([',', '=']).map(|p| p.trim().trim_end_matches(']'));
-                info.extend(params.filter(|p| !p.is_empty()).map(str::to_string));
+                info.extend(params.filter(|p| !p.is_empty()));
                 if !result.is_empty() {
-                    info.push(result.to_string());
+                    info.push(result);
                 }
             }
         }
@@ -143,9 +151,9 @@ impl<'e> Book<'e> {
             Some(control) => outside_programs(control.clone(), named, function),
             None => function,
         };
-        let comments = docs.iter().map(|line| format!("///{line}"));
+        let docs = docs.strip_suffix('\n').unwrap_or(docs);
         let mut registration = registration.in_global_namespace().with_params_info(info);
-        registration = registration.with_comments(comments);
+        registration = registration.with_comments([docs]);
         registration.set_into_module_raw(&mut self.module, types, function);
     }
 
@@ -168,6 +176,17 @@ impl<'e> Book<'e> {
     pub(super) fn prints<T: Variant + Clone + Display>(&mut self, name: &str) {
         self.shows::<T>(name, T::to_string);
     }
+}
+
+/// A signature without its result, and the result. Each script's start asks
+/// this some thousand times: a search for a character is a tenth of one for a
+/// text.
+fn result_of(signature: &str) -> (&str, &str) {
+    let arrow = signature.find('>').and_then(|at| {
+        let head = signature[..at].strip_suffix(" -")?;
+        Some((head, signature[at + 1..].strip_prefix(' ')?))
+    });
+    arrow.unwrap_or((signature, ""))
 }
 
 type Native = dyn Fn(Option<NativeCallContext>, &mut [&mut Dynamic]) -> Raised<Dynamic>;
@@ -227,6 +246,13 @@ macro_rules! setters {
     )*};
 }
 
+/// Lines of documentation, each with its leading space, as one text of Rust's
+/// comments, which is how Rhai keeps them. Made here by the compiler: putting a
+/// thousand texts together is a good part of starting a short script.
+macro_rules! docs {
+    ($($doc:expr),+ $(,)?) => { concat!($("///", $doc, "\n"),+) };
+}
+
 /// Registers one function of any kind.
 macro_rules! member {
     ($book:expr, $what:ident, $receiver:expr, $signature:expr, [$($doc:expr),+], $f:expr) => {
@@ -234,12 +260,12 @@ macro_rules! member {
             $crate::script::bind::registry::Spec {
                 what: $crate::script::bind::registry::What::$what,
                 signature: $signature,
-                receiver: $receiver,
-                docs: &[$($doc),+],
+                receiver: concat!("_: ", $receiver),
+                docs: $crate::script::bind::registry::docs![$($doc),+],
             },
             $f,
         )
     };
 }
 
-pub(super) use {functions, getters, member, setters};
+pub(super) use {docs, functions, getters, member, setters};

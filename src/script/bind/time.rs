@@ -1,7 +1,7 @@
 //! Time as a task sees it: sleeping, and reading the clocks. Times are numbers
 //! of nanoseconds.
 //!
-//! Left out: POSIX timers, which the kernel does not model.
+//! Left out: POSIX timers (`events`).
 
 use rhai::{Dynamic, Map, NativeCallContext};
 
@@ -46,7 +46,7 @@ pub(super) fn clock_nanosleep(
     Ok(Call::with(nr("clock_nanosleep"), &words, time))
 }
 
-/// setitimer(2) of ITIMER_REAL with times in ns.
+/// setitimer(2) with times in ns.
 pub(super) fn setitimer(
     which: &Dynamic,
     value: &Dynamic,
@@ -104,8 +104,8 @@ pub(super) fn register(book: &mut Book) {
         "alarm(t: Task, seconds: int) -> int" => |ctx: Ctx, t: &mut Task, n: Dynamic| {
             door::numbers(&ctx, t, nr("alarm"), &[("seconds", &n)], NUMBER)
         };
-        /// Sets the process's interval timer, in ns: SIGALRM after `value`, and
-        /// then every `interval`; gives #{value, interval} of before
+        /// Sets an interval timer of the process, in ns: its signal after `value`,
+        /// and then every `interval`; gives #{value, interval} of before
         /// (setitimer(2)).
         "setitimer(t: Task, which: Flags, value: int, interval: int) -> map" =>
             |ctx: Ctx, t: &mut Task, which: Dynamic, value: Dynamic, interval: Dynamic|

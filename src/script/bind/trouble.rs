@@ -152,6 +152,9 @@ pub(super) fn waits_for(sys: &System, task: &Task, call: u64) -> String {
         WaitOn::PipeWrite(_) => "room in the pipe, or its last reader to close it".into(),
         WaitOn::TtyRead(_) => "something to read from the terminal, or its end".into(),
         WaitOn::TtyWrite(_) => "room in the terminal, or its end".into(),
+        WaitOn::FileLock(_) => "a lock on a file to go".into(),
+        WaitOn::Anon(_) => "an event, a timer, or one of its descriptors to be ready".into(),
+        WaitOn::Signalfd(_) => "a signal to read".into(),
         WaitOn::PidExit(_) => "a process to exit".into(),
         WaitOn::Futex(key) if key.kind == FutexKind::Inode => {
             format!("a wake-up of the futex at byte {:#x} of the mapped file", key.offset)

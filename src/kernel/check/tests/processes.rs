@@ -300,7 +300,7 @@ fn pids() {
 fn queued_signals() {
     each(&[
         ("pending: user names", |s| {
-            s.sys.signal_mut(s.parent).shared_pending.list[0].user = gone()
+            s.sys.signal_mut(s.parent).shared_pending.list[0].user = Some(gone())
         }),
         ("with all queued ones", |s| {
             s.sys.signal_mut(s.parent).shared_pending.signal = SigSet::EMPTY;
@@ -311,7 +311,7 @@ fn queued_signals() {
             list.push(again);
         }),
         ("sigpending is 0", |s| {
-            let user = s.sys.signal(s.parent).shared_pending.list[0].user;
+            let user = s.sys.signal(s.parent).shared_pending.list[0].user.expect("its user");
             s.sys.kernel.users[user].sigpending = 0;
         }),
     ]);

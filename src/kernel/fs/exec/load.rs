@@ -14,8 +14,8 @@
 //! Linux: fs/exec.c (bprm_mm_init, copy_strings), fs/binfmt_elf.c
 //! (load_elf_binary, create_elf_tables), arch/x86/kernel/process_64.c
 //! (start_thread).
-//! Left out: vDSO, AT_HWCAP and the sizes of signal frames and rseq in the
-//! auxiliary vector: no code looks at them yet.
+//! Left out: the vDSO and restartable sequences, and so their entries in the
+//! auxiliary vector.
 
 use super::LinuxBinprm;
 use super::bprm::Program;
@@ -34,13 +34,18 @@ use crate::kernel::mm::stack::expand_stack;
 use crate::kernel::mm::uaccess::{copy_to_mm, copy_to_user};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
-use crate::machine::Regs;
+use crate::machine::{HWCAP, Regs};
 use crate::traced;
 
 /// What AT_PLATFORM names.
 const ELF_PLATFORM: &[u8] = b"x86_64\0";
 /// `USER_HZ`: clock ticks a second, as times(2) counts.
 const CLOCKS_PER_SEC: u64 = 100;
+
+/// HWCAP2: user mode may use RDFSBASE and its kin.
+const HWCAP2_FSGSBASE: u64 = 2;
+/// The largest signal frame, rounded up: with an FXSAVE image.
+const MINSIGSTKSZ: u64 = 1088;
 
 /// Types of the auxiliary vector; getauxval(3).
 #[allow(missing_docs, reason = "getauxval(3) describes each")]
@@ -58,10 +63,13 @@ mod at {
     pub const AT_GID: u64 = 13;
     pub const AT_EGID: u64 = 14;
     pub const AT_PLATFORM: u64 = 15;
+    pub const AT_HWCAP: u64 = 16;
     pub const AT_CLKTCK: u64 = 17;
     pub const AT_SECURE: u64 = 23;
     pub const AT_RANDOM: u64 = 25;
+    pub const AT_HWCAP2: u64 = 26;
     pub const AT_EXECFN: u64 = 31;
+    pub const AT_MINSIGSTKSZ: u64 = 51;
 }
 
 /// A new address space with a stack that holds the strings.
@@ -179,7 +187,11 @@ fn create_elf_tables(
 
     let c = sys.cred(task);
     let (ns, uid, euid, gid, egid) = (c.user_ns, c.uid, c.euid, c.gid, c.egid);
-    let mut auxv = vec![(at::AT_PAGESZ, PAGE_SIZE), (at::AT_CLKTCK, CLOCKS_PER_SEC)];
+    let mut auxv = vec![
+        (at::AT_HWCAP, u64::from(HWCAP)),
+        (at::AT_PAGESZ, PAGE_SIZE),
+        (at::AT_CLKTCK, CLOCKS_PER_SEC),
+    ];
     if let Some((phdr, phnum)) = loaded.headers {
         let phent = PHDR_SIZE as u64;
         auxv.extend([(at::AT_PHDR, phdr), (at::AT_PHENT, phent), (at::AT_PHNUM, phnum)]);
@@ -194,6 +206,8 @@ fn create_elf_tables(
         (at::AT_EGID, u64::from(from_kgid_munged(sys, ns, egid))),
         (at::AT_SECURE, u64::from(secureexec)),
         (at::AT_RANDOM, rand_bytes),
+        (at::AT_HWCAP2, HWCAP2_FSGSBASE),
+        (at::AT_MINSIGSTKSZ, MINSIGSTKSZ),
         (at::AT_EXECFN, new.execfn),
         (at::AT_PLATFORM, platform),
         (at::AT_NULL, 0),
@@ -220,6 +234,8 @@ fn start_thread(sys: &mut System, task: TaskId, ip: u64, sp: u64) {
     let t = sys.task_mut(task);
     t.regs = Regs::user(ip, sp);
     (t.thread.fsbase, t.thread.gsbase) = (0, 0);
+    // flush_thread
+    t.fpu = None;
     let (cpu, on_cpu) = (t.cpu as usize, t.on_cpu);
     if on_cpu && let Some(cpu) = sys.machine.cpus.get_mut(cpu) {
         cpu.msrs.fs_base = 0;

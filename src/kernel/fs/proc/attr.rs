@@ -7,7 +7,7 @@
 use super::super::fdtable::fget;
 use super::super::inode::{S_IFDIR, S_IFLNK, S_IFREG};
 use super::super::perm::{MAY_EXEC, MAY_WRITE};
-use super::super::stat::Kstat;
+use super::super::stat::{Kstat, made_of_proc};
 use super::base::task_dump_owner;
 use super::node::{ProcDir, ProcLink};
 use super::{Found, ProcFile, sysctl, target};
@@ -132,5 +132,5 @@ pub(crate) fn stat(sys: &System, found: Found) -> Kstat {
     };
     // Made up when asked, as Linux does, but not counted.
     let ino = 1 << 32 | found.pid.map_or(0, |pid| u64::from(pid.index()));
-    Kstat { ino, mode, nlink, uid, gid, size }
+    Kstat { nlink, uid, gid, size, ..made_of_proc(sys, ino, mode) }
 }

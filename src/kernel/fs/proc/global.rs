@@ -12,6 +12,7 @@ use crate::kernel::signal::notify::NSEC_PER_CLOCK_TICK;
 use crate::kernel::signal::threads;
 use crate::kernel::system::System;
 use crate::kernel::task::{TaskId, TaskList, TaskState};
+use crate::kernel::utsname::{RELEASE, VERSION};
 use crate::machine::page::PageFlags;
 
 /// Which file.
@@ -78,7 +79,7 @@ impl Global {
                 let idle: u64 = idle_tasks(sys).map(|t| sys.task(t).stime).sum();
                 format!("{} {}\n", hundredths(now), hundredths(idle))
             }
-            Global::Version => "Linux version 6.18.0 (forkyard) #1 SMP\n".into(),
+            Global::Version => format!("Linux version {RELEASE} (forkyard) {VERSION}\n"),
         }
     }
 }

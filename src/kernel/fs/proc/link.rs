@@ -9,7 +9,7 @@ use super::node::{ProcLink, lookup};
 use super::{ProcFile, below_proc, start_of, target};
 use crate::abi::Errno;
 use crate::kernel::error::{SysError, refuse};
-use crate::kernel::fs::fdtable::fget;
+use crate::kernel::fs::fdtable::fget_raw;
 use crate::kernel::fs::nsfs::{NsRef, ns_name, ns_of};
 use crate::kernel::fs::{FileId, FileKind};
 use crate::kernel::pid::PidId;
@@ -62,7 +62,7 @@ pub(super) fn target_of(
             Some(exe) if !exe.is_empty() => Ok(Target::Path(exe)),
             _ => gone(),
         },
-        ProcLink::Fd(fd) => match fget(sys, of, fd) {
+        ProcLink::Fd(fd) => match fget_raw(sys, of, fd) {
             Ok(file) => Ok(Target::File(file)),
             Err(_) => gone(),
         },
@@ -90,7 +90,7 @@ pub(super) fn text(
         (_, Target::File(file)) => {
             let f = &sys.kernel.filps[file];
             let unlinked = match f.kind {
-                FileKind::Inode(i) => sys.kernel.inodes[i].i_nlink == 0,
+                FileKind::Inode(_) => named(sys, file).is_none(),
                 _ => false,
             };
             let deleted =

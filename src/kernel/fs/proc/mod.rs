@@ -37,7 +37,7 @@ use super::{File, FileId, FileKind};
 use crate::abi::{Errno, OpenFlags};
 use crate::kernel::cgroup;
 use crate::kernel::error::{SysError, refuse};
-use crate::kernel::fs::fdtable::fget;
+use crate::kernel::fs::fdtable::fget_raw;
 use crate::kernel::fs::file::alloc_file;
 use crate::kernel::pid::{PidId, PidType, get_pid, pid_task};
 use crate::kernel::system::System;
@@ -94,7 +94,7 @@ pub(super) fn start_of(
     if dfd == AT_FDCWD {
         return Ok(Some(Arc::clone(&fs.pwd)));
     }
-    let Ok(file) = fget(sys, task, dfd) else { return Ok(None) };
+    let Ok(file) = fget_raw(sys, task, dfd) else { return Ok(None) };
     let file = &sys.kernel.filps[file];
     if let FileKind::Proc(ProcFile::Dir(_), Some(pid)) = file.kind
         && pid_task(sys, pid, PidType::Pid).is_none()

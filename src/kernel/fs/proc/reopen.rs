@@ -91,6 +91,9 @@ fn open_file(
             };
             tty_open(sys, task, dev, flags, (flags, path))
         }
+        FileKind::Anon(_) => {
+            refuse(Errno::ENXIO, "no_open", "what has no name cannot be opened by one")
+        }
         FileKind::Proc(..) | FileKind::Cgroup(..) => {
             refuse(Errno::ENOENT, "nd_jump_link", "what the link names is gone")
         }

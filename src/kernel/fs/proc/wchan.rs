@@ -5,6 +5,7 @@
 //! of a kernel thread has no name here: its caller, `kthread`, stands for it.
 
 use crate::abi::nr::syscall_name;
+use crate::kernel::fs::anon_inodes::AnonKind;
 use crate::kernel::kthread::At;
 use crate::kernel::system::System;
 use crate::kernel::task::{PF, TaskId, TaskState};
@@ -35,10 +36,20 @@ pub fn wchan(sys: &System, task: TaskId) -> &'static str {
     match (resume.wait.on, call) {
         (WaitOn::Child(_), _) | (WaitOn::PidExit(_), "waitid" | "wait4") => "do_wait",
         (WaitOn::Vfork(_), _) => "kernel_clone",
+        (WaitOn::PipeRead(_), "open" | "openat" | "openat2") => "wait_for_partner",
+        (WaitOn::FileLock(_), "flock") => "flock_lock_inode_wait",
+        (WaitOn::FileLock(_), _) => "do_lock_file_wait",
         (WaitOn::PipeRead(_), _) => "anon_pipe_read",
         (WaitOn::PipeWrite(_), _) => "anon_pipe_write",
         (WaitOn::TtyRead(_) | WaitOn::TtyWrite(_), _) => "wait_woken",
         (WaitOn::PidExit(_) | WaitOn::Poll, _) => "poll_schedule_timeout",
+        (WaitOn::Signalfd(_), _) => "signalfd_read_iter",
+        (WaitOn::Anon(_), "write") => "eventfd_write",
+        (WaitOn::Anon(id), "read") => match sys.kernel.anon_inodes.get(id).map(|a| &a.kind) {
+            Some(AnonKind::Timer(_)) => "timerfd_read_iter",
+            _ => "eventfd_read",
+        },
+        (WaitOn::Anon(_), _) => "ep_poll",
         (WaitOn::Futex(_), _) => "futex_do_wait",
         (WaitOn::Dethread(_), _) => "de_thread",
         (WaitOn::Tracer, _) => "ptrace_stop",

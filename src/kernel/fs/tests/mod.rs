@@ -2,6 +2,7 @@
 
 mod descriptors;
 mod io;
+mod links;
 mod names;
 
 use super::fdtable::*;

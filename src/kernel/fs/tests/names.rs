@@ -82,8 +82,8 @@ fn permissions_follow_the_file_system_ids() {
     assert_eq!(errno(o(&mut s, t, "/tmp/private", RDONLY)), EACCES);
     assert!(o(&mut s, t, "/tmp/roots", RDONLY).is_ok());
     assert_eq!(errno(do_unlinkat(&mut s, t, AT_FDCWD, "/tmp/roots")), EPERM);
-    assert_eq!(errno(attr::do_fchmodat(&mut s, t, AT_FDCWD, "/tmp/roots", 0o777)), EPERM);
-    assert_eq!(errno(attr::do_fchownat(&mut s, t, AT_FDCWD, "/tmp/roots", (1000, 1000))), EPERM);
+    assert_eq!(errno(attr::do_fchmodat(&mut s, t, AT_FDCWD, "/tmp/roots", 0o777, 0)), EPERM);
+    assert_eq!(errno(attr::do_fchownat(&mut s, t, AT_FDCWD, "/tmp/roots", (1000, 1000), 0)), EPERM);
     assert_eq!(errno(ksys_chroot(&mut s, t, "/tmp")), EPERM);
     // Its own file without permission for the owner: the owner's bits count.
     let f = o(&mut s, t, "/home/user/mine", CREAT | RDWR).unwrap();

@@ -9,7 +9,7 @@ use crate::abi::{CapSet, SigSet, Signal};
 use crate::base::arena::Id;
 use crate::kernel::error::SysError;
 use crate::kernel::fs::readdir::entries;
-use crate::kernel::fs::stat::Kstat;
+use crate::kernel::fs::stat::{Kstat, STAT_SIZE};
 use crate::kernel::itimer::Itimerval;
 use crate::kernel::signal::frame::{SIGINFO_SIZE, siginfo_from_bytes};
 use crate::kernel::signal::{Rlimit, SigAction};
@@ -151,14 +151,12 @@ fn out(kind: &Kind, ret: i64, b: Bytes) -> Out {
         Kind::Image(len) => Out::Bytes(b.0.get(..*len).unwrap_or_default().to_vec()),
         Kind::Text => Out::Text(b.text()),
         Kind::Link => Out::Text(Bytes(b.0.get(..ret as usize).unwrap_or_default()).text()),
-        Kind::Stat => Out::Stat(Box::new(Kstat {
-            ino: b.u64(8),
-            mode: b.u32(24),
-            nlink: b.u64(16) as u32,
-            uid: b.u32(28),
-            gid: b.u32(32),
-            size: b.u64(48),
-        })),
+        Kind::Stat => {
+            let mut image = [0; STAT_SIZE];
+            let len = b.0.len().min(STAT_SIZE);
+            image[..len].copy_from_slice(&b.0[..len]);
+            Out::Stat(Box::new(Kstat::from_image(&image)))
+        }
         Kind::Dirents => Out::Dirents(entries(b.0.get(..ret as usize).unwrap_or_default())),
         Kind::Ids(n) => b.ids(*n),
         Kind::IdList => b.ids(ret as usize),

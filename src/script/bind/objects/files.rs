@@ -137,6 +137,7 @@ pub(super) fn register(book: &mut Book) {
             FileKind::PipeWrite(_) => "pipe write end",
             FileKind::Pidfd(_) => "pidfd",
             FileKind::Ns(_) => "namespace",
+            FileKind::Anon(_) => "event, timer, signals or epoll instance",
             FileKind::Proc(..) => "file of /proc",
             FileKind::Cgroup(..) => "file of a cgroup",
             FileKind::Tty(_) => "terminal",

@@ -184,7 +184,7 @@ impl<'c> Asking<'c> {
 pub(super) struct Function {
     /// `name(param: type, …) -> type`.
     pub(super) signature: &'static str,
-    pub(super) docs: &'static [&'static str],
+    pub(super) docs: &'static str,
     /// What it does with its arguments.
     pub(super) body: fn(&Asking, &[Dynamic]) -> Answered<Dynamic>,
 }
@@ -194,7 +194,7 @@ macro_rules! library {
     ($($(#[doc = $doc:literal])+ $sig:literal => $body:expr;)*) => {
         &[$($crate::script::bind::program::asking::Function {
             signature: $sig,
-            docs: &[$($doc),+],
+            docs: $crate::script::bind::registry::docs![$($doc),+],
             body: $body,
         }),*]
     };
@@ -213,11 +213,11 @@ pub(super) fn once(book: &mut Book, control: &Control, table: &'static [Function
 pub(super) fn twice(book: &mut Book, control: &Control, table: &'static [Function]) {
     once(book, control, table);
     for f in table {
-        add(book, control, f, &format!("try_{}", f.signature), &[TWIN]);
+        add(book, control, f, &format!("try_{}", f.signature), TWIN);
     }
 }
 
-fn add(book: &mut Book, control: &Control, f: &'static Function, signature: &str, docs: &[&str]) {
+fn add(book: &mut Book, control: &Control, f: &'static Function, signature: &str, docs: &str) {
     let spec = Spec { what: What::Function, signature, receiver: "", docs };
     let c = control.clone();
     let run = move |ctx: NativeCallContext, args: &[Dynamic]| {

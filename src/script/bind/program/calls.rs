@@ -19,7 +19,7 @@ use crate::kernel::signal::SigAction;
 use crate::kernel::syscalls::{Call, Out, Payload};
 use crate::script::bind::args::{self, Named};
 use crate::script::bind::door::{nr, shown};
-use crate::script::bind::registry::{Book, Raised, Spec, What};
+use crate::script::bind::registry::{Book, Raised, Spec, What, docs};
 use crate::script::bind::{kinds, waited};
 use crate::script::control::Control;
 use crate::script::errors::ScriptError;
@@ -40,7 +40,7 @@ pub(super) const SIGSETSIZE: u64 = 8;
 pub(super) struct Row {
     /// `name(param: type, …) -> type`.
     pub(super) signature: &'static str,
-    pub(super) docs: &'static [&'static str],
+    pub(super) docs: &'static str,
     pub(super) make: Make,
     pub(super) give: Give,
 }
@@ -107,7 +107,7 @@ macro_rules! numbers {
     ($($(#[doc = $doc:literal])+ $sig:literal => $sys:literal, $give:expr;)*) => {
         &[$($crate::script::bind::program::calls::Row {
             signature: $sig,
-            docs: &[$($doc),+],
+            docs: $crate::script::bind::registry::docs![$($doc),+],
             make: |_, name, args| $crate::script::bind::program::calls::plain_call(
                 const { $crate::script::bind::door::nr($sys) },
                 name,
@@ -123,7 +123,7 @@ macro_rules! rows {
     ($($(#[doc = $doc:literal])+ $sig:literal => $give:expr, $make:expr;)*) => {
         &[$($crate::script::bind::program::calls::Row {
             signature: $sig,
-            docs: &[$($doc),+],
+            docs: $crate::script::bind::registry::docs![$($doc),+],
             make: $make,
             give: $give,
         }),*]
@@ -521,7 +521,7 @@ fn check_types(row: &Row, name: &str, args: &[Dynamic]) -> Result<(), ScriptErro
 }
 
 /// What is said of every `try_` twin.
-pub(super) const TWIN: &str = " The same; gives the negated errno when refused.";
+pub(super) const TWIN: &str = docs![" The same; gives the negated errno when refused."];
 
 /// Names and types of a signature's parameters.
 pub(super) fn params(signature: &str) -> impl Iterator<Item = (&str, &str)> {
@@ -553,11 +553,11 @@ pub(super) fn register(book: &mut Book, control: &Control) {
     for row in areas.into_iter().flatten() {
         add(book, control, row, row.signature, row.docs);
         let signature = format!("try_{}", row.signature);
-        add(book, control, row, &signature, &[TWIN]);
+        add(book, control, row, &signature, TWIN);
     }
 }
 
-fn add(book: &mut Book, control: &Control, row: &'static Row, signature: &str, docs: &[&str]) {
+fn add(book: &mut Book, control: &Control, row: &'static Row, signature: &str, docs: &str) {
     let spec = Spec { what: What::Function, signature, receiver: "", docs };
     let c = control.clone();
     match params(row.signature).count() {

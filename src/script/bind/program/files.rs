@@ -8,7 +8,7 @@ use super::calls::{
 use crate::kernel::syscalls::{Call, Out, Payload};
 use crate::script::bind::args;
 use crate::script::bind::door::nr;
-use crate::script::bind::{lookup, poll};
+use crate::script::bind::{lookup, names, poll};
 use crate::session::program::Child;
 
 const TEXT: Give = |ret, out| match out {
@@ -19,6 +19,9 @@ const TEXT: Give = |ret, out| match out {
 pub(super) const NUMBERS: &[Row] = numbers! {
     /// Sets a file's length (ftruncate(2)).
     "ftruncate(fd: int, len: int)" => "ftruncate", NOTHING;
+    /// Locks an open file (flock(2)): LOCK_SH, LOCK_EX or LOCK_UN, with LOCK_NB if
+    /// it shall not wait.
+    "flock(fd: int, op: Flags)" => "flock", NOTHING;
     /// Changes the working directory (fchdir(2)).
     "fchdir(fd: int)" => "fchdir", NOTHING;
     /// Changes a file's mode (fchmod(2)).
@@ -116,7 +119,8 @@ pub(super) const OTHERS: &[Row] = rows! {
         let payload = Payload::Exec(Box::new((path, argv, Vec::new())));
         Ok((Call::with(nr("execveat"), &[fd, 0, 0, 0, flags], payload), child))
     };
-    /// What a file is: #{ino, mode, nlink, uid, gid, size} (stat(2)).
+    /// What a file is: #{ino, mode, nlink, uid, gid, size, atime, mtime, ctime},
+    /// times in ns since 1970 (stat(2)).
     "stat(path: string) -> map" => lookup::stat_map,
         |_, name, a| Ok((lookup::on_path(name, nr("stat"), &a[0])?, Child::Returns));
     /// The same of a link itself (lstat(2)).
@@ -125,9 +129,37 @@ pub(super) const OTHERS: &[Row] = rows! {
     /// The same of an open file (fstat(2)).
     "fstat(fd: int) -> map" => lookup::stat_map,
         |_, _, a| Ok((lookup::fstat(&a[0])?, Child::Returns));
-    /// What a link says: /proc/PID/exe, fd/N, ns/pid… (readlink(2)).
+    /// What a link says (readlink(2)); those of /proc too.
     "readlink(path: string) -> string" => lookup::text,
         |_, _, a| Ok((lookup::readlink(&a[0])?, Child::Returns));
+    /// Gives a file another name, over one that is there (rename(2)).
+    "rename(old: string, new: string)" => NOTHING, |_, name, a| {
+        Ok((names::two_paths(name, nr("rename"), [&a[0], &a[1]], None)?, Child::Returns))
+    };
+    /// The same with RENAME_NOREPLACE or RENAME_EXCHANGE (renameat2(2)).
+    "rename(old: string, new: string, flags: Flags)" => NOTHING, |_, name, a| {
+        let call = names::two_paths(name, nr("renameat2"), [&a[0], &a[1]], Some(&a[2]))?;
+        Ok((call, Child::Returns))
+    };
+    /// Another name for a file (link(2)).
+    "link(old: string, new: string)" => NOTHING, |_, name, a| {
+        Ok((names::two_paths(name, nr("link"), [&a[0], &a[1]], None)?, Child::Returns))
+    };
+    /// A link that says `text`, wherever that leads (symlink(2)).
+    "symlink(text: string, path: string)" => NOTHING, |_, name, a| {
+        Ok((names::two_paths(name, nr("symlink"), [&a[0], &a[1]], None)?, Child::Returns))
+    };
+    /// Makes a FIFO (mkfifo(3)): a pipe with a name, whose opening waits for the
+    /// other end.
+    "mkfifo(path: string, mode: int)" => NOTHING,
+        |_, name, a| Ok((names::mkfifo(name, &a[0], &a[1])?, Child::Returns));
+    /// Sets access and modification time, in ns since 1970, UTIME_NOW or UTIME_OMIT
+    /// (utimensat(2)).
+    "utimensat(path: string, atime: int, mtime: int)" => NOTHING,
+        |_, _, a| Ok((names::utimensat(&a[0], [&a[1], &a[2]], None)?, Child::Returns));
+    /// Which file system a path is in: #{type, bsize, namelen, flags} (statfs(2)).
+    "statfs(path: string) -> map" => names::statfs_map,
+        |_, _, a| Ok((names::statfs(&a[0])?, Child::Returns));
     /// The next names in an open directory, without "." and "..", as many as
     /// fit 32 KiB; empty at the end (getdents64(2)).
     "readdir(fd: int) -> array" => lookup::names,

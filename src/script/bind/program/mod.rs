@@ -40,7 +40,7 @@ mod tty;
 use rhai::{Array, Dynamic, EvalAltResult, NativeCallContext};
 
 use super::args;
-use super::registry::{Book, Raised, Spec, What, functions};
+use super::registry::{Book, Raised, Spec, What, docs, functions};
 use super::world::Machine;
 use crate::base::VirtAddr;
 use crate::kernel::syscalls::{Call, Out};
@@ -192,8 +192,8 @@ fn memory(book: &mut Book, control: &Control) {
     let spec = |what, signature| Spec {
         what,
         signature,
-        receiver: "OwnVars",
-        docs: &[" A variable of the process that runs."],
+        receiver: "_: OwnVars",
+        docs: docs![" A variable of the process that runs."],
     };
     book.add(spec(What::IndexGetter, "[name: string] -> int"), get);
     book.add(spec(What::IndexSetter, "[name: string] = value: int"), set);

@@ -9,7 +9,7 @@ use super::calls::{self, Give, NOTHING, NUMBER, Row, plain_call, rows};
 use crate::kernel::nanosleep::NSEC_PER_SEC;
 use crate::kernel::syscalls::{Call, Out};
 use crate::script::bind::door::nr;
-use crate::script::bind::registry::Raised;
+use crate::script::bind::registry::{Raised, docs};
 use crate::script::bind::{args, time};
 use crate::script::control::Control;
 use crate::session::program::Child;
@@ -32,7 +32,7 @@ const TIME: Give = |ret, out| match out {
 
 const SLEEP: Row = Row {
     signature: "sleep(seconds: int)",
-    docs: &[" Sleeps for seconds (sleep(3)); a handler ends the sleep with EINTR."],
+    docs: docs![" Sleeps for seconds (sleep(3)); a handler ends the sleep with EINTR."],
     make: |_, name, a| Ok((time::nanosleep(name, &a[0], NSEC_PER_SEC)?, Child::Returns)),
     give: NOTHING,
 };
