@@ -243,3 +243,34 @@ fn memory(insn: &Instruction, out: &mut Insn) -> Option<()> {
     }
     Some(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn registers_have_their_numbers() {
+        for (register, n) in [
+            (Register::AL, 0),
+            (Register::BL, 3),
+            (Register::AH, HIGH),
+            (Register::BH, HIGH | 3),
+            (Register::SPL, 4),
+            (Register::DIL, 7),
+            (Register::R8L, 8),
+            (Register::R15L, 15),
+            (Register::R9W, 9),
+            (Register::XMM15, 15),
+            (Register::GS, 5),
+        ] {
+            assert_eq!(number(register), n, "{register:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_branch_that_is_taken_ends_a_block() {
+        let ends = |bytes: &[u8]| matches!(decode(bytes, 0), Decoded::Insn(_, true));
+        assert!(!ends(&[0x90]) && !ends(&[0x75, 2]) && !ends(&[0xe2, 2]));
+        assert!(ends(&[0xeb, 2]) && ends(&[0xc3]) && ends(&[0x0f, 0x05]) && ends(&[0x0f, 0x0b]));
+    }
+}
