@@ -128,8 +128,9 @@ impl Debugger {
                 }
             }
             CodeEvent::Returned(task, outcome) => self.returned(sys, task, outcome.ret),
-            CodeEvent::Blocked(task) if self.forked(sys, task, true) => {
-                self.control.vforks.insert(task);
+            CodeEvent::Blocked(task) => {
+                let vfork = self.forked(sys, task, true);
+                self.control.vforks.extend(vfork.then_some(task));
             }
             _ => {}
         }
