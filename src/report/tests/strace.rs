@@ -4,7 +4,6 @@
 
 use crate::kernel::boot::BootConfig;
 use crate::kernel::fs::rootfs::add_file;
-use crate::kernel::system::System;
 use crate::report::strace::{TraceOptions, Tracer, peek, peek_string};
 use crate::session::Session;
 use crate::session::code::{CodeEvent, CodeRun};
