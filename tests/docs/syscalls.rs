@@ -8,7 +8,7 @@ use forkyard::kernel::syscalls::table::{AREAS, Support, Syscall, is_modelled};
 use crate::generated::NOTE;
 
 /// Headings of the areas, in the order of the table.
-const HEADINGS: [&str; 12] = [
+const HEADINGS: [&str; 21] = [
     "Processes",
     "Futexes",
     "Memory",
@@ -16,10 +16,19 @@ const HEADINGS: [&str; 12] = [
     "Signals",
     "Files",
     "Looking at files",
-    "Waiting for descriptors",
+    "Names",
+    "Owners, modes and times of files",
+    "What is in files",
+    "Several buffers at once",
+    "Waiting for descriptors: poll",
+    "Waiting for descriptors: select",
+    "Events, timers and signals as descriptors",
+    "Waiting for descriptors: epoll",
     "Everything else",
+    "The machine",
     "Scheduling",
     "Time",
+    "POSIX timers",
     "Tracing",
 ];
 

@@ -148,8 +148,8 @@ fn differences(
     let mut word = |what: &str, a: u64, b: u64| line(what, a.into(), b.into());
     word("vector", native.vector, ours.vector);
     word("rip", native.ip, ours.ip);
-    for n in 0..16 {
-        word(NAMES[n], native.gpr[n], ours.gpr[n]);
+    for ((name, host), emulated) in NAMES.iter().zip(native.gpr).zip(ours.gpr) {
+        word(name, host, emulated);
     }
     let mask = (STATUS | DF) & !undefined;
     word("flags", native.flags & mask, ours.flags & mask);
