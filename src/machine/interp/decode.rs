@@ -154,7 +154,7 @@ pub fn number(r: Register) -> u8 {
     match r {
         Register::AH | Register::CH | Register::DH | Register::BH => HIGH | (r.number() as u8 & 3),
         // The other byte registers are counted after those.
-        _ if r.is_gpr8() && r.number() > 7 => r.number() as u8 - 4 & 15,
+        _ if r.is_gpr8() && r.number() > 7 => (r.number() as u8 - 4) & 15,
         _ => r.number() as u8 & 15,
     }
 }

@@ -75,8 +75,11 @@ impl Flags {
         self.result = u64::from(bit(6) == 0) << 8;
         // Parity of the low byte of `result`, which is 0, is even.
         let parity_fix = (bit(2) ^ 1) << 8;
-        self.carries =
-            bit(0) << 63 | (bit(0) ^ bit(11)) << 62 | bit(4) << 3 | parity_fix | bit(7) * SIGN_FIX;
+        self.carries = bit(0) << 63
+            | (bit(0) ^ bit(11)) << 62
+            | bit(4) << 3
+            | parity_fix
+            | (bit(7) * SIGN_FIX);
     }
 
     /// Carry.

@@ -159,11 +159,11 @@ fn double<const LEFT: bool, W: Width>(flags: &mut Flags, a: u64, b: u64, n: u32)
         if bits == 64 {
             ((a << n | b >> (64 - n)) as u64, a >> (64 - n) & 1 != 0)
         } else {
-            let whole = a << (2 * bits & 127) | b << bits | a;
-            ((whole << n >> (2 * bits & 127)) as u64 & W::MASK, whole >> (3 * bits - n) & 1 != 0)
+            let whole = a << ((2 * bits) & 127) | b << bits | a;
+            ((whole << n >> ((2 * bits) & 127)) as u64 & W::MASK, whole >> (3 * bits - n) & 1 != 0)
         }
     } else {
-        let whole = if bits == 64 { b << 64 | a } else { a << (2 * bits & 127) | b << bits | a };
+        let whole = if bits == 64 { b << 64 | a } else { a << ((2 * bits) & 127) | b << bits | a };
         ((whole >> n) as u64 & W::MASK, whole >> (n - 1) & 1 != 0)
     };
     flags.shifted::<W>(r, cf, (r ^ a as u64) & W::SIGN != 0);
