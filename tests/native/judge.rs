@@ -94,7 +94,7 @@ fn describe(test: &Test) -> String {
         let _ = write!(out, "  {}={v:x}", NAMES[n]);
     }
     let _ = writeln!(out, "  flags={:x}", s.flags);
-    if test.insns.iter().any(|i| uses_fpu(i)) {
+    if test.insns.iter().any(uses_fpu) {
         let word = |at: usize, n: usize| {
             s.fx[at..at + n].iter().rev().fold(0u128, |v, b| v << 8 | u128::from(*b))
         };
@@ -148,8 +148,8 @@ fn differences(
     let mut word = |what: &str, a: u64, b: u64| line(what, a.into(), b.into());
     word("vector", native.vector, ours.vector);
     word("rip", native.ip, ours.ip);
-    for n in 0..16 {
-        word(NAMES[n], native.gpr[n], ours.gpr[n]);
+    for (name, (a, b)) in NAMES.iter().zip(native.gpr.iter().zip(&ours.gpr)) {
+        word(name, *a, *b);
     }
     let mask = (STATUS | DF) & !undefined;
     word("flags", native.flags & mask, ours.flags & mask);

@@ -14,6 +14,7 @@ pub fn is_beyond(insn: &Instruction) -> bool {
     !insn.cpuid_features().iter().all(|f| is_promised(*f))
 }
 
+#[allow(clippy::match_like_matches_macro, reason = "a row each family")]
 fn is_promised(f: F) -> bool {
     match f {
         F::INTEL8086 | F::INTEL186 | F::INTEL286 | F::INTEL386 | F::INTEL486 | F::X64 => true,
