@@ -74,6 +74,8 @@ pub fn of(insn: &Instruction, state: Option<&State>) -> Undefined {
             None if bits == 16 => Undefined::All,
             None => Undefined::Flags(STATUS),
         },
+        // Approximations: only the size of the error is promised.
+        M::Rcpps | M::Rcpss | M::Rsqrtps | M::Rsqrtss => Undefined::All,
         _ if insn.code() == Code::Bswap_r16 => Undefined::All,
         // Approximations: each processor has its own table.
         M::Rcpps | M::Rcpss | M::Rsqrtps | M::Rsqrtss => Undefined::All,
@@ -98,6 +100,18 @@ pub fn is_near(insns: &[Instruction]) -> bool {
                 | M::Fyl2xp1
         )
     })
+}
+
+/// Whether it stores MXCSR_MASK, in which processors differ by a bit: AMD's have
+/// a mode for unaligned operands.
+pub fn stores_mask(insns: &[Instruction]) -> bool {
+    insns.iter().any(|i| matches!(i.mnemonic(), Mnemonic::Fxsave | Mnemonic::Fxsave64))
+}
+
+/// Whether it is open which byte of a long operand faults first.
+pub fn reads_in_parts(insns: &[Instruction]) -> bool {
+    use Mnemonic as M;
+    insns.iter().any(|i| matches!(i.mnemonic(), M::Fldenv | M::Frstor))
 }
 
 /// Whether two 80-bit numbers of one sign are the same or follow each other.

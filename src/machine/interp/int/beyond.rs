@@ -14,6 +14,7 @@ pub fn is_beyond(insn: &Instruction) -> bool {
     !insn.cpuid_features().iter().all(|f| is_promised(*f))
 }
 
+#[allow(clippy::match_like_matches_macro, reason = "a row each family")]
 fn is_promised(f: F) -> bool {
     matches!(
         f,

@@ -179,6 +179,7 @@ fn has_no_such_register(form: &Form<'_>) -> bool {
 }
 
 /// Hints: some of them mean something to processors with CET or MPX only.
+#[allow(clippy::match_like_matches_macro, reason = "a row each kind")]
 fn is_hint(m: Mnemonic) -> bool {
     use Mnemonic as M;
     matches!(
