@@ -392,7 +392,7 @@ impl<'m> Core<'m> {
 
     fn translate(&mut self, va: u64, access: Access) -> Result<PhysAddr, Trap> {
         if let Some(pfn) = self.soft.get(va, access) {
-            return Ok(PhysAddr(pfn.addr().0 | va % PAGE_SIZE));
+            return Ok(PhysAddr(pfn.addr().0 | (va % PAGE_SIZE)));
         }
         let marked = self.cpu.tlb.stats.marked;
         let at = translate(self.cpu, self.mem, VirtAddr(va), access, Ring::User);

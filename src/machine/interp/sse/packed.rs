@@ -97,8 +97,8 @@ ops! { a, b, i;
     Pmullw => map16(a, b, u16::wrapping_mul),
     Pmulld => map32(a, b, u32::wrapping_mul),
     Pmulhw => map16(a, b, |a, b| (product(a, b) >> 16) as u16),
-    Pmulhuw => map16(a, b, |a, b| (u32::from(a) * u32::from(b) >> 16) as u16),
-    Pmulhrsw => map16(a, b, |a, b| ((product(a, b) >> 14) + 1 >> 1) as u16),
+    Pmulhuw => map16(a, b, |a, b| ((u32::from(a) * u32::from(b)) >> 16) as u16),
+    Pmulhrsw => map16(a, b, |a, b| (((product(a, b) >> 14) + 1) >> 1) as u16),
     Pmuludq => map64(a, b, |a, b| (a & 0xffff_ffff) * (b & 0xffff_ffff)),
     Pmuldq => {
         let (a, b) = (dwords(a), dwords(b));
