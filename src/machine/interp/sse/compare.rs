@@ -3,7 +3,8 @@
 //! Linux: none. Source: Intel SDM vol. 2 (CMPPD, table 3-1; COMISD; UCOMISD).
 //! Left out: predicates above 7, which only AVX has.
 
-use super::float::{Class, Float, is_simple, lane, operand, settle};
+use super::float::{Float, is_simple, lane, settle};
+use super::full::{Class, operand};
 use super::operand::{load, load_aligned, set_xmm, xmm};
 use crate::machine::interp::core::Core;
 use crate::machine::interp::decode::{Form, Kind};

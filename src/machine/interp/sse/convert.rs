@@ -7,9 +7,8 @@
 //! Linux: none. Source: Intel SDM vol. 1, section 4.8.3.8 and appendix E; vol.
 //! 2. Left out: CVTPI2PS and its kin (MMX).
 
-use super::float::{
-    Class, Float, finish, has_exponent, is_nearest, is_ordinary, is_quick, operand, settle, zero,
-};
+use super::float::{Float, has_exponent, is_nearest, is_ordinary, is_quick, settle};
+use super::full::{Class, finish, operand, zero};
 use super::operand::{load, load_aligned, set_xmm, xmm};
 use crate::machine::interp::core::Core;
 use crate::machine::interp::decode::{Form, Kind};

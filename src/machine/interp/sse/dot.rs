@@ -8,7 +8,8 @@
 //!
 //! Linux: none. Source: Intel SDM vol. 2. Left out: nothing.
 
-use super::float::{ADD, Float, MUL, arith, lane, nan, settle};
+use super::float::{ADD, Float, MUL, lane, settle};
+use super::full::{arith, nan};
 use super::lanes::{dwords, of_dwords};
 use super::operand::{load, load_aligned, set_xmm, xmm};
 use crate::machine::interp::core::Core;

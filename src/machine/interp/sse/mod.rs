@@ -9,6 +9,7 @@
 //! compare   CMPxx, COMISD                      nearest   ROUNDxx
 //! dot       DPPS, DPPD                         text      PCMPESTRI and kin
 //! state     MXCSR, FXSAVE                      crc       CRC32
+//! full      arithmetic on what is not ordinary
 //! ```
 //!
 //! A 16-byte operand in memory must be aligned, but for those of the unaligned
@@ -24,6 +25,7 @@ mod convert;
 mod crc;
 mod dot;
 mod float;
+mod full;
 mod lanes;
 mod mov;
 mod nearest;

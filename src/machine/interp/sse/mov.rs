@@ -275,11 +275,11 @@ fn insert<W: Width>(form: &Form<'_>) -> Option<Handler> {
 fn maskmov(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
     let (data, mask) = (bytes(xmm(c, i.b)), bytes(xmm(c, i.c)));
     let at = c.address(i);
-    let chosen = || (0..16u64).filter(|n| mask[*n as usize] & 0x80 != 0);
-    for n in chosen() {
-        c.probe_write(at.wrapping_add(n), 1)?;
-    }
-    for n in chosen() {
+    let chosen = (0..16u64).filter(|n| mask[*n as usize] & 0x80 != 0);
+    // Processors differ in what bytes that are not chosen may raise; this does
+    // as AMD's.
+    c.probe_write(at, 16)?;
+    for n in chosen {
         c.write(at.wrapping_add(n), [data[n as usize]])?;
     }
     Ok(Flow::Next)

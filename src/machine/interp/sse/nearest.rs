@@ -4,7 +4,8 @@
 //! Linux: none. Source: Intel SDM vol. 2 (ROUNDPD, table 4-17). Left out:
 //! nothing.
 
-use super::float::{Class, Float, finish, has_exponent, lane, nan, operand, settle, zero};
+use super::float::{Float, has_exponent, lane, settle};
+use super::full::{Class, finish, nan, operand, zero};
 use super::operand::{load, load_aligned, set_xmm, xmm};
 use crate::machine::interp::core::Core;
 use crate::machine::interp::decode::{Form, Kind};
