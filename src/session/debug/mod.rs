@@ -8,7 +8,7 @@
 //!
 //! Nothing moves between `advance`s, so all is stopped when one process is. To look
 //! changes nothing: the same program, run without a debugger, makes the same calls
-//! at the same virtual times. Breakpoints are no bytes in memory, but they belong
+//! at the same virtual times (only the TLB is asked more often). Breakpoints are no bytes in memory, but they belong
 //! to an address space as if they were: fork copies them, execve drops them.
 //!
 //! - `registers`, `memory`: of a task
