@@ -77,8 +77,6 @@ pub fn of(insn: &Instruction, state: Option<&State>) -> Undefined {
         // Approximations: only the size of the error is promised.
         M::Rcpps | M::Rcpss | M::Rsqrtps | M::Rsqrtss => Undefined::All,
         _ if insn.code() == Code::Bswap_r16 => Undefined::All,
-        // Approximations: each processor has its own table.
-        M::Rcpps | M::Rcpss | M::Rsqrtps | M::Rsqrtss => Undefined::All,
         _ => Undefined::Flags(rflags(insn.rflags_undefined())),
     }
 }
