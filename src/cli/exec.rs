@@ -332,7 +332,7 @@ fn drive(
                 host.console.note(&format!("forkyard: {}: {}", fault.sig, fault.why));
             }
             CodeEvent::Idle if host.input(&mut session.system)? => {}
-            CodeEvent::Idle => break code,
+            CodeEvent::Idle => break code.or_else(|| status(session, task)),
             _ => {}
         }
         if code.is_none() {
