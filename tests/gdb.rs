@@ -110,9 +110,10 @@ fn breaks_steps_and_looks() {
         "$2 = 3",
         "rip",
         "<parent_work+",
+        // What `monitor` prints is on gdb's standard error, behind all else.
+        "exited with code 036",
         "[stack]",
         "PTE[",
-        "exited with code 036",
     ]);
     assert_eq!((s.out.as_str(), s.status), ("child\nparent\n", Some(30)));
 }
