@@ -8,7 +8,7 @@ use forkyard::kernel::syscalls::table::{AREAS, Support, Syscall, is_modelled};
 use crate::generated::NOTE;
 
 /// Headings of the areas, in the order of the table.
-const HEADINGS: [&str; 21] = [
+const HEADINGS: [&str; 22] = [
     "Processes",
     "Futexes",
     "Memory",
@@ -20,6 +20,7 @@ const HEADINGS: [&str; 21] = [
     "Owners, modes and times of files",
     "What is in files",
     "Several buffers at once",
+    "Extended attributes",
     "Waiting for descriptors: poll",
     "Waiting for descriptors: select",
     "Events, timers and signals as descriptors",

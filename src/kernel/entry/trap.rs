@@ -80,6 +80,25 @@ pub fn user_op(
     }))
 }
 
+/// Which of the unmasked floating-point exceptions it was, the gravest first
+/// (`fpu__exception_code`).
+fn fpu_exception_code(sys: &System, task: TaskId, e: Exception) -> (i32, String) {
+    let fpu = sys.task(task).fpu.as_deref().copied().unwrap_or_default();
+    let raised = match e {
+        Exception::X87FloatingPoint => u32::from(fpu.x87.status & !fpu.x87.control),
+        _ => fpu.mxcsr & !(fpu.mxcsr >> 7),
+    };
+    let (si_code, what) = match raised {
+        r if r & 0x01 != 0 => (si_code::FPE_FLTINV, "an invalid operation"),
+        r if r & 0x04 != 0 => (si_code::FPE_FLTDIV, "a division by zero"),
+        r if r & 0x08 != 0 => (si_code::FPE_FLTOVF, "an overflow"),
+        r if r & 0x12 != 0 => (si_code::FPE_FLTUND, "an underflow or a denormal operand"),
+        r if r & 0x20 != 0 => (si_code::FPE_FLTRES, "an inexact result"),
+        _ => (si_code::SI_KERNEL, "nothing that is still noted"),
+    };
+    (si_code, format!("a floating-point exception that is not masked: {what}"))
+}
+
 /// An exception in user mode. `None`: resolved, execute again.
 pub(super) fn handle_exception(sys: &mut System, task: TaskId, e: Exception) -> Option<UserFault> {
     let handler = match e {
@@ -122,6 +141,10 @@ pub(super) fn handle_exception(sys: &mut System, task: TaskId, e: Exception) -> 
             (Signal::SIGTRAP, si_code::TRAP_TRACE, ip, "a single step (TF)".to_string())
         }
         Exception::Debug => (Signal::SIGTRAP, si_code::TRAP_BRKPT, ip, "a debug trap".to_string()),
+        Exception::X87FloatingPoint | Exception::SimdFloatingPoint => {
+            let (si_code, why) = fpu_exception_code(sys, task, e);
+            (Signal::SIGFPE, si_code, ip, why)
+        }
         Exception::StackFault { .. } => {
             let why = "a stack address that is not canonical".to_string();
             (Signal::SIGBUS, si_code::SI_KERNEL, 0, why)

@@ -52,6 +52,7 @@ pub mod timerfd;
 pub mod times;
 pub mod truncate;
 pub mod uio;
+pub mod xattr;
 
 use crate::abi::OpenFlags;
 use crate::base::Id;

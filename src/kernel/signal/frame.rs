@@ -182,6 +182,10 @@ pub fn setup_rt_frame(
     frame[OFFSET_INFO..].copy_from_slice(&siginfo_bytes(info));
     copy_to_user(sys, task, sp, &frame[..written])?;
 
+    if sys.task(task).fpu.is_some() {
+        // The handler starts with fresh ones (fpu__clear_user_states).
+        sys.task_mut(task).fpu = Some(Arc::new(FpuState::default()));
+    }
     let r = &mut sys.task_mut(task).regs;
     r.di = info.si_signo.number() as u64;
     r.ax = 0;

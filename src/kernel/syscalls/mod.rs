@@ -37,6 +37,7 @@ mod tests;
 pub mod time;
 mod timers;
 mod vectors;
+mod xattr;
 
 pub use poll::PollArgs;
 pub use select::SelectArgs;

@@ -79,6 +79,7 @@ pub const AREAS: &[&[Syscall]] = &[
     super::attrs::CALLS,
     super::content::CALLS,
     super::vectors::CALLS,
+    super::xattr::CALLS,
     super::poll::CALLS,
     super::select::CALLS,
     super::events::CALLS,

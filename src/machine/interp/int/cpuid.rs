@@ -20,11 +20,14 @@ use crate::machine::phys::PHYS_BITS;
 use crate::machine::regs::{Cr4, Efer};
 
 /// Twelve characters of a vendor's name, and 48 of a brand's.
-const VENDOR: &[u8; 12] = b"ForkyardCPU ";
+///
+/// Of a vendor that it does not know, glibc asks for no features at all, and the
+/// loader then refuses its own libc.
+const VENDOR: &[u8; 12] = b"GenuineIntel";
 const BRAND: &[u8; 48] = b"Forkyard emulated processor, x86-64-v2\0\0\0\0\0\0\0\0\0\0";
 
-/// Family 6, model 15: a first of the 64-bit ones, stepping 0.
-const SIGNATURE: u32 = 6 << 8 | 15 << 4;
+/// Family 6, model 26, stepping 5: the first to have all of x86-64-v2.
+const SIGNATURE: u32 = 6 << 8 | 1 << 16 | 10 << 4 | 5;
 
 /// Leaf 1, ECX: SSE3 SSSE3 CX16 SSE4.1 SSE4.2 POPCNT HYPERVISOR.
 const LEAF1_ECX: u32 = bits(&[0, 9, 13, 19, 20, 23, 31]);
@@ -106,7 +109,7 @@ mod tests {
     #[test]
     fn says_its_name() {
         let [highest, b, c, d] = leaf(0);
-        assert_eq!((highest, text(&[b, d, c])), (7, "ForkyardCPU ".into()));
+        assert_eq!((highest, text(&[b, d, c])), (7, "GenuineIntel".into()));
         let brand: Vec<u64> = (0x8000_0002..=0x8000_0004).flat_map(leaf).collect();
         assert!(text(&brand).starts_with("Forkyard emulated processor, x86-64-v2\0"));
         assert_eq!(leaf(0x8000_0008)[0], 48 << 8 | u64::from(crate::machine::phys::PHYS_BITS));
