@@ -1,5 +1,5 @@
-//! Modules from the script's own folder: the only files that a script can make
-//! this program read. A symbolic link that leads out of the folder is refused.
+//! Modules and programs from the script's own folder: the only files that a script
+//! can make this program read. A symbolic link that leads out of the folder is refused.
 //!
 //! Left out: checking the path's text; `script::modules` has done that.
 
@@ -19,6 +19,8 @@ pub struct Folder {
 
 /// How deep folders are searched for suggestions.
 const DEPTH: usize = 3;
+/// Longest file that is no module, in bytes.
+const MOST_BYTES: u64 = 64 << 20;
 /// Most names suggested from.
 const MOST_NAMES: usize = 1024;
 
@@ -29,8 +31,9 @@ impl Folder {
     }
 }
 
-impl SourceLoader for Folder {
-    fn load(&self, path: &str) -> Result<String, LoadError> {
+impl Folder {
+    /// The bytes of a file, at most `limit` of them.
+    fn bytes(&self, path: &str, limit: u64) -> Result<Vec<u8>, LoadError> {
         let error = |e: io::Error| match e.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => LoadError::NotFound,
             _ => LoadError::Other(e.to_string()),
@@ -44,15 +47,24 @@ impl SourceLoader for Folder {
         if !file.metadata().map_err(error)?.is_file() {
             return Err(LoadError::Other("it is not a regular file".into()));
         }
-        let limit = Limits::default().source_bytes as u64;
         let mut bytes = Vec::new();
         let mut reader = File::open(&file).map_err(error)?.take(limit + 1);
         reader.read_to_end(&mut bytes).map_err(error)?;
         if bytes.len() as u64 > limit {
             return Err(LoadError::Other(format!("it is longer than {limit} bytes")));
         }
-        let text = String::from_utf8(bytes);
+        Ok(bytes)
+    }
+}
+
+impl SourceLoader for Folder {
+    fn load(&self, path: &str) -> Result<String, LoadError> {
+        let text = String::from_utf8(self.bytes(path, Limits::default().source_bytes as u64)?);
         text.map_err(|e| LoadError::NotUtf8(e.utf8_error().valid_up_to()))
+    }
+
+    fn load_file(&self, path: &str) -> Result<Vec<u8>, LoadError> {
+        self.bytes(path, MOST_BYTES)
     }
 
     fn list(&self) -> Vec<String> {

@@ -22,6 +22,7 @@ pub mod access;
 pub mod cpu;
 pub mod cred;
 pub mod diff;
+pub mod disasm;
 pub mod fds;
 pub mod frames;
 pub mod maps;
@@ -35,6 +36,7 @@ pub mod signals;
 pub mod stack;
 pub mod status;
 pub mod strace;
+pub mod symbols;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

@@ -16,6 +16,7 @@ use rhai::{AST, Dynamic, EvalAltResult, FnPtr, Scope};
 use super::diagnostic::Report;
 use super::footprint::{self, Excess, MAX_DEPTH};
 use super::limits::Limits;
+use super::modules::{NoModules, SourceLoader};
 use super::source::Sources;
 use super::stack;
 use super::tape::Reader;
@@ -66,6 +67,9 @@ pub enum Stop {
     /// [`Limits::ops`].
     #[error("more than {0} operations")]
     Operations(u64),
+    /// [`Limits::ops`], by what machine code has executed.
+    #[error("more than {0} operations, the instructions of machine code included")]
+    Instructions(u64),
     /// [`Limits::output_bytes`].
     #[error("more than {0} bytes of output")]
     Output(usize),
@@ -94,6 +98,9 @@ enum Provided {
     Computed(Rc<dyn Fn() -> Result<Dynamic, Box<EvalAltResult>>>),
 }
 
+/// Instructions of machine code that count as one operation: they are that much
+/// faster.
+const INSTRUCTIONS_PER_OP: u64 = 10;
 /// Least number of uses of variables between two looks at what they hold.
 const LOOK_EVERY: usize = 256;
 /// Values that may be looked at for each use of a variable.
@@ -109,6 +116,9 @@ struct Inner {
     output: RefCell<Box<dyn Output>>,
     written: Cell<usize>,
     ops: Cell<u64>,
+    /// Instructions that are no whole operation yet.
+    instructions: Cell<u64>,
+    loader: RefCell<Rc<dyn SourceLoader>>,
     /// Uses of variables until the scope is measured again.
     until_look: Cell<usize>,
     stop: RefCell<Option<Stop>>,
@@ -139,6 +149,8 @@ impl Control {
             output: RefCell::new(output),
             written: Cell::new(0),
             ops: Cell::new(0),
+            instructions: Cell::new(0),
+            loader: RefCell::new(Rc::new(NoModules)),
             until_look: Cell::new(LOOK_EVERY),
             stop: RefCell::new(None),
             exit: Cell::new(None),
@@ -328,6 +340,32 @@ impl Control {
             Err(Excess::Depth) => self.stop(Stop::Nesting(MAX_DEPTH)),
             Err(Excess::Bytes) => self.stop(Stop::Memory(bytes)),
         }
+    }
+
+    /// Counts instructions that machine code has executed as operations; says
+    /// whether the script must stop.
+    pub(super) fn executed(&self, instructions: u64) -> Option<Stop> {
+        let inner = &*self.0;
+        let of_op = inner.instructions.get() + instructions;
+        inner.instructions.set(of_op % INSTRUCTIONS_PER_OP);
+        let ops = inner.ops.get().saturating_add(of_op / INSTRUCTIONS_PER_OP);
+        inner.ops.set(ops);
+        if ops > inner.limits.ops {
+            self.stop(Stop::Instructions(inner.limits.ops));
+        } else if self.is_interrupted() {
+            self.stop(Stop::Interrupted);
+        }
+        self.stopped()
+    }
+
+    /// Sets where files come from that scripts may read.
+    pub(super) fn set_loader(&self, loader: Rc<dyn SourceLoader>) {
+        *self.0.loader.borrow_mut() = loader;
+    }
+
+    /// Where files come from that scripts may read.
+    pub(super) fn loader(&self) -> Rc<dyn SourceLoader> {
+        self.0.loader.borrow().clone()
     }
 
     /// Operations counted so far.

@@ -10,6 +10,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use rhai::{Engine, EvalAltResult, GlobalRuntimeState, Module, Position, Scope, Shared};
 
@@ -23,6 +24,14 @@ pub trait SourceLoader {
     /// The text of a module. `path` is relative to the script's folder, ends
     /// in `.rhai`, uses `/`, and has no `.` or `..` in it.
     fn load(&self, path: &str) -> Result<String, LoadError>;
+
+    /// The bytes of a file that is no module; `path` as above, with any ending.
+    ///
+    /// # Errors
+    /// It cannot be read, or there are no files here.
+    fn load_file(&self, path: &str) -> Result<Vec<u8>, LoadError> {
+        self.load(path).map(String::into_bytes)
+    }
 
     /// The modules that could be loaded, written like `path`; for suggestions.
     fn list(&self) -> Vec<String> {
@@ -70,6 +79,8 @@ impl SourceLoader for BTreeMap<String, String> {
 
 /// Sets up `import` for an engine.
 pub fn register(engine: &mut Engine, control: &Control, loader: Box<dyn SourceLoader>) {
+    let loader: Rc<dyn SourceLoader> = loader.into();
+    control.set_loader(loader.clone());
     engine.set_module_resolver(Resolver {
         control: control.clone(),
         loader,
@@ -80,7 +91,7 @@ pub fn register(engine: &mut Engine, control: &Control, loader: Box<dyn SourceLo
 
 struct Resolver {
     control: Control,
-    loader: Box<dyn SourceLoader>,
+    loader: Rc<dyn SourceLoader>,
     loaded: RefCell<BTreeMap<String, Shared<Module>>>,
     /// The modules being loaded now, outermost first.
     in_progress: RefCell<Vec<String>>,
@@ -188,15 +199,19 @@ impl Resolver {
 
 /// The one way to write a module's path, or why it is none.
 fn normal_path(path: &str) -> Result<String, ScriptError> {
-    let refuse = |why: &str| {
-        Err(ScriptError::Import {
-            message: format!("cannot import `{path}`: {why}"),
-            help: Some(
-                "modules are imported from the script's own folder: `import \"lib/x\" as x;`"
-                    .into(),
-            ),
-        })
-    };
+    let joined = inside(path).map_err(|why| ScriptError::Import {
+        message: format!("cannot import `{path}`: {why}"),
+        help: Some(
+            "modules are imported from the script's own folder: `import \"lib/x\" as x;`".into(),
+        ),
+    })?;
+    Ok(if joined.ends_with(".rhai") { joined } else { format!("{joined}.rhai") })
+}
+
+/// The one way to write the path of a file in the script's folder, or why it is
+/// none.
+pub(super) fn inside(path: &str) -> Result<String, &'static str> {
+    let refuse = Err;
     if path.trim().is_empty() {
         return refuse("the path is empty");
     }
@@ -215,7 +230,7 @@ fn normal_path(path: &str) -> Result<String, ScriptError> {
     if joined.is_empty() {
         return refuse("the path is empty");
     }
-    Ok(if joined.ends_with(".rhai") { joined } else { format!("{joined}.rhai") })
+    Ok(joined)
 }
 
 #[cfg(test)]

@@ -155,7 +155,7 @@ impl CodeRun {
         }
         let before = self.place;
         let event = match (self.announced.take(), self.unfinished.take()) {
-            (Some(task), _) => self.make(sys, task),
+            (Some(task), _) => make(sys, task),
             (None, Some(slice)) if self.can_go_on(sys, slice) => self.execute(sys, slice),
             _ => self.step(sys),
         };
@@ -238,18 +238,6 @@ impl CodeRun {
             }
         }
         any
-    }
-
-    fn make(&mut self, sys: &mut System, task: TaskId) -> CodeEvent {
-        sys.kernel.new_task = None;
-        sys.kernel.born.clear();
-        match make_syscall(sys, task) {
-            Ok(Entered::Done(outcome)) => CodeEvent::Returned(task, Box::new(outcome)),
-            Ok(Entered::Blocked) => CodeEvent::Blocked(task),
-            Ok(Entered::Interrupted | Entered::Stopped) => CodeEvent::Interrupted(task),
-            // Somebody killed it after it was announced.
-            Ok(Entered::Dead) | Err(_) => CodeEvent::Died(task),
-        }
     }
 
     fn step(&mut self, sys: &mut System) -> CodeEvent {
@@ -415,6 +403,19 @@ impl CodeRun {
     /// The task whose call is announced.
     pub fn announced(&self) -> Option<TaskId> {
         self.announced
+    }
+}
+
+/// Makes the call that a task is about to make.
+pub(super) fn make(sys: &mut System, task: TaskId) -> CodeEvent {
+    sys.kernel.new_task = None;
+    sys.kernel.born.clear();
+    match make_syscall(sys, task) {
+        Ok(Entered::Done(outcome)) => CodeEvent::Returned(task, Box::new(outcome)),
+        Ok(Entered::Blocked) => CodeEvent::Blocked(task),
+        Ok(Entered::Interrupted | Entered::Stopped) => CodeEvent::Interrupted(task),
+        // Somebody killed it after it was announced.
+        Ok(Entered::Dead) | Err(_) => CodeEvent::Died(task),
     }
 }
 

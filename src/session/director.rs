@@ -3,6 +3,7 @@
 //! Linux: none; a director is what a scheduler and a set of programs are
 //! together. Left out: choosing; see the scheduler.
 
+use super::stepping;
 use crate::kernel::entry::{self, CannotAct, Entered, UserFault};
 use crate::kernel::error::{Oops, SysError};
 use crate::kernel::mm::uaccess;
@@ -52,8 +53,12 @@ impl System {
         self.still_sound()?;
         self.kernel.new_task = None;
         self.kernel.born.clear();
+        let program = stepping::step_aside(self, task, call.nr);
         let entered = entry::syscall(self, task, call);
         self.still_sound()?;
+        if let Some(regs) = program {
+            stepping::go_back(self, task, &regs, matches!(entered, Ok(Entered::Done(_))));
+        }
         match entered? {
             Entered::Done(o) => match o.error {
                 Some(e) => Err(Trouble::Refused(e)),

@@ -13,6 +13,7 @@ pub mod director;
 pub mod history;
 pub mod program;
 pub mod spawn;
+pub mod stepping;
 pub mod tree;
 pub mod watch;
 

@@ -104,7 +104,8 @@ impl Tracer {
     }
 
     /// Tells the kernel to note calls and signals, unless it notes everything
-    /// already (a filter by words gives way), and looks who is there.
+    /// already (a filter by words gives way), and looks who is there. Also to go on
+    /// after a while without a trace.
     pub fn begin(&mut self, sys: &mut System) {
         if *sys.log.filter() != Filter::All {
             sys.log.set_filter(Filter::Calls);
@@ -112,7 +113,7 @@ impl Tracer {
         }
         self.seen = sys.log.dropped() + sys.log.events().len() as u64;
         for (task, t) in sys.kernel.tasks.iter().filter(|(_, t)| t.code && !t.is_dead()) {
-            self.tracees.insert(task, Tracee::new(t));
+            self.tracees.entry(task).or_insert_with(|| Tracee::new(t));
         }
     }
 

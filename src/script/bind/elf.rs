@@ -9,12 +9,13 @@
 //! ] })
 //! ```
 //!
-//! Linux: elf(5). Left out: section headers, symbols; a compiler makes those.
+//! Linux: elf(5). Left out: relocations, debug information; a compiler makes those.
 
 use object::elf::{
     ELFCLASS64, ELFDATA2LSB, ELFMAG, EM_X86_64, ET_DYN, ET_EXEC, EV_CURRENT, FileHeader64,
     FileType, Ident, Machine as ElfMachine, PF_R, PF_W, PF_X, PT_LOAD, ProgramFlags,
-    ProgramHeader64, ProgramType,
+    ProgramHeader64, ProgramType, SHT_NULL, SHT_STRTAB, SHT_SYMTAB, STB_GLOBAL, STT_FUNC,
+    SectionFlags, SectionHeader64, SectionType, Sym64, SymbolInfo, SymbolOther, SymbolSection,
 };
 use object::pod::bytes_of;
 use object::{LittleEndian as LE, U16, U32, U64};
@@ -122,6 +123,19 @@ fn build(map: &Map) -> Result<Blob, ScriptError> {
             .ok_or_else(|| ScriptError::usage("elf segments: an array of maps".to_string()))?,
         None => Array::new(),
     };
+    let symbols = match named.get("symbols") {
+        Some(v) => {
+            let Some(map) = v.read_lock::<Map>() else {
+                let message = "elf symbols: a map of names and addresses".to_string();
+                return Err(ScriptError::usage(message));
+            };
+            let one = |(name, addr): (_, &Dynamic)| -> Result<_, ScriptError> {
+                Ok((format!("{name}"), args::word("elf symbols", addr)?))
+            };
+            map.iter().map(one).collect::<Result<Vec<(String, u64)>, _>>()?
+        }
+        None => Vec::new(),
+    };
     let (ehsize, phentsize) = (size_of::<FileHeader64<LE>>(), size_of::<ProgramHeader64<LE>>());
     let phoff = named.word("phoff", ehsize as u64)?;
     let table = (ehsize + segments.len() * phentsize) as u64;
@@ -133,7 +147,7 @@ fn build(map: &Map) -> Result<Blob, ScriptError> {
         };
         made.push(segment(&map, &mut end)?);
     }
-    let header = FileHeader64 {
+    let mut header = FileHeader64 {
         e_ident: Ident {
             magic: ELFMAG,
             class: ELFCLASS64,
@@ -164,6 +178,20 @@ fn build(map: &Map) -> Result<Blob, ScriptError> {
         e_shstrndx: U16::new(LE, object::elf::SymbolSection(0)),
     };
     named.finish()?;
+    let sections = if symbols.is_empty() {
+        Vec::new()
+    } else {
+        end = end.next_multiple_of(16);
+        let (tables, shoff) = symbol_sections(&symbols, end);
+        header.e_shoff = U64::new(LE, shoff);
+        header.e_shnum = U16::new(LE, SECTIONS);
+        // The names of the sections are in the other strings; there are none.
+        header.e_shstrndx = U16::new(LE, object::elf::SymbolSection(SECTIONS - 1));
+        header.e_shentsize = U16::new(LE, size_of::<SectionHeader64<LE>>() as u16);
+        tables
+    };
+    let tables = end;
+    end = end.saturating_add(sections.len() as u64);
     let mut file = vec![0; end.min(MOST) as usize];
     let mut put = |at: u64, bytes: &[u8]| {
         let Ok(at) = usize::try_from(at) else { return };
@@ -177,8 +205,60 @@ fn build(map: &Map) -> Result<Blob, ScriptError> {
     for (i, segment) in made.iter().enumerate() {
         put(phoff.saturating_add((i * phentsize) as u64), bytes_of(&segment.header));
     }
+    put(tables, &sections);
     put(0, bytes_of(&header));
     Ok(file)
+}
+
+/// The null section, .symtab and .strtab.
+const SECTIONS: u16 = 3;
+
+/// Symbols as a linker would leave them: two tables and the section headers, to be
+/// put at `at`. Gives also where the headers are.
+fn symbol_sections(symbols: &[(String, u64)], at: u64) -> (Vec<u8>, u64) {
+    let (mut names, mut table) = (vec![0u8], Vec::new());
+    let mut add = |name: u32, info: SymbolInfo, section: SymbolSection, addr: u64| {
+        let sym = Sym64 {
+            st_name: U32::new(LE, name),
+            st_info: info,
+            st_other: SymbolOther(0),
+            st_shndx: U16::new(LE, section),
+            st_value: U64::new(LE, addr),
+            st_size: U64::new(LE, 0),
+        };
+        table.extend_from_slice(bytes_of(&sym));
+    };
+    add(0, SymbolInfo(0), SymbolSection(0), 0);
+    for (name, addr) in symbols {
+        // Not of any section that there is: all that counts is that it is defined.
+        add(names.len() as u32, SymbolInfo::new(STB_GLOBAL, STT_FUNC), SymbolSection(1), *addr);
+        names.extend_from_slice(name.as_bytes());
+        names.push(0);
+    }
+    let section =
+        |ty: SectionType, offset: u64, size: u64, link: u32, entsize: u64| SectionHeader64::<LE> {
+            sh_name: U32::new(LE, 0),
+            sh_type: U32::new(LE, ty),
+            sh_flags: U64::new(LE, SectionFlags(0)),
+            sh_addr: U64::new(LE, 0),
+            sh_offset: U64::new(LE, offset),
+            sh_size: U64::new(LE, size),
+            sh_link: U32::new(LE, link),
+            sh_info: U32::new(LE, link.min(1)),
+            sh_addralign: U64::new(LE, 1),
+            sh_entsize: U64::new(LE, entsize),
+        };
+    let mut bytes = table;
+    let strings = at + bytes.len() as u64;
+    let symtab = section(SHT_SYMTAB, at, bytes.len() as u64, 2, size_of::<Sym64<LE>>() as u64);
+    bytes.extend_from_slice(&names);
+    let strtab = section(SHT_STRTAB, strings, names.len() as u64, 0, 0);
+    bytes.resize(bytes.len().next_multiple_of(8), 0);
+    let shoff = at + bytes.len() as u64;
+    for header in [section(SHT_NULL, 0, 0, 0, 0), symtab, strtab] {
+        bytes.extend_from_slice(bytes_of(&header));
+    }
+    (bytes, shoff)
 }
 
 fn add_file(m: &Machine, path: &str, content: &Dynamic, mode: u64) -> Raised<()> {
@@ -194,7 +274,8 @@ fn add_file(m: &Machine, path: &str, content: &Dynamic, mode: u64) -> Raised<()>
 pub(super) fn register(book: &mut Book) {
     functions! { book;
         /// The bytes of an ELF file: #{type: "exec" or "dyn", entry, segments:
-        /// [#{vaddr, flags: "r-x", data, memsz, offset, filesz, align, type}]}.
+        /// [#{vaddr, flags: "r-x", data, memsz, offset, filesz, align, type}],
+        /// symbols: #{main: 0x401000}}.
         /// What is left out is as a linker would make it; `machine`, `phoff`,
         /// `phnum` and `phentsize` are for files that are wrong on purpose.
         "elf(what: map) -> blob" => |map: Map| -> Raised<Blob> { Ok(build(&map)?) };

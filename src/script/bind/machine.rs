@@ -4,11 +4,10 @@
 //! Left out: processors, frames, page tables (`views`).
 
 use super::args::{self, Named};
-use super::pending::Calls;
 use super::registry::{Book, Raised, functions, getters, setters};
 use super::sysctl::{get_sysctl, set_sysctl};
 use super::task::Task;
-use super::world::Machine;
+use super::world::{Machine, State};
 use crate::abi::Errno;
 use crate::kernel::boot::BootConfig;
 use crate::kernel::sched::{FairPolicy, SchedConfig};
@@ -32,8 +31,7 @@ const HZ: [u64; 4] = [100, 250, 300, 1000];
 #[derive(Clone)]
 pub(super) struct Saved {
     machine: Machine,
-    system: Rc<System>,
-    calls: Calls,
+    state: Rc<State>,
 }
 
 impl Saved {
@@ -44,14 +42,15 @@ impl Saved {
 
     /// The state.
     pub(super) fn system(&self) -> &System {
-        &self.system
+        &self.state.0
     }
 }
 
 impl std::fmt::Display for Saved {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let tasks = self.system.kernel.tasks.len();
-        write!(f, "snapshot at {} ns, {tasks} tasks", self.system.machine.clock.now())
+        let sys = self.system();
+        let tasks = sys.kernel.tasks.len();
+        write!(f, "snapshot at {} ns, {tasks} tasks", sys.machine.clock.now())
     }
 }
 
@@ -216,15 +215,14 @@ fn tick(machine: &Machine, ns: INT) -> Raised<()> {
 }
 
 fn snapshot(machine: &Machine) -> Saved {
-    let (system, calls) = machine.state();
-    Saved { machine: machine.clone(), system: Rc::new(system), calls }
+    Saved { machine: machine.clone(), state: Rc::new(machine.state()) }
 }
 
 fn restore(machine: &Machine, saved: &Saved) -> Raised<()> {
     if !machine.is(&saved.machine) {
         return Err(ScriptError::usage("the snapshot was taken of another machine").into());
     }
-    machine.set_state((*saved.system).clone(), saved.calls.clone());
+    machine.set_state((*saved.state).clone());
     Ok(())
 }
 
@@ -297,11 +295,11 @@ fn kernel(book: &mut Book) {
         "!=(a: Machine, b: Machine) -> bool" => |a: Machine, b: Machine| !a.is(&b);
         /// Whether two snapshots hold the same state of the same machine.
         "==(a: Snapshot, b: Snapshot) -> bool" => |a: Saved, b: Saved| {
-            a.machine.is(&b.machine) && a.system == b.system
+            a.machine.is(&b.machine) && a.system() == b.system()
         };
         /// Whether two snapshots differ in state or machine.
         "!=(a: Snapshot, b: Snapshot) -> bool" => |a: Saved, b: Saved| {
-            !(a.machine.is(&b.machine) && a.system == b.system)
+            !(a.machine.is(&b.machine) && a.system() == b.system())
         };
         /// The task with this pid.
         "task(m: Machine, pid: int) -> Task" => |m: &mut Machine, nr: INT| task(m, nr);

@@ -17,6 +17,7 @@
 //! Left out: the choice of who runs next; `explore` makes it.
 
 mod args;
+mod code;
 mod constants;
 mod door;
 mod elf;
@@ -97,6 +98,7 @@ impl World {
         views::register(book, self.main());
         machine::register(book, self.main());
         elf::register(book);
+        code::register(book, self.main());
         sched::register(book, self.main());
         kthread::register(book);
         book.for_all();

@@ -9,9 +9,11 @@ use std::fmt;
 
 use rhai::INT;
 
+use super::code::next_insn;
 use super::registry::{Book, Raised, functions};
 use super::world::Machine;
 use crate::base::Id;
+use crate::kernel::entry::code::user_regs;
 use crate::kernel::pid;
 use crate::kernel::system::System;
 use crate::kernel::task::{TaskId, TaskStruct};
@@ -127,7 +129,14 @@ impl Task {
 impl fmt::Display for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.machine.read(|sys| match sys.kernel.tasks.get(self.id) {
-            Some(t) => write!(f, "task {} ({}) {}", t.pid, t.comm(), t.state_char()),
+            Some(t) => {
+                write!(f, "task {} ({}) {}", t.pid, t.comm(), t.state_char())?;
+                if t.code && !t.is_dead() && t.mm.is_some() {
+                    let ip = user_regs(sys, self.id).ip;
+                    write!(f, ": {}", next_insn(self, ip).brief())?;
+                }
+                Ok(())
+            }
             None => write!(f, "task {} (reaped)", self.pid),
         })
     }

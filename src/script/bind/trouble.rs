@@ -74,7 +74,8 @@ pub(super) fn si_code_name(sig: Signal, code: i32) -> String {
     found.map_or_else(|| code.to_string(), |(_, name)| (*name).to_string())
 }
 
-fn cannot_act(task: &Task, wanted: &str, why: CannotAct) -> ScriptError {
+/// The error for a task that cannot do what is wanted.
+pub(super) fn cannot_act(task: &Task, wanted: &str, why: CannotAct) -> ScriptError {
     let help = |text: &str| Some(text.to_string());
     let pid = task.pid();
     match why {

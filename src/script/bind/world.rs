@@ -9,12 +9,14 @@ use std::rc::{Rc, Weak};
 
 use rhai::NativeCallContext;
 
+use super::code::{CodeState, Hooks};
 use super::pending::Calls;
 use super::task::Task;
 use crate::abi::Errno;
 use crate::kernel::boot::{BootConfig, BootError};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
+use crate::report::symbols::{Program, Symbols};
 use crate::script::control::Control;
 use crate::script::errors::ScriptError;
 use crate::session::Session;
@@ -52,15 +54,23 @@ struct Inner {
     ram: u64,
     session: RefCell<Session>,
     calls: RefCell<Calls>,
+    /// What its programs have beside the system.
+    code: RefCell<CodeState>,
+    hooks: RefCell<Hooks>,
+    /// The symbols of the program looked at last.
+    symbols: RefCell<Option<(Program, Rc<Symbols>)>>,
     /// Events taken out of the log while `trace` listened.
     kept: RefCell<Vec<Event>>,
     shared: Rc<Shared>,
 }
 
+/// The state of one machine: the system, unfinished calls, programs.
+pub(super) type State = (System, Calls, CodeState);
+
 /// The state of all machines at one time.
 #[derive(Clone)]
 pub struct Snapshot {
-    machines: Vec<(Machine, System, Calls)>,
+    machines: Vec<(Machine, State)>,
 }
 
 impl World {
@@ -101,16 +111,16 @@ impl World {
         let machines = self.shared.machines.borrow();
         let alive = machines.iter().filter_map(Weak::upgrade).map(Machine);
         let of = |m: Machine| {
-            let (system, calls) = m.state();
-            (m, system, calls)
+            let state = m.state();
+            (m, state)
         };
         Snapshot { machines: alive.map(of).collect() }
     }
 
     /// Goes back to a state. Handles to tasks that exist in it stay valid.
     pub fn restore(&self, to: &Snapshot) {
-        for (machine, system, calls) in &to.machines {
-            machine.set_state(system.clone(), calls.clone());
+        for (machine, state) in &to.machines {
+            machine.set_state(state.clone());
         }
     }
 
@@ -138,6 +148,9 @@ impl Shared {
             ram,
             session: RefCell::new(Session::boot(config)?),
             calls: RefCell::default(),
+            code: RefCell::default(),
+            hooks: RefCell::default(),
+            symbols: RefCell::default(),
             kept: RefCell::default(),
             shared: self.clone(),
         }));
@@ -221,15 +234,62 @@ impl Machine {
         Rc::ptr_eq(&self.0, &other.0)
     }
 
-    /// The system and the unfinished calls, as they are now.
-    pub(super) fn state(&self) -> (System, Calls) {
-        (self.read(System::clone), self.0.calls.borrow().clone())
+    /// What its programs have beside the system.
+    pub(super) fn code<R>(&self, f: impl FnOnce(&mut CodeState) -> R) -> R {
+        f(&mut self.0.code.borrow_mut())
+    }
+
+    /// Closures that are called before programs' calls.
+    pub(super) fn hooks<R>(&self, f: impl FnOnce(&mut Hooks) -> R) -> R {
+        f(&mut self.0.hooks.borrow_mut())
+    }
+
+    /// The symbols of a program; those looked at last are known.
+    pub(super) fn known_symbols(
+        &self,
+        program: Program,
+        read: impl FnOnce() -> Symbols,
+    ) -> Rc<Symbols> {
+        let mut last = self.0.symbols.borrow_mut();
+        match &*last {
+            Some((known, symbols)) if *known == program => symbols.clone(),
+            _ => {
+                let symbols = Rc::new(read());
+                *last = Some((program, symbols.clone()));
+                symbols
+            }
+        }
+    }
+
+    /// What the script and its owner share.
+    pub(super) fn control(&self) -> Result<Control, ScriptError> {
+        let control = self.0.shared.control.get().cloned();
+        control.ok_or_else(|| ScriptError::usage("no script runs on this machine"))
+    }
+
+    /// The system, the unfinished calls and the programs, as they are now.
+    pub(super) fn state(&self) -> State {
+        let calls = self.0.calls.borrow().clone();
+        (self.read(System::clone), calls, self.0.code.borrow().clone())
     }
 
     /// Puts a state back.
-    pub(super) fn set_state(&self, system: System, calls: Calls) {
+    pub(super) fn set_state(&self, (system, calls, code): State) {
         self.write(|sys| *sys = system);
         self.calls(|c| c.go_back_to(calls));
+        self.code(|c| *c = code);
+    }
+
+    /// Remembers the present for [`Machine::go_back`].
+    pub(super) fn remember(&self) {
+        let calls = self.0.calls.borrow();
+        self.code(|code| self.read(|sys| code.remember(sys, &calls)));
+    }
+
+    /// Goes back to what was remembered last. `false`: nothing is.
+    pub(super) fn go_back(&self) -> bool {
+        let past = self.code(CodeState::go_back);
+        past.map(|state| self.set_state(state)).is_some()
     }
 
     /// From here on, events come from the script line of this call.

@@ -151,6 +151,10 @@ pub fn stop(why: &Stop) -> Report {
         Stop::Interrupted => Report::error("forkyard::interrupted", "interrupted"),
         Stop::Operations(max) => limit(format!("the script ran for more than {max} operations"))
             .help("does this loop have an end?"),
+        Stop::Instructions(max) => {
+            let message = format!("the program executed more than {max} operations allow");
+            limit(message).help("ten instructions count as one operation; does it have an end?")
+        }
         Stop::Output(max) => limit(format!("the script printed more than {max} bytes")),
         Stop::Nesting(max) => limit(format!("a value is nested more than {max} deep"))
             .help("arrays in arrays, or closures that captured closures"),

@@ -170,13 +170,13 @@ impl<'c> Checked<'c> {
     pub(super) fn look(&mut self, programs: &Programs, node: usize) -> ControlFlow<()> {
         let (machine, caller) = (self.machine, self.caller);
         for (claim, witness) in self.claims.iter_mut().filter(|(_, w)| w.is_none()) {
-            let (before, calls) = machine.state();
+            let (before, calls, code) = machine.state();
             let mut system = programs.system.clone();
             // What the programs have printed is not the script's output.
             system.kernel.console.clear();
-            machine.set_state(system, calls.clone());
+            machine.set_state((system, calls.clone(), code.clone()));
             let result = caller.call(&claim.condition, machine);
-            machine.set_state(before, calls);
+            machine.set_state((before, calls, code));
             let holds = result.and_then(|value| {
                 value.as_bool().map_err(|_| {
                     let said = type_of(&value);

@@ -1,18 +1,23 @@
 //! `machine.cpu(i)`, its registers and TLB; `t.regs`.
 //!
-//! Left out: changing registers.
+//! Left out: changing what is not a general register.
 
 use rhai::{Array, Dynamic, INT};
 
 use super::{array, no_view, of_task};
+use crate::kernel::entry::can_act;
+use crate::machine::Regs;
 use crate::report::cpu::{CpuView, TlbRow, TlbView};
 use crate::report::regs::RegsView;
 use crate::report::{cpu, regs, tlb};
+use crate::script::bind::args;
 use crate::script::bind::registry::{Book, Raised, functions, getters, member};
 use crate::script::bind::task::Task;
+use crate::script::bind::trouble;
 use crate::script::bind::world::Machine;
 use crate::script::errors::ScriptError;
 use crate::script::value::Addr;
+use crate::session::debug::registers;
 
 /// A processor's number.
 fn number(n: INT) -> u32 {
@@ -36,7 +41,7 @@ impl std::fmt::Display for CpuHandle {
 pub(super) fn register(book: &mut Book) {
     processors(book);
     tlbs(book);
-    registers(book);
+    user_registers(book);
 }
 
 fn processors(book: &mut Book) {
@@ -139,39 +144,72 @@ fn tlbs(book: &mut Book) {
 /// General registers that hold numbers; the others hold addresses.
 const NUMBERS: [&str; 11] = ["ax", "bx", "dx", "si", "di", "r8", "r9", "r10", "r12", "r13", "r14"];
 
-fn registers(book: &mut Book) {
-    book.prints::<RegsView>("Regs");
+/// The registers of a task as they were when asked for. A change goes to the task.
+#[derive(Clone)]
+struct RegsHandle {
+    task: Task,
+    view: RegsView,
+}
+
+impl std::fmt::Display for RegsHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.view.fmt(f)
+    }
+}
+
+fn user_registers(book: &mut Book) {
+    book.prints::<RegsHandle>("Regs");
     getters! { book, Task;
         /// Its user-mode registers: in the processor while it runs there, else
         /// in pt_regs on its kernel stack. `child.regs.ax == 0` is why fork
-        /// returns 0 in the child.
-        "regs: Regs" => |t: &mut Task| -> Raised<RegsView> { Ok(of_task(t, regs)?) };
+        /// returns 0 in the child. A program's can be changed: `t.regs.rdi = 3`.
+        "regs: Regs" => |t: &mut Task| -> Raised<RegsHandle> {
+            Ok(RegsHandle { view: of_task(t, regs)?, task: t.clone() })
+        };
     }
     getters! { book, Regs;
         /// Where they were found.
-        "place: string" => |r: &mut RegsView| r.place.clone();
+        "place: string" => |r: &mut RegsHandle| r.view.place.clone();
         /// The number of the system call being served; -1 outside of one.
-        "orig_ax: int" => |r: &mut RegsView| r.orig_ax;
+        "orig_ax: int" => |r: &mut RegsHandle| r.view.orig_ax;
         /// FS base: the thread pointer.
-        "fs_base: Addr" => |r: &mut RegsView| Addr(r.fs_base);
+        "fs_base: Addr" => |r: &mut RegsHandle| Addr(r.view.fs_base);
         /// GS base of user mode.
-        "gs_base: Addr" => |r: &mut RegsView| Addr(r.gs_base);
+        "gs_base: Addr" => |r: &mut RegsHandle| Addr(r.view.gs_base);
         /// The names of the general registers.
-        "names: array" => |r: &mut RegsView| -> Array {
-            r.regs.iter().map(|(name, _)| (*name).into()).collect()
+        "names: array" => |r: &mut RegsHandle| -> Array {
+            r.view.regs.iter().map(|(name, _)| (*name).into()).collect()
         };
     }
     macro_rules! each {
-        ($($name:literal)*) => {$(
-            member!(
-                book, Getter, "Regs", concat!($name, ": int"),
-                [concat!(" The register ", $name, ".")],
-                |r: &mut RegsView| register_value(r, $name)
-            );
+        ($($name:literal $($manual:literal)*;)*) => {$(
+            one!($name, $name, concat!(" The register ", $name, "."));
+            $(one!($manual, $name, concat!(" The register ", $name, " by its name in the manuals."));)*
         )*};
     }
-    each! { "ax" "bx" "cx" "dx" "si" "di" "bp" "sp" "r8" "r9" "r10" "r11" "r12" "r13" "r14" "r15"
-    "ip" "flags" "cs" "ss" }
+    macro_rules! one {
+        ($shown:literal, $name:literal, $doc:expr) => {
+            member!(
+                book,
+                Getter,
+                "Regs",
+                concat!($shown, ": int"),
+                [$doc],
+                |r: &mut RegsHandle| register_value(&r.view, $name)
+            );
+            member!(
+                book,
+                Setter,
+                "Regs",
+                concat!($shown, ": int"),
+                [$doc],
+                |r: &mut RegsHandle, value: Dynamic| set_register(r, $name, &value)
+            );
+        };
+    }
+    each! { "ax" "rax"; "bx" "rbx"; "cx" "rcx"; "dx" "rdx"; "si" "rsi"; "di" "rdi"; "bp" "rbp";
+    "sp" "rsp"; "r8"; "r9"; "r10"; "r11"; "r12"; "r13"; "r14"; "r15"; "ip" "rip";
+    "flags" "rflags" "eflags"; "cs"; "ss"; }
 }
 
 fn register_value(regs: &RegsView, name: &str) -> Dynamic {
@@ -180,4 +218,52 @@ fn register_value(regs: &RegsView, name: &str) -> Dynamic {
         Some(value) => Dynamic::from(Addr(value)),
         None => Dynamic::UNIT,
     }
+}
+
+/// Where a general register is.
+fn place_of<'r>(regs: &'r mut Regs, name: &str) -> Option<&'r mut u64> {
+    Some(match name {
+        "ax" => &mut regs.ax,
+        "bx" => &mut regs.bx,
+        "cx" => &mut regs.cx,
+        "dx" => &mut regs.dx,
+        "si" => &mut regs.si,
+        "di" => &mut regs.di,
+        "bp" => &mut regs.bp,
+        "sp" => &mut regs.sp,
+        "r8" => &mut regs.r8,
+        "r9" => &mut regs.r9,
+        "r10" => &mut regs.r10,
+        "r11" => &mut regs.r11,
+        "r12" => &mut regs.r12,
+        "r13" => &mut regs.r13,
+        "r14" => &mut regs.r14,
+        "r15" => &mut regs.r15,
+        "ip" => &mut regs.ip,
+        "flags" => &mut regs.flags,
+        _ => return None,
+    })
+}
+
+/// Changes a register of a task that is in user mode.
+fn set_register(r: &mut RegsHandle, name: &str, value: &Dynamic) -> Raised<()> {
+    let value = args::word(&format!("the register {name}"), value)?;
+    let task = r.task.clone();
+    if !task.exists() {
+        return Err(task.no_longer().into());
+    }
+    let able = task.machine().read(|sys| can_act(sys, task.id()));
+    able.map_err(|why| trouble::cannot_act(&task, "have its registers changed", why))?;
+    let written = task.machine().write(|sys| {
+        let mut all = registers::read(sys, task.id());
+        let Some(place) = place_of(&mut all.regs, name) else {
+            let message = format!("{name} holds a selector, which cannot be changed");
+            return Err(ScriptError::usage(message));
+        };
+        *place = value;
+        registers::write(sys, task.id(), &all).map_err(|e| ScriptError::usage(e.why.to_string()))
+    });
+    written?;
+    r.view = of_task(&task, regs)?;
+    Ok(())
 }
