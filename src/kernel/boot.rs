@@ -105,7 +105,7 @@ fn kernel_init(sys: &mut System, init: TaskId) -> Result<(), String> {
     fs::open::console_on_rootfs(sys, init).map_err(|e| e.to_string())?;
     let argv = vec!["/sbin/init".to_string()];
     let envp = vec!["HOME=/".to_string(), "TERM=linux".to_string()];
-    match fs::exec::do_execveat(sys, init, "/sbin/init", &argv, &envp) {
+    match fs::exec::do_execveat(sys, init, None, ("/sbin/init", &argv, &envp)) {
         Err(Stop::NoReturn) => {}
         other => return Err(format!("/sbin/init does not start: {other:?}")),
     }

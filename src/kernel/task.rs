@@ -196,6 +196,14 @@ pub struct ThreadStruct {
     pub fsbase: u64,
     /// GS base of user mode.
     pub gsbase: u64,
+    /// The last exception that became a signal: its vector, its error code, and the
+    /// address of the last page fault of that kind. Any handler finds them in its
+    /// context.
+    pub trap_nr: u64,
+    /// The error code of the same.
+    pub error_code: u64,
+    /// Address of the last page fault that became a signal.
+    pub cr2: u64,
     /// First return goes through `ret_from_fork`.
     pub ret_from_fork: bool,
 }

@@ -15,7 +15,7 @@ use crate::kernel::signal::deliver::{Delivered, WayOut};
 use crate::kernel::signal::send;
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
-use crate::machine::{Exception, Rflags, Ring, UserOp};
+use crate::machine::{Exception, PfError, Rflags, Ring, UserOp};
 use crate::trace::EventKind;
 
 /// A fault that resolves must let the operation go on; more faults than this
@@ -158,8 +158,24 @@ pub(super) fn handle_exception(sys: &mut System, task: TaskId, e: Exception) -> 
         }
         other => (Signal::SIGSEGV, si_code::SI_KERNEL, 0, format!("general protection: {other}")),
     };
+    note_trap(sys, task, e);
     send::force_sig_fault(sys, task, sig, si_code, addr);
     let delivered = exit_to_user_mode(sys, task, false, &mut WayOut::default());
     let killed = matches!(delivered, Delivered::Dead);
     Some(UserFault { sig, si_code, addr, why, killed })
+}
+
+/// What signal handlers find of an exception in their context
+/// (`set_signal_archinfo`; `do_trap`).
+fn note_trap(sys: &mut System, task: TaskId, e: Exception) {
+    let t = &mut sys.task_mut(task).thread;
+    t.trap_nr = u64::from(e.vector());
+    t.error_code = u64::from(e.error_code().unwrap_or(0));
+    if let Exception::PageFault { addr, code } = e {
+        t.cr2 = addr.0;
+        // Nobody learns what is mapped in the kernel's half.
+        let kernel = addr.0 >= 1 << 63;
+        let code = if kernel { code | PfError::P } else { code };
+        t.error_code = u64::from((code | PfError::U).bits());
+    }
 }

@@ -416,8 +416,8 @@ pub fn copy_thread(
     let t = sys.task_mut(p);
     t.regs = regs;
     t.orig_ax = orig_ax;
-    t.thread =
-        ThreadStruct { sp: stack.base.0 + frame_offset, fsbase, gsbase, ret_from_fork: !kernel };
+    let sp = stack.base.0 + frame_offset;
+    t.thread = ThreadStruct { sp, fsbase, gsbase, ret_from_fork: !kernel, ..t.thread };
     if kernel {
         t.thread.fsbase = 0;
         t.thread.gsbase = 0;

@@ -13,7 +13,9 @@
 //! ```
 //! A call that sleeps in de_thread runs from the top again; then it finds
 //! itself noted in `signal->group_exec_task` and is past the point of no
-//! return from the beginning.
+//! return from the beginning. It keeps the file that it has opened and the
+//! strings that it has read (`bprm->file`, the new mm): the path may mean
+//! something else by now, as /proc/self/exe does when the leader is dead.
 //!
 //! Linux: fs/exec.c (do_execveat_common, bprm_execve, begin_new_exec,
 //! exec_mmap), fs/binfmt_elf.c (load_elf_binary).
@@ -29,7 +31,11 @@ mod tests;
 
 pub use bprm::{LinuxBinprm, MAX_ARG_BYTES, MAX_ARG_STRLEN, do_open_execat};
 
+use super::FileKind;
 use super::fdtable::{do_close_on_exec, unshare_files};
+use super::file::alloc_file;
+use super::rw::{fdput, sleep_in};
+use crate::abi::OpenFlags;
 use crate::abi::numbers::RLIMIT_NPROC;
 use crate::abi::ptrace::PtraceEvent;
 use crate::abi::{Errno, Signal};
@@ -51,13 +57,15 @@ use crate::kernel::ptrace::TrapAt;
 use crate::kernel::ptrace::event::ptrace_event;
 use crate::kernel::signal::action::flush_signal_handlers;
 use crate::kernel::signal::send::force_fatal_sig;
+use crate::kernel::syscalls::{Call, Payload};
 use crate::kernel::system::System;
 use crate::kernel::task::{PF, TaskId};
 use crate::traced;
 use dethread::{de_thread, give_up, is_dethreading};
 
 /// execve(2). Never returns a value: `Err(NoReturn)` is success, with the new
-/// program's registers in the task's image.
+/// program's registers in the task's image. `call` is the system call, if it is
+/// one.
 ///
 /// # Errors
 /// Those of `bprm::prepare`; EAGAIN: RLIMIT_NPROC was exceeded by setuid
@@ -65,15 +73,17 @@ use dethread::{de_thread, give_up, is_dethreading};
 pub fn do_execveat(
     sys: &mut System,
     task: TaskId,
-    filename: &str,
-    argv: &[String],
-    envp: &[String],
+    call: Option<&Call>,
+    strings: Strings<'_>,
 ) -> SysResult {
     let mut committed = is_dethreading(sys, task);
     // Its number as the tracer knows it, before it takes over the leader's.
     let ns = task_active_pid_ns(sys, sys.task(task).parent);
     let old_vpid = task_pid_nr_ns(sys, task, PidType::Pid, Some(ns));
-    let result = traced!(sys, bprm_execve(task, (filename, argv, envp), &mut committed));
+    let result = traced!(sys, bprm_execve(task, call, strings, &mut committed));
+    if !matches!(result, Err(Stop::Block(_))) {
+        fdput(sys, task);
+    }
     let Err(stop) = result else {
         ptrace_event(sys, task, PtraceEvent::Exec, old_vpid as u64, TrapAt::Exec);
         return Err(Stop::NoReturn);
@@ -112,11 +122,13 @@ fn check_nproc(sys: &mut System, task: TaskId) -> Result<(), SysError> {
     Ok(())
 }
 
-type Strings<'a> = (&'a str, &'a [String], &'a [String]);
+/// Path, arguments, environment.
+pub type Strings<'a> = (&'a str, &'a [String], &'a [String]);
 
 fn bprm_execve(
     sys: &mut System,
     task: TaskId,
+    call: Option<&Call>,
     (filename, argv, envp): Strings<'_>,
     committed: &mut bool,
 ) -> Result<(), Stop> {
@@ -144,6 +156,15 @@ fn bprm_execve(
         Err(stop) => {
             abort_creds(sys, cred);
             mmput(sys, new.mm);
+            if let (Stop::Block(wait), Some(call)) = (&stop, call)
+                && sys.task(task).resume.as_ref().is_none_or(|r| r.file.is_none())
+            {
+                let (inode, path) = bprm.opened;
+                let file = alloc_file(sys, FileKind::Inode(inode), OpenFlags::empty(), path);
+                let strings = (filename.to_string(), argv.to_vec(), envp.to_vec());
+                let call = Call { payload: Payload::Exec(Box::new(strings)), ..call.clone() };
+                sleep_in(sys, task, &call, (*wait, file, 0));
+            }
             Err(stop)
         }
     }

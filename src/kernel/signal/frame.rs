@@ -162,14 +162,12 @@ pub fn setup_rt_frame(
     // cs, gs, fs, ss: 16 bits each.
     put(&mut frame, OFFSET_CONTEXT + 144, t.regs.cs & 0xffff | (t.regs.ss & 0xffff) << 48);
     let mask = t.saved_sigmask.unwrap_or(t.blocked);
-    // oldmask
-    put(&mut frame, OFFSET_CONTEXT + 168, mask.0);
-    put(&mut frame, OFFSET_SIGMASK, mask.0);
-    if is_fault(info) {
-        // cr2
-        put(&mut frame, OFFSET_CONTEXT + 176, info.si_addr);
+    let thread = &t.thread;
+    let rest = [thread.error_code, thread.trap_nr, mask.0, thread.cr2, fpstate];
+    for (i, word) in rest.into_iter().enumerate() {
+        put(&mut frame, OFFSET_CONTEXT + 152 + i * 8, word);
     }
-    put(&mut frame, OFFSET_CONTEXT + 184, fpstate);
+    put(&mut frame, OFFSET_SIGMASK, mask.0);
     let fpu = sys.task(task).fpu.as_ref().filter(|_| fpstate != 0);
     if let Some(image) = fpu.map(|f| f.to_fxsave()) {
         copy_to_user(sys, task, fpstate, &image)?;

@@ -363,13 +363,13 @@ fn strings(sys: &mut System, task: TaskId, array: u64) -> Result<Vec<String>, Sy
 fn sys_execve(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     if let Payload::Exec(exec) = &call.payload {
         let (path, argv, envp) = &**exec;
-        return exec::do_execveat(sys, task, path, argv, envp);
+        return exec::do_execveat(sys, task, Some(call), (path, argv, envp));
     }
     let path = path_arg(sys, task, call, 0)?;
     let arrays = strings(sys, task, call.args[1])
         .and_then(|argv| Ok((argv, strings(sys, task, call.args[2])?)));
     match arrays {
-        Ok((argv, envp)) => exec::do_execveat(sys, task, &path, &argv, &envp),
+        Ok((argv, envp)) => exec::do_execveat(sys, task, Some(call), (&path, &argv, &envp)),
         Err(e) => {
             // The file is opened before the strings are read.
             exec::do_open_execat(sys, task, &path)?;
@@ -443,13 +443,13 @@ fn sys_execveat(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     if let Payload::Exec(exec) = &call.payload {
         let (path, argv, envp) = &**exec;
         let path = execveat_path(sys, task, dfd, path, flags)?;
-        return exec::do_execveat(sys, task, &path, argv, envp);
+        return exec::do_execveat(sys, task, Some(call), (&path, argv, envp));
     }
     let path = path_arg(sys, task, call, 1)?;
     let path = execveat_path(sys, task, dfd, &path, flags)?;
     let argv = strings(sys, task, call.args[2])?;
     let envp = strings(sys, task, call.args[3])?;
-    exec::do_execveat(sys, task, &path, &argv, &envp)
+    exec::do_execveat(sys, task, Some(call), (&path, &argv, &envp))
 }
 
 fn sys_umask(sys: &mut System, task: TaskId, call: &Call) -> SysResult {

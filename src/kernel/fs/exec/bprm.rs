@@ -47,6 +47,8 @@ pub enum Program {
 pub struct LinuxBinprm {
     /// The path as the caller gave it; names the task and AT_EXECFN.
     pub filename: String,
+    /// The file that the caller named, program or script, and its absolute name.
+    pub opened: (InodeId, Arc<str>),
     /// The program, or the interpreter of the script.
     pub inode: InodeId,
     /// Its absolute name (`mm->exe_file`).
@@ -84,6 +86,15 @@ pub fn do_open_execat(
         return Err(SysError::with(Errno::ETXTBSY, "do_open_execat", why));
     }
     Ok((inode, name))
+}
+
+/// What a call that goes on after a sleep had opened.
+fn opened_before(sys: &System, task: TaskId) -> Option<(InodeId, Arc<str>)> {
+    let file = sys.kernel.filps.get(sys.task(task).resume.as_ref()?.file?)?;
+    match file.kind {
+        FileKind::Inode(inode) => Some((inode, Arc::clone(&file.path))),
+        _ => None,
+    }
 }
 
 /// What the bytes after `#!` say: interpreter and its one optional argument.
@@ -165,7 +176,11 @@ pub fn prepare(
     argv: &[String],
     envp: &[String],
 ) -> Result<LinuxBinprm, SysError> {
-    let (mut inode, mut path) = do_open_execat(sys, task, filename)?;
+    let opened = match opened_before(sys, task) {
+        Some(opened) => opened,
+        None => do_open_execat(sys, task, filename)?,
+    };
+    let (mut inode, mut path) = opened.clone();
     check_strings(sys, task, filename, argv, envp)?;
     let mut argv = argv.to_vec();
     if argv.is_empty() {
@@ -181,7 +196,7 @@ pub fn prepare(
         let (name, arg) = match search_binary_handler(sys, task, inode, &path)? {
             Binary::Program(program) => {
                 let (filename, envp) = (filename.to_string(), envp.to_vec());
-                return Ok(LinuxBinprm { filename, inode, path, program, argv, envp });
+                return Ok(LinuxBinprm { filename, opened, inode, path, program, argv, envp });
             }
             Binary::Script(name, arg) => (name, arg),
         };

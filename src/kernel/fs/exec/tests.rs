@@ -199,6 +199,20 @@ fn a_thread_that_execs_becomes_its_process() {
 }
 
 #[test]
+fn a_thread_may_exec_by_a_name_that_ends_with_its_leader() {
+    let (mut s, init, leader) = world();
+    let thread = clone(&mut s, leader, THREAD, 0);
+    clone(&mut s, leader, THREAD, 0);
+    let exe = s.mm(s.task(leader).mm.unwrap()).exe_file.clone();
+    // While it waits for the others, the leader dies, and has no program then.
+    exec(&mut s, thread, "/proc/self/exe").unwrap();
+    assert_eq!(s.mm(s.task(thread).mm.unwrap()).exe_file, exe);
+    assert_eq!(s.task(thread).comm(), "exe");
+    assert_eq!(run(&mut s, thread, Call::new(231, &[5])), Ok(Done::Dead));
+    assert!(nr(&mut s, init, 61, &[u64::MAX, 0, 0, 0]) > 0);
+}
+
+#[test]
 fn a_leader_that_execs_outlives_its_threads() {
     let (mut s, _, leader) = world();
     for _ in 0..3 {

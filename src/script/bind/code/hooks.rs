@@ -38,7 +38,7 @@ impl Hooks {
 
 /// The number of a call by its name.
 pub(super) fn number(what: &str, name: &str) -> Result<u32, ScriptError> {
-    syscall_number(name).map(|n| n as u32).ok_or_else(|| {
+    syscall_number(name).ok_or_else(|| {
         let near = did_you_mean(name, SYSCALL_NAMES.iter().map(|(_, n)| *n));
         ScriptError::Usage {
             message: format!("{what}: there is no system call `{name}`"),
