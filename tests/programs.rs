@@ -93,7 +93,10 @@ fn compare(source: &Path, variant: &str, cc: &[&str], folder: &Path) -> Result<(
     } else {
         emulated.arg(&program);
     }
-    native.current_dir(&own);
+    native.current_dir(&own).env_clear();
+    // As `forkyard exec` sets them.
+    native.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    native.env("HOME", "/root");
     let native = run(&mut native, &own.join("native"))?;
     let emulated = run(&mut emulated, &own.join("emulated"))?;
     difference(&native, &emulated)

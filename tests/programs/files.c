@@ -59,10 +59,13 @@ int main(void) {
     ssize_t n = readv(fd, r, 2);
     printf("readv %zd %.3s|%.10s\n", n, x, y);
     MUST(preadv(fd, r, 1, 0) == 3 && pwritev(fd, w, 1, 15) == 3);
-    TRY(writev(fd, w, -1));
-    TRY(writev(fd, NULL, 1));
-    TRY(read(fd, NULL, 3));
-    TRY(write(fd, (void *)8, 3));
+    volatile int minus = -1;
+    void *volatile nothing = NULL;
+    TRY(writev(fd, w, minus));
+    TRY(writev(fd, nothing, 1));
+    TRY(read(fd, nothing, 3));
+    nothing = (char *)nothing + 8;
+    TRY(write(fd, nothing, 3));
     content("a");
     MUST(ftruncate(fd, 6) == 0);
     MUST(ftruncate(fd, 9) == 0);
