@@ -93,8 +93,8 @@ int main(void) {
     printf("lock free %d %d\n", atomic_is_lock_free(&x), atomic_is_lock_free(&wide));
     int64_t i = -1;
     __atomic_fetch_add(&i, 10, __ATOMIC_SEQ_CST);
-    __sync_fetch_and_nand(&i, 12);
-    printf("%ld %d\n", (long)i, __sync_bool_compare_and_swap(&i, -9, 1));
+    __sync_fetch_and_xor(&i, 12);
+    printf("%ld %d\n", (long)i, __sync_bool_compare_and_swap(&i, 5, 1));
     uint32_t u = __atomic_fetch_add(&(uint32_t){0xffffffffu}, 1, __ATOMIC_RELAXED);
     printf("%u\n", u);
     return 0;

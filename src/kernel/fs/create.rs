@@ -121,7 +121,8 @@ fn filename_create(
     let name = getname(name)?;
     let followed = follow(sys, task, dfd, name, End::Parent)?;
     let path = followed.as_deref().unwrap_or(name);
-    if proc::find(sys, task, dfd, path, false).is_ok_and(|found| found.is_some()) {
+    // Below /proc a name is there or, to whoever looks it up, ENOENT.
+    if proc::find(sys, task, dfd, path, false)?.is_some() {
         return refuse(Errno::EEXIST, F, "/proc has that name already");
     }
     let parent = path_parentat(sys, task, dfd, path)?;

@@ -147,7 +147,7 @@ fn pipes_and_inodes() {
             let id = s.pipe(3);
             s.sys.kernel.pipes[id].buf.push_back(1);
         }),
-        ("16 at most", |s| {
+        ("as many as it has", |s| {
             let id = s.pipe(3);
             let slot = PipeBuffer { offset: 0, len: 1 };
             s.sys.kernel.pipes[id].bufs.extend(std::iter::repeat_n(slot, 16));

@@ -92,6 +92,15 @@ fn a_directory_is_emptied_while_it_is_read() {
 }
 
 #[test]
+fn nobody_makes_names_below_proc() {
+    let (mut s, t) = sys();
+    assert_eq!(errno(do_mkdirat(&mut s, t, AT_FDCWD, "/proc/x", 0o755)), ENOENT);
+    assert_eq!(errno(do_mkdirat(&mut s, t, AT_FDCWD, "/proc/self/x", 0o755)), ENOENT);
+    assert_eq!(errno(do_mkdirat(&mut s, t, AT_FDCWD, "/proc/self", 0o755)), EEXIST);
+    assert_eq!(errno(o(&mut s, t, "/proc/x", CREAT | RDWR)), ENOENT);
+}
+
+#[test]
 fn names_are_bytes() {
     let (mut s, t) = sys();
     let name = crate::base::text::decode(b"/tmp/\xff\xc3");
