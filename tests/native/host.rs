@@ -36,8 +36,8 @@ const GREGS: [i32; 16] = [
     libc::REG_R14,
     libc::REG_R15,
 ];
-/// The status flags and DF, which a frame may set.
-const FLAGS: u64 = crate::state::STATUS | crate::state::DF;
+/// The status flags, DF and AC, which a frame may set.
+const FLAGS: u64 = crate::state::STATUS | crate::state::DF | crate::state::AC;
 
 /// What the child works on.
 struct Job {

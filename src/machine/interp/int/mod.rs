@@ -26,7 +26,7 @@ mod system;
 
 pub use beyond::is_beyond;
 pub use mov::has_whole_address;
-pub use system::{invalid, unsupported};
+pub use system::{invalid, too_long, unsupported};
 
 use super::decode::{Form, segment};
 use super::insn::{Handler, Insn};
