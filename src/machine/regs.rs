@@ -13,6 +13,8 @@ pub const KERNEL_CS: u64 = 0x10;
 pub const KERNEL_DS: u64 = 0x18;
 /// User code segment (`__USER_CS`).
 pub const USER_CS: u64 = 0x33;
+/// User code segment for 32-bit code (`__USER32_CS`).
+pub const USER32_CS: u64 = 0x23;
 /// User stack segment (`__USER_DS`).
 pub const USER_DS: u64 = 0x2b;
 
