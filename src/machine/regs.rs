@@ -2,8 +2,8 @@
 //!
 //! Linux: arch/x86/include/asm/ptrace.h, uapi/asm/processor-flags.h,
 //! asm/segment.h. Source: Intel SDM vol. 1, section 3.4; vol. 3, section 2.5.
-//! Left out: FPU and vector state, debug registers, DS/ES (unused in 64-bit
-//! mode).
+//! Left out: FPU and vector state, debug registers; DS, ES, FS and GS, see
+//! `cpu::Selectors`.
 
 use bitflags::bitflags;
 

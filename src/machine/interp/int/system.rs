@@ -3,8 +3,7 @@
 //!
 //! Linux: none. Source: Intel SDM vol. 2; vol. 3, section 6.9 (privileged
 //! instructions); AMD APM vol. 3 for SYSENTER, which 64-bit mode does not have.
-//! Left out: I/O permission bitmaps; loading segment registers; SGDT and its
-//! kin; far jumps, IRET.
+//! Left out: I/O permission bitmaps; SGDT and its kin; far jumps, IRET.
 
 use super::mov::push;
 use crate::machine::exception::Exception;
