@@ -406,6 +406,20 @@ fn alignment_is_checked_where_the_program_wants_it() {
     }
 }
 
+/// One instruction may fault on more pages than anything else does without getting
+/// on.
+#[test]
+fn a_string_instruction_goes_over_many_pages() {
+    let mut a = Asm::new();
+    a.sys(9, &[0, 1 << 19, 3, 0x22, u64::MAX, 0]).copy(R::Di, R::Ax).mov(R::Cx, 1 << 19);
+    a.copy(R::R12, R::Ax);
+    // rep stosb, and back the other way: std ; dec rdi ; rep stosb ; cld
+    a.raw(&[0xf3, 0xaa, 0xfd, 0x48, 0xff, 0xcf]).mov(R::Cx, 1 << 19).raw(&[0xf3, 0xaa, 0xfc]);
+    a.sys(9, &[0, 1 << 19, 3, 0x22, u64::MAX, 0]).copy(R::Si, R::R12);
+    a.copy(R::Di, R::Ax).mov(R::Cx, 1 << 19).raw(&[0xf3, 0xa4]).exit(3);
+    assert_eq!(go(&a, 5_000_000).end, End::Exit(3));
+}
+
 /// Handlers that fault while they handle.
 #[test]
 fn handlers_that_fault_end_it() {

@@ -35,7 +35,7 @@ pub const INSN_NS: u64 = 1;
 /// The longest instruction, in bytes.
 const INSN_MAX: usize = 15;
 
-/// More faults than this without an instruction between mean that the fault
+/// More faults than this without anything done between mean that the fault
 /// handler lies.
 const MAX_FAULTS: u32 = 64;
 
@@ -70,12 +70,16 @@ pub fn run_user(
     }
     loop {
         let cpu = sys.task(task).cpu as usize;
+        let before = sys.machine.cpus[cpu].regs;
         sys.machine.cpus[cpu].fpu = sys.task_mut(task).fpu.take();
         let run = sys.machine.run(cpu, budget - done, breakpoints);
         sys.task_mut(task).fpu = sys.machine.cpus[cpu].fpu.take();
         done += run.retired;
-        if run.retired > 0 {
+        // A string instruction gets on from fault to fault before it is done.
+        if run.retired > 0 || sys.machine.cpus[cpu].regs != before {
             faults = 0;
+        }
+        if run.retired > 0 {
             account(sys, task, run.retired * INSN_NS, Ring::User);
         }
         let fault = match run.exit {
