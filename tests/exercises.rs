@@ -22,7 +22,7 @@ fn text(verdict: &Verdict) -> String {
 }
 
 #[test]
-fn there_are_eight() {
+fn there_are_eleven() {
     let names: Vec<String> = catalog::all().unwrap().into_iter().map(|e| e.name).collect();
     assert_eq!(
         names,
@@ -34,7 +34,10 @@ fn there_are_eight() {
             "vfork",
             "clone_flags",
             "credentials",
-            "wait_status"
+            "wait_status",
+            "two_returns",
+            "who_wrote",
+            "back_from_a_fault"
         ]
     );
 }
@@ -90,7 +93,7 @@ fn a_learner_goes_through_an_exercise() {
     let solution = &catalog::all().unwrap()[0].solution;
 
     let (code, out, _) = forkyard(dir.path(), &[]);
-    assert!(code == 0 && out.ends_with("0 of 8 solved. Next: forkyard exercises run fork_tree\n"));
+    assert!(code == 0 && out.ends_with("0 of 11 solved. Next: forkyard exercises run fork_tree\n"));
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "looking leaves nothing");
 
     let (code, _, err) = forkyard(dir.path(), &["run", "fork_tree"]);
@@ -111,13 +114,13 @@ fn a_learner_goes_through_an_exercise() {
     let (code, out, err) = forkyard(dir.path(), &["check"]);
     assert!(code == 0 && out.starts_with("fork_tree: solved\nNext: "), "{out}{err}");
     let (_, out, _) = forkyard(&dir.path().join("exercises"), &[]);
-    assert!(out.contains("1 of 8 solved. Next: forkyard exercises run cow"), "{out}");
+    assert!(out.contains("1 of 11 solved. Next: forkyard exercises run cow"), "{out}");
 
     let (code, out, _) = forkyard(dir.path(), &["reset", "fork_tree"]);
     assert!(code == 0 && out.contains("fork_tree.rhai.old"), "{out}");
     let old = dir.path().join("exercises/fork_tree.rhai.old");
     assert_eq!(&std::fs::read_to_string(old).unwrap(), solution);
-    assert!(forkyard(dir.path(), &[]).1.contains("0 of 8 solved"));
+    assert!(forkyard(dir.path(), &[]).1.contains("0 of 11 solved"));
 }
 
 #[test]

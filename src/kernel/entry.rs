@@ -33,7 +33,7 @@ pub use resume::{kick, resume_picked, run_to_death, run_to_trap, settle};
 pub use trap::{UserFault, user_op};
 
 use leave::{exit_to_user_mode, finish, leave_call, set_ax, stop_in_call};
-use regs::enter_kernel;
+use regs::{enter_kernel, save_regs};
 
 use crate::abi::Errno;
 use crate::abi::nr::syscall_name;
@@ -50,7 +50,7 @@ use crate::kernel::system::System;
 use crate::kernel::task::{Resume, TaskId, TaskState};
 use crate::kernel::timer;
 use crate::kernel::wait_queue::Wait;
-use crate::machine::{Regs, Ring};
+use crate::machine::Ring;
 use crate::trace::EventKind;
 
 /// How a call ended for now.
@@ -162,8 +162,9 @@ pub fn syscall(sys: &mut System, task: TaskId, mut call: Call) -> Result<Entered
     sys.kernel.calls_made += 1;
     call.serial = sys.kernel.calls_made;
     sys.task_mut(task).finished.clear();
+    let is_new = sys.task(task).thread.ret_from_fork;
     sched::run_on_cpu(sys, task);
-    if can_act(sys, task).is_err() {
+    if is_new && can_act(sys, task).is_err() {
         // Its first return to user mode killed it.
         settle(sys);
         return Ok(Entered::Dead);
@@ -190,16 +191,17 @@ pub fn syscall(sys: &mut System, task: TaskId, mut call: Call) -> Result<Entered
 /// The SYSCALL instruction and what entry_SYSCALL_64 does with the registers
 /// that user mode has set.
 fn execute_syscall(sys: &mut System, task: TaskId, call: &Call) {
-    let cpu = sys.task(task).cpu as usize;
-    let before = sys.machine.cpus[cpu].regs;
-    if let Err(e) = sys.machine.cpus[cpu].syscall() {
+    save_regs(sys, task);
+    let t = &mut sys.kernel.tasks[task];
+    let c = &mut sys.machine.cpus[t.cpu as usize];
+    let executed = c.syscall();
+    // ax is -ENOSYS until the handler has a result.
+    t.regs.ax = Errno::ENOSYS.to_ret() as u64;
+    (t.regs.ip, t.regs.cx, t.regs.r11) = (c.regs.cx, c.regs.cx, t.regs.flags);
+    if let Err(e) = executed {
         sys.oops("entry_SYSCALL_64", format!("SYSCALL raised {e:?}"));
     }
-    let ret_ip = sys.machine.cpus[cpu].regs.cx;
-    // ax is -ENOSYS until the handler has a result.
-    let ax = Errno::ENOSYS.to_ret() as u64;
-    let image = Regs { ip: ret_ip, cx: ret_ip, r11: before.flags, ax, ..before };
-    enter_kernel(sys, task, &image, i64::from(call.nr));
+    enter_kernel(sys, task, i64::from(call.nr));
     account(sys, task, KERNEL_ENTRY_NS, Ring::Kernel);
 }
 

@@ -63,6 +63,10 @@ pub struct Bugs {
     pub no_tlb_flush: bool,
 }
 
+/// Slots a chunk of objects of about a hundred bytes at most: a snapshot costs as
+/// much as there are chunks.
+const SMALL: usize = 32;
+
 /// Linux's global state, by kind of object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kernel {
@@ -83,7 +87,7 @@ pub struct Kernel {
     /// All user namespaces.
     pub user_namespaces: Arena<UserNamespace>,
     /// All credentials.
-    pub creds: Arena<Cred>,
+    pub creds: Arena<Cred, SMALL>,
     /// All user_structs.
     pub users: Arena<UserStruct>,
     /// uid to user_struct (`uidhash`).
@@ -91,17 +95,17 @@ pub struct Kernel {
     /// All address spaces.
     pub mms: Arena<MmStruct>,
     /// All anon_vmas.
-    pub anon_vmas: Arena<AnonVma>,
+    pub anon_vmas: Arena<AnonVma, SMALL>,
     /// All disposition tables.
-    pub sighands: Arena<SighandStruct>,
+    pub sighands: Arena<SighandStruct, SMALL>,
     /// All signal_structs.
     pub signals: Arena<SignalStruct>,
     /// All descriptor tables.
-    pub files: Arena<FilesStruct>,
+    pub files: Arena<FilesStruct, SMALL>,
     /// All fs_structs.
-    pub fs: Arena<FsStruct>,
+    pub fs: Arena<FsStruct, SMALL>,
     /// All open file descriptions.
-    pub filps: Arena<File>,
+    pub filps: Arena<File, SMALL>,
     /// All inodes.
     pub inodes: Arena<Inode>,
     /// All pipes.

@@ -39,6 +39,7 @@ pub fn in_top_frame(top_frame: crate::base::Pfn) -> PhysAddr {
 }
 
 /// The words as they lie in memory.
+#[inline]
 pub fn to_words(r: &Regs, orig_ax: u64) -> [u64; PT_REGS_WORDS] {
     let Regs { ax, bx, cx, dx, si, di, bp, sp, r8, r9, r10, r11, .. } = *r;
     let Regs { r12, r13, r14, r15, ip, flags, cs, ss, .. } = *r;
@@ -49,6 +50,7 @@ pub fn to_words(r: &Regs, orig_ax: u64) -> [u64; PT_REGS_WORDS] {
 }
 
 /// The registers and `orig_ax` from the words.
+#[inline]
 pub fn from_words(words: &[u64; PT_REGS_WORDS]) -> (Regs, u64) {
     let [
         r15,

@@ -151,6 +151,7 @@ impl State {
     /// is no input: it leaves no trace in the transcript.
     pub fn look(&self, expression: &str) -> Result<(), String> {
         let session = &self.script.session;
+        session.control.forget_interruption();
         session.control.begin();
         let mut scope = session.scope.clone();
         let result = session.engine.eval_expression_with_scope::<Dynamic>(&mut scope, expression);

@@ -373,12 +373,12 @@ impl Control {
         self.0.ops.get()
     }
 
-    /// Starts over for the next input: counters, the interrupt flag, the
-    /// reason to stop. Sources stay.
+    /// Starts over for the next input: counters, the reason to stop. Sources
+    /// stay, and so does the interrupt flag: Ctrl-C may come before the first
+    /// operation.
     pub fn begin(&self) {
         self.0.ops.set(0);
         self.0.written.set(0);
-        self.0.interrupt.store(false, Ordering::Relaxed);
         *self.0.stop.borrow_mut() = None;
         self.0.exit.set(None);
     }

@@ -133,7 +133,7 @@ fn step(sys: &mut System, cpu: u32, end: u64) {
             }
         }
         let task = current(sys, cpu);
-        if sys.kernel.todo.contains(&task) {
+        if !sys.kernel.todo.is_empty() && sys.kernel.todo.contains(&task) {
             entry::resume_picked(sys, task);
             continue;
         }

@@ -74,7 +74,8 @@ impl System {
 /// Makes room for a director's call before the next instruction of a program. Gives
 /// the program's registers, if they are to be as they were.
 pub(super) fn step_aside(sys: &mut System, task: TaskId, nr: u32) -> Option<Registers> {
-    can_act(sys, task).ok().filter(|()| sys.task(task).code)?;
+    sys.kernel.tasks.get(task).filter(|t| t.code)?;
+    can_act(sys, task).ok()?;
     if matches!(nr, NR_RT_SIGRETURN | NR_EXECVE | NR_EXECVEAT) {
         return None;
     }

@@ -49,6 +49,29 @@ pub fn wake_up_process(sys: &mut System, task: TaskId) -> bool {
     try_to_wake_up(sys, task, TaskState::INTERRUPTIBLE | TaskState::UNINTERRUPTIBLE)
 }
 
+/// Whether nobody sleeps on a queue and nobody watches it, or it is gone. Looked
+/// at before every wake-up: writing copies what is shared with snapshots.
+fn is_deserted(sys: &System, on: WaitOn) -> bool {
+    let k = &sys.kernel;
+    let queue = match on {
+        WaitOn::Child(signal) | WaitOn::Dethread(signal) => {
+            k.signals.get(signal).map(|s| &s.wait_chldexit)
+        }
+        WaitOn::Vfork(c) => k.completions.get(c).map(|c| &c.wait),
+        WaitOn::PipeRead(p) => k.pipes.get(p).map(|p| &p.rd_wait),
+        WaitOn::PipeWrite(p) => k.pipes.get(p).map(|p| &p.wr_wait),
+        WaitOn::TtyRead(t) => k.ttys.get(t).map(|t| &t.read_wait),
+        WaitOn::TtyWrite(t) => k.ttys.get(t).map(|t| &t.write_wait),
+        WaitOn::FileLock(i) => k.inodes.get(i).map(|i| &i.lock_wait),
+        WaitOn::Anon(a) => k.anon_inodes.get(a).map(|a| &a.wqh),
+        WaitOn::Signalfd(s) => k.sighands.get(s).map(|s| &s.signalfd_wqh),
+        WaitOn::PidExit(p) => k.pids.get(p).map(|p| &p.wait_pidfd),
+        WaitOn::Futex(key) => k.futex_queues.get(&key),
+        WaitOn::Poll | WaitOn::Signal | WaitOn::Timeout | WaitOn::Tracer => None,
+    };
+    queue.is_none_or(|q| q.entries.is_empty() && q.watches.is_empty())
+}
+
 /// The queue behind a [`WaitOn`], if its owner still exists.
 pub fn queue_mut(sys: &mut System, on: WaitOn) -> Option<&mut WaitQueueHead> {
     let k = &mut sys.kernel;
@@ -89,9 +112,6 @@ pub fn finish_wait(sys: &mut System, on: WaitOn, task: TaskId) {
 /// Woken tasks leave the queue when they run (`finish_wait`).
 fn wake_queue(sys: &mut System, on: WaitOn, mut exclusive: usize) {
     let Some(q) = queue_mut(sys, on) else { return };
-    if q.entries.is_empty() {
-        return;
-    }
     for e in q.entries.clone() {
         if e.exclusive && exclusive == 0 {
             break;
@@ -107,9 +127,6 @@ fn wake_queue(sys: &mut System, on: WaitOn, mut exclusive: usize) {
 /// for whatever it is.
 fn tell_watches(sys: &mut System, on: WaitOn, key: u16) {
     let Some(q) = queue_mut(sys, on) else { return };
-    if q.watches.is_empty() {
-        return;
-    }
     for watch in q.watches.clone() {
         ep_poll_callback(sys, watch, key);
     }
@@ -131,17 +148,25 @@ pub fn wake_up(sys: &mut System, on: WaitOn) {
 
 /// The same, saying why (`wake_up_poll`).
 pub fn wake_up_poll(sys: &mut System, on: WaitOn, key: u16) {
+    if is_deserted(sys, on) {
+        return;
+    }
     tell_watches(sys, on, key);
     wake_queue(sys, on, 1);
 }
 
 /// The same for tasks alone: nothing is new to who watches.
 pub fn wake_up_sleepers(sys: &mut System, on: WaitOn) {
-    wake_queue(sys, on, 1);
+    if !is_deserted(sys, on) {
+        wake_queue(sys, on, 1);
+    }
 }
 
 /// Wakes all sleepers (`wake_up_all`).
 pub fn wake_up_all(sys: &mut System, on: WaitOn) {
+    if is_deserted(sys, on) {
+        return;
+    }
     tell_watches(sys, on, 0);
     wake_queue(sys, on, usize::MAX);
 }

@@ -185,6 +185,16 @@ fn an_interrupt_stops_at_once() {
     ctrl_c.join().unwrap();
 }
 
+/// Ctrl-C while the engine is still being made.
+#[test]
+fn an_interrupt_before_the_first_operation_is_kept() {
+    let mut job = Job::new("x.rhai", "loop {}", Buffer::new());
+    job.limits.ops = 1_000_000;
+    job.interrupt = Arc::new(AtomicBool::new(true));
+    let failure = job.run(|_, _, _| {}).unwrap_err();
+    assert_eq!(failure.stopped, Some(Stop::Interrupted));
+}
+
 #[test]
 fn our_own_panic_is_a_report() {
     let job = Job::new("x.rhai", "boom()", Buffer::new());

@@ -5,7 +5,7 @@
 use rhai::Array;
 
 use super::{Cred, Kind, User, object};
-use crate::base::Arena;
+use crate::base::Id;
 use crate::kernel::cred::UserStruct;
 use crate::kernel::system::{Kernel, System};
 use crate::script::bind::kinds;
@@ -34,8 +34,8 @@ impl std::fmt::Display for SetIds {
 impl Kind for CredStruct {
     const NAME: &'static str = "cred";
 
-    fn arena(kernel: &Kernel) -> &Arena<Self> {
-        &kernel.creds
+    fn get(kernel: &Kernel, id: Id<Self>) -> Option<&Self> {
+        kernel.creds.get(id)
     }
 
     fn line(&self, _: &System) -> String {
@@ -53,8 +53,8 @@ impl Kind for CredStruct {
 impl Kind for UserStruct {
     const NAME: &'static str = "user_struct";
 
-    fn arena(kernel: &Kernel) -> &Arena<Self> {
-        &kernel.users
+    fn get(kernel: &Kernel, id: Id<Self>) -> Option<&Self> {
+        kernel.users.get(id)
     }
 
     fn line(&self, _: &System) -> String {

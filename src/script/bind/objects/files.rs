@@ -5,7 +5,7 @@
 use rhai::{Array, Dynamic};
 
 use super::{File, Files, Fs, Kind, object};
-use crate::base::Arena;
+use crate::base::Id;
 use crate::kernel::fs::{FileKind, FilesStruct, FsStruct};
 use crate::kernel::system::{Kernel, System};
 use crate::script::bind::kinds;
@@ -34,8 +34,8 @@ impl std::fmt::Display for Fd {
 impl Kind for FilesStruct {
     const NAME: &'static str = "files_struct";
 
-    fn arena(kernel: &Kernel) -> &Arena<Self> {
-        &kernel.files
+    fn get(kernel: &Kernel, id: Id<Self>) -> Option<&Self> {
+        kernel.files.get(id)
     }
 
     fn line(&self, _: &System) -> String {
@@ -47,8 +47,8 @@ impl Kind for FilesStruct {
 impl Kind for FileStruct {
     const NAME: &'static str = "file";
 
-    fn arena(kernel: &Kernel) -> &Arena<Self> {
-        &kernel.filps
+    fn get(kernel: &Kernel, id: Id<Self>) -> Option<&Self> {
+        kernel.filps.get(id)
     }
 
     fn line(&self, _: &System) -> String {
@@ -59,8 +59,8 @@ impl Kind for FileStruct {
 impl Kind for FsStruct {
     const NAME: &'static str = "fs_struct";
 
-    fn arena(kernel: &Kernel) -> &Arena<Self> {
-        &kernel.fs
+    fn get(kernel: &Kernel, id: Id<Self>) -> Option<&Self> {
+        kernel.fs.get(id)
     }
 
     fn line(&self, _: &System) -> String {

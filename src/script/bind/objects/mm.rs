@@ -4,7 +4,7 @@
 //! show them.
 
 use super::{Kind, Mm, object};
-use crate::base::Arena;
+use crate::base::Id;
 use crate::kernel::mm::{MmCounter, MmStruct};
 use crate::kernel::system::{Kernel, System};
 use crate::script::bind::registry::{Book, functions, getters};
@@ -13,8 +13,8 @@ use crate::script::value::Addr;
 impl Kind for MmStruct {
     const NAME: &'static str = "mm_struct";
 
-    fn arena(kernel: &Kernel) -> &Arena<Self> {
-        &kernel.mms
+    fn get(kernel: &Kernel, id: Id<Self>) -> Option<&Self> {
+        kernel.mms.get(id)
     }
 
     fn line(&self, _: &System) -> String {

@@ -18,7 +18,7 @@ use rhai::Dynamic;
 use super::registry::{Book, Raised};
 use super::task::Task;
 use super::world::Machine;
-use crate::base::{Arena, Id};
+use crate::base::Id;
 use crate::kernel::cred::UserStruct;
 use crate::kernel::fs::{FilesStruct, FsStruct};
 use crate::kernel::mm::MmStruct;
@@ -36,8 +36,8 @@ pub(super) use signal::{Action, Limit, register_limit};
 pub(super) trait Kind: Clone + 'static {
     /// Its name in messages: "mm_struct".
     const NAME: &'static str;
-    /// Where its objects live.
-    fn arena(kernel: &Kernel) -> &Arena<Self>;
+    /// The object with that name, if it exists.
+    fn get(kernel: &Kernel, id: Id<Self>) -> Option<&Self>;
     /// One line about it.
     fn line(&self, sys: &System) -> String;
 }
@@ -101,7 +101,7 @@ impl<T: Kind> Handle<T> {
 
     /// Looks at the object.
     pub(super) fn field<R>(&self, look: impl FnOnce(&System, &T) -> R) -> Raised<R> {
-        self.machine.read(|sys| match T::arena(&sys.kernel).get(self.id) {
+        self.machine.read(|sys| match T::get(&sys.kernel, self.id) {
             Some(object) => Ok(look(sys, object)),
             None => Err(ScriptError::Usage {
                 message: format!("this {} no longer exists: it was freed", T::NAME),
@@ -119,7 +119,7 @@ impl<T: Kind> Handle<T> {
 
 impl<T: Kind> fmt::Display for Handle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.machine.read(|sys| match T::arena(&sys.kernel).get(self.id) {
+        self.machine.read(|sys| match T::get(&sys.kernel, self.id) {
             Some(object) => write!(f, "{} {}: {}", T::NAME, self.id.index(), object.line(sys)),
             None => write!(f, "{} {} (freed)", T::NAME, self.id.index()),
         })

@@ -6,7 +6,7 @@ use rhai::{Array, Dynamic};
 
 use super::{Kind, Ns, PidHandle, Sighand, SignalHandle, object};
 use crate::abi::numbers::RLIM_INFINITY;
-use crate::base::Arena;
+use crate::base::Id;
 use crate::kernel::nsproxy::{NsId, Nsproxy};
 use crate::kernel::pid::Pid;
 use crate::kernel::signal::{Rlimit, SigAction, SighandStruct, SignalStruct};
@@ -72,8 +72,8 @@ impl std::fmt::Display for Action {
 impl Kind for SignalStruct {
     const NAME: &'static str = "signal_struct";
 
-    fn arena(kernel: &Kernel) -> &Arena<Self> {
-        &kernel.signals
+    fn get(kernel: &Kernel, id: Id<Self>) -> Option<&Self> {
+        kernel.signals.get(id)
     }
 
     fn line(&self, _: &System) -> String {
@@ -84,8 +84,8 @@ impl Kind for SignalStruct {
 impl Kind for SighandStruct {
     const NAME: &'static str = "sighand_struct";
 
-    fn arena(kernel: &Kernel) -> &Arena<Self> {
-        &kernel.sighands
+    fn get(kernel: &Kernel, id: Id<Self>) -> Option<&Self> {
+        kernel.sighands.get(id)
     }
 
     fn line(&self, _: &System) -> String {
@@ -98,8 +98,8 @@ impl Kind for SighandStruct {
 impl Kind for Nsproxy {
     const NAME: &'static str = "nsproxy";
 
-    fn arena(kernel: &Kernel) -> &Arena<Self> {
-        &kernel.nsproxies
+    fn get(kernel: &Kernel, id: Id<Self>) -> Option<&Self> {
+        kernel.nsproxies.get(id)
     }
 
     fn line(&self, _: &System) -> String {
@@ -110,8 +110,8 @@ impl Kind for Nsproxy {
 impl Kind for Pid {
     const NAME: &'static str = "pid";
 
-    fn arena(kernel: &Kernel) -> &Arena<Self> {
-        &kernel.pids
+    fn get(kernel: &Kernel, id: Id<Self>) -> Option<&Self> {
+        kernel.pids.get(id)
     }
 
     fn line(&self, _: &System) -> String {

@@ -5,7 +5,7 @@
 use rhai::Dynamic;
 
 use super::{Kind, Tty, object};
-use crate::base::Arena;
+use crate::base::Id;
 use crate::kernel::pid::{PidId, pid_nr_ns};
 use crate::kernel::system::{Kernel, System};
 use crate::kernel::tty::TtyStruct;
@@ -26,8 +26,8 @@ pub(super) fn id(sys: &System, pid: Option<PidId>) -> Dynamic {
 impl Kind for TtyStruct {
     const NAME: &'static str = "tty_struct";
 
-    fn arena(kernel: &Kernel) -> &Arena<Self> {
-        &kernel.ttys
+    fn get(kernel: &Kernel, id: Id<Self>) -> Option<&Self> {
+        kernel.ttys.get(id)
     }
 
     fn line(&self, sys: &System) -> String {
