@@ -425,7 +425,7 @@ impl<'m> Core<'m> {
             10 => 8,
             _ => 1,
         };
-        if self.checked && va % natural != 0 {
+        if self.checked && !va.is_multiple_of(natural) {
             return self.raise(Exception::AlignmentCheck);
         }
         Ok(())
