@@ -22,11 +22,8 @@ use std::sync::Mutex;
 use host_programs::{busybox, difference, run};
 
 /// Ways to make a program: what it is called, and the compiler.
-const VARIANTS: &[(&str, &[&str])] = &[
-    ("gcc-O0", &["gcc", "-O0"]),
-    ("gcc-O2", &["gcc", "-O2"]),
-    ("musl-O2", &["musl-gcc", "-O2"]),
-];
+const VARIANTS: &[(&str, &[&str])] =
+    &[("gcc-O0", &["gcc", "-O0"]), ("gcc-O2", &["gcc", "-O2"]), ("musl-O2", &["musl-gcc", "-O2"])];
 
 /// Programs that start a shell: `/bin/sh` of the emulated machine is busybox.
 const NEED_SHELL: &[&str] = &["shell"];

@@ -76,7 +76,8 @@ pub fn difference(native: &Ran, emulated: &Ran) -> Result<(), String> {
         if a != b && shown < 8 {
             shown += 1;
             let of = |line: Option<&String>| line.map_or("(no line)".to_string(), Clone::clone);
-            let _ = writeln!(text, "line {}: native:   {}\n         emulated: {}", i + 1, of(a), of(b));
+            let _ =
+                writeln!(text, "line {}: native:   {}\n         emulated: {}", i + 1, of(a), of(b));
         }
     }
     let err = String::from_utf8_lossy(&emulated.err);

@@ -167,7 +167,11 @@ pub fn seek_hole_data(
     let i = &sys.kernel.inodes[inode];
     let size = i.size();
     let Some(start) = u64::try_from(offset).ok().filter(|start| *start < size) else {
-        return refuse(Errno::ENXIO, F, "the offset is negative, or not before the end of the file");
+        return refuse(
+            Errno::ENXIO,
+            F,
+            "the offset is negative, or not before the end of the file",
+        );
     };
     let InodeKind::Reg { pages, .. } = &i.kind else {
         return Ok(if whence == SEEK_DATA { start } else { size } as i64);

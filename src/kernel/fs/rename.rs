@@ -8,10 +8,10 @@
 //! Linux: fs/namei.c (do_renameat2, vfs_rename), fs/libfs.c (simple_rename).
 //! Left out: RENAME_WHITEOUT (refused).
 
-use super::readdir::remove_entry;
 use super::inode::{InodeKind, iput};
 use super::namei::{self, Last, Parent, getname, lookup_last, path_parentat};
 use super::perm::{MAY_EXEC, MAY_WRITE, inode_permission};
+use super::readdir::remove_entry;
 use super::remove::{kernels_own, may_delete};
 use super::times::{update_ctime, update_mtime};
 use super::{FileId, FileKind, InodeId};

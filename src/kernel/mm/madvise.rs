@@ -121,7 +121,11 @@ fn madvise_remove(
         return refuse(Errno::EINVAL, F, "no file is behind this area");
     };
     if !vma.vm_flags.contains(VmFlags::SHARED | VmFlags::MAYWRITE) {
-        return refuse(Errno::EACCES, F, "the area is not shared, or its file not open for writing");
+        return refuse(
+            Errno::EACCES,
+            F,
+            "the area is not shared, or its file not open for writing",
+        );
     }
     let at = |addr: u64| addr - vma.vm_start + vma.vm_pgoff * PAGE_SIZE;
     punch_hole(sys, inode, at(start), at(end));

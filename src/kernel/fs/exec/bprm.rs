@@ -153,9 +153,8 @@ fn check_strings(
     }
     let pointers = 8 * (argv.len().max(1) + envp.len()) as u64;
     // The path lies on the new stack too.
-    let strings: u64 = all().map(|s| text::len(s) as u64 + 1).sum::<u64>()
-        + text::len(filename) as u64
-        + 1;
+    let strings: u64 =
+        all().map(|s| text::len(s) as u64 + 1).sum::<u64>() + text::len(filename) as u64 + 1;
     let total = pointers.saturating_add(strings);
     if total > limit || strings > stack {
         let why = format!(
