@@ -315,6 +315,7 @@ fn drive(
     // Not before: while gdb drives, Ctrl-C here is the end.
     let stop = interrupt::flag(host.console.out());
     let mut left = args.limit;
+    let mut entered = 0;
     let mut code = None;
     let end = loop {
         if let Some(left) = left {
@@ -346,7 +347,11 @@ fn drive(
             break Some(INTERRUPTED);
         }
         if let Some(n) = &mut left {
-            *n = args.limit.unwrap_or(0).saturating_sub(run.place().retired);
+            // SYSCALL and an instruction that faults count too: a program may consist
+            // of nothing else.
+            entered += u64::from(matches!(event, CodeEvent::Call(..) | CodeEvent::Fault(..)));
+            let done = run.place().retired.saturating_add(entered);
+            *n = args.limit.unwrap_or(0).saturating_sub(done);
             if *n == 0 {
                 let limit = args.limit.unwrap_or(0);
                 host.console.note(&format!("forkyard: stopped after {limit} instructions"));

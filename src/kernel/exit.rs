@@ -109,7 +109,9 @@ pub fn exit_after_stop(sys: &mut System, current: TaskId) {
 /// The beginning of `do_exit` proper.
 fn give_up_all(sys: &mut System, current: TaskId, code: i32) {
     stop::exit_signals(sys, current);
-    sys.task_mut(current).sigpending = false;
+    let t = sys.task_mut(current);
+    t.sigpending = false;
+    t.exit_code = code;
     let s = sys.signal_mut(current);
     s.live -= 1;
     let group_dead = s.live == 0;
@@ -130,7 +132,6 @@ fn give_up_all(sys: &mut System, current: TaskId, code: i32) {
         }
         note_maxrss(sys, current);
     }
-    sys.task_mut(current).exit_code = code;
     let noticed = may_pause(sys, current) && frees_others(sys, current);
     traced!(sys, exit_mm(current));
     if noticed {
@@ -182,14 +183,15 @@ fn hangs_up(sys: &System, current: TaskId, group_dead: bool) -> bool {
 /// The middle of `do_exit`: what is left but the telling.
 fn give_up_files(sys: &mut System, current: TaskId, group_dead: bool) {
     let noticed = may_pause(sys, current) && hangs_up(sys, current, group_dead);
-    sys.task_mut(current).sysvsem = None;
     // Linux closes the files later (task_work), so the terminal is given up first.
     if group_dead {
         traced!(sys, disassociate_ctty(current, true));
     }
     traced!(sys, exit_files(current));
     traced!(sys, exit_fs(current));
-    if let Some(ns) = sys.task_mut(current).nsproxy.take() {
+    let t = sys.task_mut(current);
+    t.sysvsem = None;
+    if let Some(ns) = t.nsproxy.take() {
         nsproxy::put_nsproxy(sys, ns);
     }
     cgroup::cgroup_exit(sys, current);
@@ -202,15 +204,15 @@ fn give_up_files(sys: &mut System, current: TaskId, group_dead: bool) {
 /// The end of `do_exit`.
 fn notify_and_die(sys: &mut System, current: TaskId, group_dead: bool) {
     traced!(sys, exit_notify(current, group_dead));
-    sys.task_mut(current).io_context = None;
     do_task_dead(sys, current);
 }
 
 /// The last thread's code becomes that of the process, whatever its leader
 /// exited with before.
 fn synchronize_group_exit(sys: &mut System, current: TaskId, code: i32) {
-    let s = sys.signal_mut(current);
+    let s = sys.signal(current);
     if s.live == 1 && !s.flags.contains(SignalFlags::GROUP_EXIT) {
+        let s = sys.signal_mut(current);
         s.flags = s.flags & SignalFlags::UNKILLABLE | SignalFlags::GROUP_EXIT;
         s.group_exit_code = code;
         s.group_stop_count = 0;
@@ -303,6 +305,7 @@ fn wake_pidfd(sys: &mut System, tsk: TaskId) {
 fn do_task_dead(sys: &mut System, tsk: TaskId) {
     let t = sys.task_mut(tsk);
     t.__state = TaskState::DEAD;
+    t.io_context = None;
     t.resume = None;
     t.work = None;
     let cpu = t.cpu;

@@ -40,8 +40,8 @@ use crate::kernel::signal::deliver::WayOut;
 use crate::kernel::signal::{SigPending, SigTimedWait, SighandId, SignalId};
 use crate::kernel::syscalls::{Call, Outcome};
 use crate::kernel::wait_queue::{CompletionId, Wait};
-use crate::machine::FpuState;
 use crate::machine::cpu::Regs;
+use crate::machine::{FpuState, Selectors};
 use crate::trace::Origin;
 use bitflags::bitflags;
 
@@ -196,6 +196,8 @@ pub struct ThreadStruct {
     pub fsbase: u64,
     /// GS base of user mode.
     pub gsbase: u64,
+    /// DS, ES, FS and GS (`ds`, `es`, `fsindex`, `gsindex`).
+    pub selectors: Selectors,
     /// The last exception that became a signal: its vector, its error code, and the
     /// address of the last page fault of that kind. Any handler finds them in its
     /// context.

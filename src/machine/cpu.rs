@@ -71,6 +71,17 @@ pub struct Msrs {
     pub kernel_gs_base: u64,
 }
 
+/// Segment registers that mean nothing in 64-bit mode but for the bases of the last
+/// two, which are MSRs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(missing_docs, reason = "the names are the manual's")]
+pub struct Selectors {
+    pub ds: u16,
+    pub es: u16,
+    pub fs: u16,
+    pub gs: u16,
+}
+
 /// One processor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cpu {
@@ -84,6 +95,8 @@ pub struct Cpu {
     pub cr2: VirtAddr,
     /// CR4.
     pub cr4: Cr4,
+    /// DS, ES, FS and GS.
+    pub selectors: Selectors,
     /// Model-specific registers.
     pub msrs: Msrs,
     /// Cached translations.
@@ -134,6 +147,7 @@ impl Cpu {
             cr0,
             cr2: VirtAddr(0),
             cr4,
+            selectors: Selectors::default(),
             msrs,
             tlb: Tlb::default(),
             rsp0: 0,

@@ -109,6 +109,12 @@ impl X87 {
         (self.status >> 11 & 7) as u8
     }
 
+    /// Makes another register ST(0).
+    #[inline]
+    pub fn set_top(&mut self, top: u8) {
+        self.status = self.status & !0x3800 | u16::from(top & 7) << 11;
+    }
+
     /// Physical number of ST(i).
     #[inline]
     pub fn physical(&self, i: u8) -> usize {

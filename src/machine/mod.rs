@@ -43,7 +43,7 @@ pub mod tlb;
 pub mod vmem;
 
 pub use clock::Clock;
-pub use cpu::{Cpu, Msr, Msrs, Paging};
+pub use cpu::{Cpu, Msr, Msrs, Paging, Selectors};
 pub use entry::{IretFrame, SYSCALL_LEN};
 pub use exception::{Exception, PfError};
 pub use fpu::{F80, FpuState, X87};

@@ -2,8 +2,8 @@
 //!
 //! Linux: arch/x86/include/asm/ptrace.h, uapi/asm/processor-flags.h,
 //! asm/segment.h. Source: Intel SDM vol. 1, section 3.4; vol. 3, section 2.5.
-//! Left out: FPU and vector state, debug registers, DS/ES (unused in 64-bit
-//! mode).
+//! Left out: FPU and vector state, debug registers; DS, ES, FS and GS, see
+//! `cpu::Selectors`.
 
 use bitflags::bitflags;
 
@@ -13,6 +13,8 @@ pub const KERNEL_CS: u64 = 0x10;
 pub const KERNEL_DS: u64 = 0x18;
 /// User code segment (`__USER_CS`).
 pub const USER_CS: u64 = 0x33;
+/// User code segment for 32-bit code (`__USER32_CS`).
+pub const USER32_CS: u64 = 0x23;
 /// User stack segment (`__USER_DS`).
 pub const USER_DS: u64 = 0x2b;
 

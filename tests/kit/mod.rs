@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub mod elf;
+pub mod machine_code;
 pub mod ops;
 pub mod perform;
 

@@ -80,6 +80,7 @@ impl Emulated {
         }
         cpu.regs.flags |= state.flags;
         cpu.msrs.gs_base = GS_BASE;
+        cpu.selectors = Default::default();
         let mut image = [0; 512];
         image[..FX].copy_from_slice(&state.fx);
         let fpu = FpuState::from_fxsave(&image).map_err(|_| "bad MXCSR")?;

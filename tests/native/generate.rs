@@ -51,6 +51,7 @@ fn is_left_out(insn: &Instruction, bytes: &[u8]) -> bool {
         M::Loope | M::Loopne if prefixes.clone().any(|b| matches!(b, 0xf2 | 0xf3)) => true,
         // FS is in use by the child.
         M::Rdfsbase | M::Wrfsbase => true,
+        M::Mov | M::Pop if insn.op0_register() == Register::FS => true,
         _ => insn.segment_prefix() == Register::FS,
     }
 }
@@ -448,6 +449,13 @@ fn suit(insn: &Instruction, rng: &mut Rng, state: &mut State) {
         }
     }
     match insn.mnemonic() {
+        M::Mov if insn.op0_register().is_segment_register() && rng.percent(80) => {
+            let n = insn.op1_register();
+            let known = [0, 1, 3, 0x10, 0x18, 0x20, 0x23, 0x28, 0x2b, 0x2f, 0x33, 0x7b, 0x7f, 0x83];
+            if n.is_gpr() {
+                r[n.number()] = rng.pick(&known);
+            }
+        }
         M::Div | M::Idiv if rng.percent(60) => {
             r[RDX] = if rng.percent(50) { 0 } else { (r[RAX] as i64 >> 63) as u64 };
         }

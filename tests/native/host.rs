@@ -36,8 +36,8 @@ const GREGS: [i32; 16] = [
     libc::REG_R14,
     libc::REG_R15,
 ];
-/// The status flags and DF, which a frame may set.
-const FLAGS: u64 = crate::state::STATUS | crate::state::DF;
+/// The status flags, DF and AC, which a frame may set.
+const FLAGS: u64 = crate::state::STATUS | crate::state::DF | crate::state::AC;
 
 /// What the child works on.
 struct Job {
@@ -185,6 +185,8 @@ unsafe extern "C" fn on_signal(_: i32, _: *mut libc::siginfo_t, context: *mut c_
             libc::_exit(5);
         }
         shared.busy = true;
+        // A test may have loaded them; FS is the C library's.
+        std::arch::asm!("mov ds, {0:e}", "mov es, {0:e}", "mov gs, {0:e}", in(reg) 0);
         if job.fsgsbase {
             std::arch::asm!("wrgsbase {}", in(reg) GS_BASE);
         } else {

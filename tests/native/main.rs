@@ -7,7 +7,7 @@
 //! state      registers and memory before and after
 //! host       executes a batch in a child, natively
 //! emulated   executes it by Machine::run
-//! undefined  what is not compared, and why
+//! undefined  what is not compared, and why     vendor  on whose processors
 //! judge      the differences; a failing test made small
 //! ```
 //!
@@ -24,6 +24,7 @@ mod host;
 mod judge;
 mod state;
 mod undefined;
+mod vendor;
 
 use generate::Test;
 use state::{BATCH, CODE, CODE_SIZE, Rng, SLOT};

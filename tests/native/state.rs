@@ -39,6 +39,8 @@ pub const RDI: usize = 7;
 pub const STATUS: u64 = 0x8d5;
 /// The direction flag.
 pub const DF: u64 = 1 << 10;
+/// Alignment check.
+pub const AC: u64 = 1 << 18;
 
 /// Random numbers (SplitMix64).
 #[derive(Debug, Clone)]
@@ -251,6 +253,9 @@ impl State {
         let mut flags = rng.next() & STATUS;
         if rng.percent(15) {
             flags |= DF;
+        }
+        if rng.percent(6) {
+            flags |= AC;
         }
         State { gpr, flags, fx: State::random_fx(rng) }
     }

@@ -1,7 +1,8 @@
 //! What the manual leaves undefined, or differs between processors for a reason:
 //! not compared.
 
-use crate::state::{Outcome, RCX, STATUS, State};
+use crate::state::{AC, Outcome, RCX, STATUS, State};
+use crate::vendor;
 use iced_x86::{Code, FlowControl, Instruction, Mnemonic, OpKind, RflagsBits};
 
 /// What to leave out of a comparison.
@@ -106,6 +107,12 @@ pub fn stores_mask(insns: &[Instruction]) -> bool {
     insns.iter().any(|i| matches!(i.mnemonic(), Mnemonic::Fxsave | Mnemonic::Fxsave64))
 }
 
+/// Whether it is open which of two exceptions comes: of an address that is neither
+/// aligned nor canonical.
+pub fn either_first(a: u64, b: u64) -> bool {
+    matches!((a, b), (17, 12 | 13) | (12 | 13, 17))
+}
+
 /// Whether it is open which byte of a long operand faults first.
 pub fn reads_in_parts(insns: &[Instruction]) -> bool {
     use Mnemonic as M;
@@ -119,10 +126,29 @@ pub fn are_neighbours(a: u128, b: u128) -> bool {
     a >> 79 == b >> 79 && place(a).abs_diff(place(b)) <= 1
 }
 
+fn sets_ac(insn: &Instruction) -> bool {
+    matches!(insn.mnemonic(), Mnemonic::Popf | Mnemonic::Popfq)
+}
+
+/// Whether it moves an MMX register to memory, or converts one or to one.
+fn stores_mmx(insn: &Instruction) -> bool {
+    use Mnemonic as M;
+    let converts = matches!(
+        insn.mnemonic(),
+        M::Cvtps2pi | M::Cvttps2pi | M::Cvtpd2pi | M::Cvttpd2pi | M::Cvtpi2ps
+    );
+    let moves = matches!(insn.mnemonic(), M::Movd | M::Movq | M::Movntq);
+    converts || moves && insn.op1_register().is_mm()
+}
+
 /// The undefined flags after a sequence; `All`: they are used.
 pub fn of_all(insns: &[Instruction], state: &State, end: &Outcome) -> Undefined {
-    // The emulated processor checks no alignment.
-    if end.vector == 17 {
+    // Some processors raise it for a lock across cache lines, too.
+    if end.vector == 17 && state.flags & AC == 0 && !insns.iter().any(sets_ac) {
+        return Undefined::All;
+    }
+    // Whether the registers are MMX's when one could not be stored.
+    if vendor::faulting(insns, end).is_some_and(stores_mmx) {
         return Undefined::All;
     }
     // What follows would make more of the difference.

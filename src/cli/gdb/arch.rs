@@ -11,6 +11,7 @@
 //! Source: the manual of gdb, appendices E.18 (remote protocol) and G (target
 //! descriptions; i386 features). Left out: AVX and what came after.
 
+use crate::machine::Selectors;
 use crate::machine::fpu::{F80, FpuState};
 use crate::session::debug::registers::Registers;
 use gdbstub::arch::{Arch, RegId};
@@ -191,8 +192,10 @@ pub fn to_wire(r: &Registers) -> Wire {
         g.r14, g.r15, g.ip,
     ];
     general.iter().for_each(|v| out.extend(v.to_le_bytes()));
-    let words = [g.flags as u32, g.cs as u32, g.ss as u32, 0, 0, 0, 0];
-    words.iter().for_each(|v| out.extend(v.to_le_bytes()));
+    let Selectors { ds, es, fs, gs } = r.selectors;
+    let words = [g.flags as u32, g.cs as u32, g.ss as u32];
+    let words = words.into_iter().chain([ds, es, fs, gs].map(u32::from));
+    words.for_each(|v| out.extend(v.to_le_bytes()));
     let x = &r.fpu.x87;
     (0..8).for_each(|i| out.extend(x.regs[x.physical(i)].to_bytes()));
     let high = |v: u64| (v >> 32) as u32 & 0xffff;
@@ -272,7 +275,8 @@ mod tests {
         fpu.x87.in_use = 0xc0;
         fpu.x87.regs[6] = F80 { sign_exp: 0x3fff, mantissa: 1 << 63 };
         let regs = Regs { ax: 1, r15: 15, ..Regs::user(0x40_1000, 0x7fff_0000) };
-        let r = Registers { regs, orig_ax: -1, fs_base: 0x7000, gs_base: 0, fpu };
+        let selectors = Selectors { ds: 0x2b, ..Selectors::default() };
+        let r = Registers { regs, orig_ax: -1, fs_base: 0x7000, gs_base: 0, selectors, fpu };
         let wire = to_wire(&r);
         assert_eq!(from_wire(&wire, &r), Some(r.clone()));
         assert_eq!(wire.0.len(), 17 * 8 + 7 * 4 + 80 + 32 + 256 + 4 + 24);

@@ -24,6 +24,7 @@ use crate::kernel::syscalls::Call;
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 use crate::machine::mmu::{Access, translate};
+use crate::machine::regs::{USER_CS, USER_DS, USER32_CS};
 use crate::machine::{Exception, Exit, Regs, Ring, disassemble};
 use crate::trace::EventKind;
 use std::collections::BTreeSet;
@@ -34,7 +35,7 @@ pub const INSN_NS: u64 = 1;
 /// The longest instruction, in bytes.
 const INSN_MAX: usize = 15;
 
-/// More faults than this without an instruction between mean that the fault
+/// More faults than this without anything done between mean that the fault
 /// handler lies.
 const MAX_FAULTS: u32 = 64;
 
@@ -64,14 +65,21 @@ pub fn run_user(
 ) -> (UserStop, u64) {
     let mut done = 0;
     let mut faults = 0;
+    if let Some(fault) = bad_segments(sys, task) {
+        return (UserStop::Signalled(fault), done);
+    }
     loop {
         let cpu = sys.task(task).cpu as usize;
+        let before = sys.machine.cpus[cpu].regs;
         sys.machine.cpus[cpu].fpu = sys.task_mut(task).fpu.take();
         let run = sys.machine.run(cpu, budget - done, breakpoints);
         sys.task_mut(task).fpu = sys.machine.cpus[cpu].fpu.take();
         done += run.retired;
-        if run.retired > 0 {
+        // A string instruction gets on from fault to fault before it is done.
+        if run.retired > 0 || sys.machine.cpus[cpu].regs != before {
             faults = 0;
+        }
+        if run.retired > 0 {
             account(sys, task, run.retired * INSN_NS, Ring::User);
         }
         let fault = match run.exit {
@@ -99,6 +107,23 @@ pub fn run_user(
     }
 }
 
+/// Segments with which IRET would not go to user mode, or not to 64-bit code: a
+/// signal frame or a tracer may have named any (`fixup_bad_iret`).
+fn bad_segments(sys: &mut System, task: TaskId) -> Option<UserFault> {
+    let Regs { cs, ss, ip, .. } = sys.machine.cpus[sys.task(task).cpu as usize].regs;
+    let code = match (cs, ss) {
+        (USER_CS, USER_DS) => return None,
+        (USER32_CS, USER_DS) => {
+            let what = "32-bit code (CS is __USER32_CS) is not modelled";
+            return Some(not_modelled(sys, task, ip, what.to_string()));
+        }
+        (USER_CS, _) => ss,
+        _ => cs,
+    };
+    // Null selectors have no error code, others their own without the ring.
+    raise(sys, task, Exception::GeneralProtection { code: code as u32 & 0xfffc })
+}
+
 fn raise(sys: &mut System, task: TaskId, e: Exception) -> Option<UserFault> {
     if sys.log.on() {
         sys.log.reset_depth();
@@ -115,7 +140,11 @@ fn unsupported(sys: &mut System, task: TaskId) -> UserFault {
         || "an instruction".to_string(),
         |(text, _)| format!("the instruction `{text}`"),
     );
-    let why = format!("{text} is not modelled");
+    not_modelled(sys, task, ip, format!("{text} is not modelled"))
+}
+
+/// SIGILL for what the processor has and the model has not.
+fn not_modelled(sys: &mut System, task: TaskId, ip: u64, why: String) -> UserFault {
     let fault = raise(sys, task, Exception::InvalidOpcode);
     let killed = fault.as_ref().is_some_and(|f| f.killed);
     let (sig, si_code) = (Signal::SIGILL, si_code::ILL_ILLOPN);

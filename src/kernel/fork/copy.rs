@@ -27,8 +27,8 @@ use crate::kernel::task::{
     ThreadStruct,
 };
 use crate::kernel::wait_queue::WaitQueueHead;
-use crate::machine::Regs;
 use crate::machine::ptregs::{PT_REGS_WORDS, to_words};
+use crate::machine::{Regs, Selectors};
 use crate::traced;
 use std::collections::BTreeMap;
 
@@ -413,14 +413,16 @@ pub fn copy_thread(
     let cpu = sys.task(current).cpu as usize;
     let msrs = &sys.machine.cpus[cpu].msrs;
     let (fsbase, gsbase) = (msrs.fs_base, msrs.kernel_gs_base);
+    let selectors = sys.machine.cpus[cpu].selectors;
     let t = sys.task_mut(p);
     t.regs = regs;
     t.orig_ax = orig_ax;
     let sp = stack.base.0 + frame_offset;
-    t.thread = ThreadStruct { sp, fsbase, gsbase, ret_from_fork: !kernel, ..t.thread };
+    t.thread = ThreadStruct { sp, fsbase, gsbase, selectors, ret_from_fork: !kernel, ..t.thread };
     if kernel {
         t.thread.fsbase = 0;
         t.thread.gsbase = 0;
+        t.thread.selectors = Selectors::default();
     }
     if args.flags.contains(CloneFlags::CLONE_SETTLS) {
         if args.tls >= layout::task_size(sys) || !VirtAddr(args.tls).is_canonical(57) {
@@ -430,7 +432,8 @@ pub fn copy_thread(
                 "CLONE_SETTLS: the TLS base is not an address in user space",
             );
         }
-        sys.task_mut(p).thread.fsbase = args.tls;
+        let thread = &mut sys.task_mut(p).thread;
+        (thread.fsbase, thread.selectors.fs) = (args.tls, 0);
     }
     Ok(())
 }

@@ -29,30 +29,42 @@ pub const UIO_MAXIOV: u64 = 1024;
 /// `struct iovec`: address and length of a buffer in user memory.
 pub type Iovec = (u64, u64);
 
-/// Reads the buffers of a vectored call from user memory; together they are cut
-/// to [`MAX_RW_COUNT`] (`import_iovec`).
+/// Reads a list of buffers from user memory (`iovec_from_user`).
 ///
 /// # Errors
-/// EINVAL: more than [`UIO_MAXIOV`] buffers, or a length below zero. EFAULT: the
-/// list, or a buffer that is not in user memory at all.
-pub fn import_iovec(
+/// EINVAL: more than [`UIO_MAXIOV`] buffers, or a length below zero. EFAULT.
+pub fn iovec_from_user(
     sys: &mut System,
     task: TaskId,
     addr: u64,
     count: u64,
 ) -> Result<Vec<Iovec>, SysError> {
-    const F: &str = "import_iovec";
+    const F: &str = "iovec_from_user";
     if count > UIO_MAXIOV {
         return refuse(Errno::EINVAL, F, "a call takes 1024 buffers at most (UIO_MAXIOV)");
     }
     let mut bytes = vec![0; 16 * count as usize];
     copy_from_user(sys, task, addr, &mut bytes)?;
     let word = |b: &[u8]| b.iter().rev().fold(0, |n, byte| n << 8 | u64::from(*byte));
-    let mut list: Vec<Iovec> =
-        bytes.chunks_exact(16).map(|c| (word(&c[..8]), word(&c[8..]))).collect();
+    let list: Vec<Iovec> = bytes.chunks_exact(16).map(|c| (word(&c[..8]), word(&c[8..]))).collect();
     if list.iter().any(|(_, len)| *len > i64::MAX as u64) {
         return refuse(Errno::EINVAL, F, "the length of a buffer is negative");
     }
+    Ok(list)
+}
+
+/// Reads the buffers of a vectored call from user memory; together they are cut
+/// to [`MAX_RW_COUNT`] (`import_iovec`).
+///
+/// # Errors
+/// Those of [`iovec_from_user`]; EFAULT: a buffer that is not in user memory at all.
+pub fn import_iovec(
+    sys: &mut System,
+    task: TaskId,
+    addr: u64,
+    count: u64,
+) -> Result<Vec<Iovec>, SysError> {
+    let mut list = iovec_from_user(sys, task, addr, count)?;
     let mut total = 0;
     for (base, len) in &mut list {
         access_ok(*base, *len)?;

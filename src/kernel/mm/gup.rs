@@ -10,8 +10,8 @@
 //! ```
 //!
 //! Linux: mm/gup.c (check_vma_flags, can_follow_write_pte, faultin_page),
-//! mm/memory.c (__access_remote_vm, always with FOLL_FORCE here).
-//! Left out: callers without FOLL_FORCE, /proc/PID/mem, pins.
+//! mm/memory.c (__access_remote_vm with FOLL_FORCE), and who pins pages without.
+//! Left out: /proc/PID/mem, pins that last.
 
 use crate::base::{PAGE_SIZE, PhysAddr};
 use crate::kernel::mm::fault::{FaultFlags, handle_mm_fault};
@@ -29,9 +29,24 @@ use crate::traced;
 /// nothing can be read there.
 type Why = String;
 
-/// Whether the area lets a tracer read or write, as `check_vma_flags` has it
-/// with FOLL_FORCE.
-fn check_vma_flags(flags: VmFlags, write: bool, addr: u64) -> Result<(), Why> {
+/// How far the protection of an area counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Follow {
+    /// A tracer's access goes past it (FOLL_FORCE).
+    Force,
+    /// It counts as for the task itself.
+    Plain,
+}
+
+/// Whether the area lets somebody read or write (`check_vma_flags`).
+fn check_vma_flags(flags: VmFlags, follow: Follow, write: bool, addr: u64) -> Result<(), Why> {
+    let need = if write { VmFlags::WRITE } else { VmFlags::READ };
+    if follow == Follow::Plain {
+        return match flags.contains(need) {
+            true => Ok(()),
+            false => Err(format!("the mapping of {addr:#x} does not allow it")),
+        };
+    }
     if write {
         // is_cow_mapping: private, and could be made writable.
         let cow = !flags.intersects(VmFlags::SHARED) && flags.contains(VmFlags::MAYWRITE);
@@ -66,6 +81,7 @@ fn get_user_page(
     current: TaskId,
     mm: MmId,
     addr: u64,
+    follow: Follow,
     write: bool,
 ) -> Result<PhysAddr, Why> {
     if !sys.machine.config.mmu {
@@ -78,7 +94,7 @@ fn get_user_page(
     let flags = match find_vma(sys.mm(mm), addr) {
         None => return Err(nothing()),
         Some(v) if v.vm_start <= addr => v.vm_flags,
-        Some(v) if v.vm_flags.contains(VmFlags::GROWSDOWN) => {
+        Some(v) if follow == Follow::Force && v.vm_flags.contains(VmFlags::GROWSDOWN) => {
             let (start, flags) = (v.vm_start, v.vm_flags);
             if let Err(e) = traced!(sys, expand_stack(current, mm, start, addr)) {
                 return Err(format!("the stack cannot grow down to {addr:#x}: {}", e.why));
@@ -87,7 +103,7 @@ fn get_user_page(
         }
         Some(_) => return Err(nothing()),
     };
-    check_vma_flags(flags, write, addr)?;
+    check_vma_flags(flags, follow, write, addr)?;
     let mut access = FaultFlags::empty();
     access.set(FaultFlags::WRITE, write);
     // The zero page is mapped for a read and copied for the write after it.
@@ -109,6 +125,21 @@ fn get_user_page(
     Err(format!("the page of {addr:#x} cannot be made accessible"))
 }
 
+/// Where byte `addr` of an address space is, for an access that its protection
+/// allows (`pin_user_pages_remote` without FOLL_FORCE).
+///
+/// # Errors
+/// Why not.
+pub fn user_page(
+    sys: &mut System,
+    current: TaskId,
+    mm: MmId,
+    addr: u64,
+    write: bool,
+) -> Result<PhysAddr, String> {
+    get_user_page(sys, current, mm, addr, Follow::Plain, write)
+}
+
 /// Reads another address space at `addr` (`access_remote_vm`). Page faults
 /// count for `current`.
 ///
@@ -123,7 +154,8 @@ pub fn read_remote_vm(
 ) -> Result<(), String> {
     let mut done = 0;
     while done < buf.len() {
-        let at = get_user_page(sys, current, mm, addr.wrapping_add(done as u64), false)?;
+        let at =
+            get_user_page(sys, current, mm, addr.wrapping_add(done as u64), Follow::Force, false)?;
         let n = ((PAGE_SIZE - at.offset()) as usize).min(buf.len() - done);
         sys.machine.mem.read(at, &mut buf[done..done + n]);
         done += n;
@@ -144,7 +176,8 @@ pub fn write_remote_vm(
 ) -> Result<(), String> {
     let mut done = 0;
     while done < src.len() {
-        let at = get_user_page(sys, current, mm, addr.wrapping_add(done as u64), true)?;
+        let at =
+            get_user_page(sys, current, mm, addr.wrapping_add(done as u64), Follow::Force, true)?;
         let n = ((PAGE_SIZE - at.offset()) as usize).min(src.len() - done);
         sys.machine.mem.write(at, &src[done..done + n]);
         done += n;

@@ -34,6 +34,7 @@ pub mod nommu;
 pub mod oom;
 pub mod pgtable;
 pub mod populate;
+pub mod process_vm_access;
 pub mod rmap;
 pub mod stack;
 pub mod symbols;

@@ -5,8 +5,7 @@
 //!
 //! Linux: arch/x86/kernel/ptrace.c (getreg, putreg, set_segment_reg,
 //! set_flags, arch_ptrace).
-//! Left out: DS, ES, FS and GS selectors, which are 0 as in any 64-bit
-//! program; debug registers and what else `struct user` has.
+//! Left out: changing DS, ES, FS and GS; debug registers and what else `struct user` has.
 
 use crate::abi::Errno;
 use crate::abi::ptrace::{USER_DEBUGREGS, USER_REGS_WORDS, USER_SIZE, UserRegs};
@@ -17,8 +16,8 @@ use crate::kernel::ptrace::TrapAt;
 use crate::kernel::ptrace::stop::trap_at;
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
-use crate::machine::Rflags;
 use crate::machine::ptregs::{PT_REGS_WORDS, from_words, to_words};
+use crate::machine::{Rflags, Selectors};
 
 const AX: usize = 10;
 const CS: usize = 17;
@@ -51,7 +50,14 @@ pub fn getregs(sys: &mut System, child: TaskId) -> UserRegs {
     all[..PT_REGS_WORDS].copy_from_slice(&words);
     all[FS_BASE] = t.thread.fsbase;
     all[GS_BASE] = t.thread.gsbase;
+    all[GS_BASE + 1..].copy_from_slice(&selectors(sys, child));
     all
+}
+
+/// What DS, ES, FS and GS hold, in their order there.
+fn selectors(sys: &System, child: TaskId) -> [u64; 4] {
+    let Selectors { ds, es, fs, gs } = sys.task(child).thread.selectors;
+    [ds, es, fs, gs].map(u64::from)
 }
 
 /// Changes one register (`putreg`).
@@ -80,8 +86,8 @@ fn putreg(sys: &mut System, child: TaskId, i: usize, value: u64) -> Result<(), S
             let why = "the trap flag is not modelled: nothing traps after each instruction";
             return refuse(Errno::EIO, F, why);
         }
-        PT_REGS_WORDS.. if value & 0xffff != 0 => {
-            let why = "selectors in ds, es, fs and gs are not modelled: they are 0";
+        PT_REGS_WORDS.. if value & 0xffff != selectors(sys, child)[i - GS_BASE - 1] => {
+            let why = "changing the selectors in ds, es, fs and gs is not modelled";
             return refuse(Errno::EIO, F, why);
         }
         PT_REGS_WORDS.. => return Ok(()),

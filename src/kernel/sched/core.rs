@@ -313,6 +313,7 @@ pub fn context_switch(sys: &mut System, cpu: u32, next: TaskId) {
     }
     let msrs = &sys.machine.cpus[c].msrs;
     let (fsbase, gsbase, sp) = (msrs.fs_base, msrs.kernel_gs_base, sys.machine.cpus[c].regs.sp);
+    let selectors = sys.machine.cpus[c].selectors;
     let sleeps = sleeps(sys.task(prev));
     if sleeps {
         deactivate_task(sys, prev);
@@ -323,6 +324,7 @@ pub fn context_switch(sys: &mut System, cpu: u32, next: TaskId) {
     p.thread.sp = sp;
     p.thread.fsbase = fsbase;
     p.thread.gsbase = gsbase;
+    p.thread.selectors = selectors;
     // Nothing left to do is a sleep, as far as the task is concerned.
     if sleeps || p.throttled {
         p.nvcsw += 1;
@@ -353,6 +355,7 @@ pub fn context_switch(sys: &mut System, cpu: u32, next: TaskId) {
     let m = &mut sys.machine.cpus[c];
     m.msrs.fs_base = thread.fsbase;
     m.msrs.kernel_gs_base = thread.gsbase;
+    m.selectors = thread.selectors;
     m.regs.sp = thread.sp;
     if let Some(stack) = stack {
         m.rsp0 = stack.base.0 + THREAD_SIZE;

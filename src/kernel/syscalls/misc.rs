@@ -12,6 +12,7 @@ use crate::kernel::mm::{layout, uaccess};
 use crate::kernel::random::{self, To};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
+use crate::machine::Cpu;
 
 /// Rows of the table.
 pub const CALLS: &[Syscall] = &[
@@ -51,7 +52,7 @@ fn sys_arch_prctl(sys: &mut System, current: TaskId, call: &Call) -> SysResult {
     let [code, addr, ..] = call.args;
     let max = layout::task_size(sys);
     let cpu = sys.task(current).cpu as usize;
-    let msrs = &mut sys.machine.cpus[cpu].msrs;
+    let Cpu { msrs, selectors, .. } = &mut sys.machine.cpus[cpu];
     match code {
         ARCH_SET_FS | ARCH_SET_GS if addr >= max => Ok(refuse(
             Errno::EPERM,
@@ -59,12 +60,12 @@ fn sys_arch_prctl(sys: &mut System, current: TaskId, call: &Call) -> SysResult {
             "the base is not an address in user space",
         )?),
         ARCH_SET_FS => {
-            msrs.fs_base = addr;
+            (msrs.fs_base, selectors.fs) = (addr, 0);
             Ok(0)
         }
         // In the kernel the user's GS base lies in the other register (swapgs).
         ARCH_SET_GS => {
-            msrs.kernel_gs_base = addr;
+            (msrs.kernel_gs_base, selectors.gs) = (addr, 0);
             Ok(0)
         }
         ARCH_GET_FS | ARCH_GET_GS => {

@@ -90,14 +90,8 @@ pub const GROUPS: &[Group] = &[
     ),
     group(
         "Other processes' memory",
-        "ptrace(2) reads and writes a tracee's memory word by word; there is no reclaim that \
-         advice could steer",
-        &[
-            (310, "process_vm_readv"),
-            (311, "process_vm_writev"),
-            (440, "process_madvise"),
-            (448, "process_mrelease"),
-        ],
+        "there is no reclaim that advice could steer",
+        &[(440, "process_madvise"), (448, "process_mrelease")],
     ),
     group(
         "Per-task state of the C library and the processor",

@@ -1,7 +1,8 @@
 //! System calls: reading and writing with several buffers. Handlers decode
 //! arguments; the verbs live elsewhere.
 //!
-//! Linux: fs/read_write.c (vfs_readv, vfs_writev, do_preadv, do_pwritev).
+//! Linux: fs/read_write.c (vfs_readv, vfs_writev, do_preadv, do_pwritev),
+//! mm/process_vm_access.c.
 //! Left out: RWF_* flags. A call that has slept reads its list of buffers again.
 
 use super::Call;
@@ -11,6 +12,7 @@ use crate::abi::Errno;
 use crate::kernel::error::{SysResult, refuse};
 use crate::kernel::fs::rw::{self, At, Way};
 use crate::kernel::fs::uio::{Dest, Source, import_iovec};
+use crate::kernel::mm::process_vm_access::{Way as Remote, process_vm_rw};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 
@@ -22,11 +24,22 @@ pub const CALLS: &[Syscall] = &[
     row(20, "writev", &["fd", "vec", "vlen"], sys_writev),
     row(295, "preadv", &["fd", "vec", "vlen", "pos_l", "pos_h"], sys_preadv),
     row(296, "pwritev", &["fd", "vec", "vlen", "pos_l", "pos_h"], sys_pwritev),
+    row(310, "process_vm_readv", REMOTE, |sys, t, call| remote(sys, t, call, Remote::Read)),
+    row(311, "process_vm_writev", REMOTE, |sys, t, call| remote(sys, t, call, Remote::Write)),
     row(327, "preadv2", &["fd", "vec", "vlen", "pos_l", "pos_h", "flags"], sys_preadv2)
         .partly(RWF_NOTE),
     row(328, "pwritev2", &["fd", "vec", "vlen", "pos_l", "pos_h", "flags"], sys_pwritev2)
         .partly(RWF_NOTE),
 ];
+
+/// Arguments of process_vm_readv and process_vm_writev.
+const REMOTE: &[&str] = &["pid", "lvec", "liovcnt", "rvec", "riovcnt", "flags"];
+
+fn remote(sys: &mut System, task: TaskId, call: &Call, way: Remote) -> SysResult {
+    let [pid, local, liovcnt, remote, riovcnt, flags] = call.args;
+    let lists = ((local, liovcnt), (remote, riovcnt));
+    Ok(process_vm_rw(sys, task, pid as i32, lists.0, lists.1, flags, way)?)
+}
 
 /// The descriptor is looked at before the buffers are.
 fn transfer(sys: &mut System, task: TaskId, call: &Call, way: Way, at: At) -> SysResult {

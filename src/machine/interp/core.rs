@@ -12,7 +12,10 @@
 //! change registers.
 //!
 //! Linux: none. Source: Intel SDM vol. 1, section 3.4; vol. 3, chapter 5.
-//! Left out: ring 0; alignment checks by RFLAGS.AC.
+//! Left out: ring 0.
+//!
+//! While alignment is checked (RFLAGS.AC), no page is remembered, so that every
+//! access goes through the MMU and is looked at there.
 
 use super::code::CodeFrames;
 use super::fastmem::FastMem;
@@ -26,7 +29,7 @@ use crate::machine::fpu::FpuState;
 use crate::machine::frame::Frame;
 use crate::machine::mmu::{Access, translate};
 use crate::machine::page::PageFlags;
-use crate::machine::regs::{Regs, Ring};
+use crate::machine::regs::{Cr0, Regs, Rflags, Ring};
 use crate::machine::{Cpu, PhysMem};
 
 /// Why an instruction was not executed.
@@ -68,6 +71,8 @@ pub struct Core<'m> {
     pub trap: Stopped,
     /// Time-stamp counter at the beginning of the run.
     pub tsc: u64,
+    /// Unaligned accesses raise #AC: RFLAGS.AC with CR0.AM.
+    checked: bool,
     /// One instruction at a time: a string instruction makes one step.
     pub single: bool,
     /// The rest of the processor.
@@ -100,19 +105,31 @@ impl<'m> Core<'m> {
             *to = *from;
         }
         (r[usize::from(FS)], r[usize::from(GS)]) = (cpu.msrs.fs_base, cpu.msrs.gs_base);
-        Core {
+        let mut core = Core {
             r,
             flags: Flags::from_word(cpu.regs.flags),
             ip: cpu.regs.ip,
             fpu,
             trap: Stopped::Unsupported,
             tsc: 0,
+            checked: false,
             single: false,
             cpu,
             mem,
             fast,
             soft,
             code,
+        };
+        core.note_alignment();
+        core
+    }
+
+    /// RFLAGS.AC may have changed.
+    pub fn note_alignment(&mut self) {
+        let flag = self.flags.system & Rflags::AC.bits() != 0;
+        self.checked = flag && self.cpu.cr0.contains(Cr0::AM);
+        if self.checked {
+            self.fast.begin();
         }
     }
 
@@ -351,6 +368,14 @@ impl<'m> Core<'m> {
         self.hold_code(&pieces)
     }
 
+    /// As [`Core::probe_write`], for bytes that are written one by one.
+    pub fn probe_bytes(&mut self, va: u64, len: usize) -> Result<(), Trap> {
+        let checked = std::mem::replace(&mut self.checked, false);
+        let probed = self.probe_write(va, len);
+        self.checked = checked;
+        probed
+    }
+
     /// Whether bytes can be read: raises what reading them would.
     pub fn probe_read(&mut self, va: u64, len: usize) -> Result<(), Trap> {
         self.pieces(va, len, Access::Read).map(|_| ())
@@ -382,12 +407,28 @@ impl<'m> Core<'m> {
             self.trap = Stopped::NonCanonical;
             return Err(Trap);
         }
+        self.check_alignment(va, len)?;
         let at = self.translate(va, access)?;
         if first == len {
             return Ok([(at, len), (at, 0)]);
         }
         let next = self.translate(va.wrapping_add(room as u64), access)?;
         Ok([(at, first), (next, len - first)])
+    }
+
+    /// #AC for an operand of so many bytes at a place where it should not be
+    /// (vol. 3, table 7-7), before any table is looked at. Only operands of
+    /// up to 8 bytes are checked, and the 80-bit kind (vol. 2, section 2.4).
+    fn check_alignment(&mut self, va: u64, len: usize) -> Result<(), Trap> {
+        let natural = match len {
+            2 | 4 | 8 => len as u64,
+            10 => 8,
+            _ => 1,
+        };
+        if self.checked && !va.is_multiple_of(natural) {
+            return self.raise(Exception::AlignmentCheck);
+        }
+        Ok(())
     }
 
     fn translate(&mut self, va: u64, access: Access) -> Result<PhysAddr, Trap> {
@@ -411,6 +452,9 @@ impl<'m> Core<'m> {
 
     /// Makes the next access to the page fast, if nothing speaks against it.
     fn remember(&mut self, va: u64, at: PhysAddr, access: Access) {
+        if self.checked {
+            return;
+        }
         let pfn = at.pfn();
         let odd = PageFlags::PGTABLE | PageFlags::KSTACK;
         if self.mem.page(pfn).flags.intersects(odd) {

@@ -16,6 +16,9 @@ use super::insn::{ADDR32, FS, GS, HIGH, Handler, Insn, ODD_ADDRESS, PAGE, STACK,
 use super::{int, sse, x87};
 use iced_x86::{Decoder, DecoderError, DecoderOptions, FlowControl, Instruction, OpKind, Register};
 
+/// The longest instruction.
+pub const INSN_MAX: usize = 15;
+
 /// What kind of operand an instruction has at some place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -71,11 +74,13 @@ pub enum Decoded {
 /// Decodes the instruction at the beginning of `bytes`, which lie at offset
 /// `at` of their page.
 pub fn decode(bytes: &[u8], at: u16) -> Decoded {
+    let bytes = &bytes[..bytes.len().min(INSN_MAX)];
     let mut decoder = Decoder::with_ip(64, bytes, u64::from(at), DecoderOptions::NONE);
     let insn = decoder.decode();
     match decoder.last_error() {
         DecoderError::None => {}
-        DecoderError::NoMoreBytes if bytes.len() < 15 => return Decoded::NeedsMore,
+        DecoderError::NoMoreBytes if bytes.len() < INSN_MAX => return Decoded::NeedsMore,
+        _ if is_too_long(bytes) => return Decoded::Insn(plain(int::too_long(), at, 0), true),
         _ => return Decoded::Insn(plain(int::invalid(), at, 0), true),
     }
     let mut out = plain(int::unsupported(), at, insn.len() as u8);
@@ -88,6 +93,16 @@ pub fn decode(bytes: &[u8], at: u16) -> Decoded {
         out.run = run;
     }
     Decoded::Insn(out, ends)
+}
+
+/// Whether bytes that are no instruction are the beginning of one that is longer
+/// than any may be. Of so many bytes `iced_x86` does not say it; without the first
+/// prefix they are fewer.
+fn is_too_long(bytes: &[u8]) -> bool {
+    let Some(rest) = bytes.get(1..INSN_MAX) else { return false };
+    let mut decoder = Decoder::with_ip(64, rest, 0, DecoderOptions::NONE);
+    let _ = decoder.decode();
+    decoder.last_error() == DecoderError::NoMoreBytes
 }
 
 /// Whether the instruction at the beginning of `bytes` has a handler: it is
@@ -265,6 +280,23 @@ mod tests {
         ] {
             assert_eq!(number(register), n, "{register:?}");
         }
+    }
+
+    #[test]
+    fn fifteen_bytes_are_the_most() {
+        let handler = |bytes: &[u8]| match decode(bytes, 0) {
+            Decoded::Insn(insn, _) => insn.run as usize,
+            Decoded::NeedsMore => 0,
+        };
+        let (long, invalid) = (int::too_long() as usize, int::invalid() as usize);
+        let mut bytes = [0x66; 20];
+        assert_eq!(handler(&bytes), long);
+        bytes[14] = 0x90;
+        assert!(![long, invalid].contains(&handler(&bytes)));
+        (bytes[13], bytes[14]) = (0x0f, 0xff);
+        assert_eq!(handler(&bytes[..14]), 0, "more may come");
+        (bytes[0], bytes[1]) = (0x0f, 0x04);
+        assert_eq!(handler(&bytes), invalid);
     }
 
     #[test]

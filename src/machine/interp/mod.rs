@@ -8,7 +8,7 @@
 //! insn      a decoded instruction          code: blocks of them, by frame
 //! fastmem   pages in use, as host memory   soft: pages translated in a run
 //! flags     worked out when asked          width: operand sizes as types
-//! int       general instructions           sse, x87: the others
+//! int       general instructions           sse (with MMX), x87: the others
 //! disasm    their text                 operands: memory they access
 //! softfloat what the host's floating point does not tell
 //! ```

@@ -16,7 +16,7 @@
 
 use super::code::{BLOCK_MAX, Code, Crossing};
 use super::core::{Core, Stopped};
-use super::decode::{Decoded, decode};
+use super::decode::{Decoded, INSN_MAX, decode};
 use super::insn::{Flow, Insn, PAGE, Trap};
 use super::{Exit, Parts, Run};
 use crate::base::cow::{self, Arc};
@@ -26,8 +26,6 @@ use crate::machine::regs::Rflags;
 use std::collections::BTreeSet;
 
 const PAGE_MASK: u64 = !0xfff;
-/// The longest instruction.
-const INSN_MAX: usize = 15;
 
 impl Machine {
     /// Executes user instructions on a processor, at most `budget` of them.

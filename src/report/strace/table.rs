@@ -113,6 +113,16 @@ fn writev_in(c: &Ctx, at: u64) -> Option<String> {
     iovecs(c, at, c.args[2], Some(u64::MAX))
 }
 
+/// The caller's buffers of process_vm_writev.
+fn locals_in(c: &Ctx, at: u64) -> Option<String> {
+    iovecs(c, at, c.args[2], Some(u64::MAX))
+}
+
+/// Places in another process, which are addresses here.
+fn remote_in(c: &Ctx, at: u64) -> Option<String> {
+    iovecs(c, at, c.args[4], None)
+}
+
 /// `struct iovec`s that a failed readv still shows, as addresses.
 const READV: Kind = Kind::OutAlways(readv_in);
 
@@ -171,6 +181,8 @@ pub const CALLS: &[Row] = &[
     ("writev", &[Int, In(writev_in), Ulong]),
     ("preadv", &[Int, READV, Ulong, Long]),
     ("pwritev", &[Int, In(writev_in), Ulong, Long]),
+    ("process_vm_readv", &[Int, READV, Ulong, In(remote_in), Ulong, Ulong]),
+    ("process_vm_writev", &[Int, In(locals_in), Ulong, In(remote_in), Ulong, Ulong]),
     ("access", &[Path, MODE_ACCESS]),
     ("faccessat", &[Dir, Path, MODE_ACCESS]),
     ("faccessat2", &[Dir, Path, MODE_ACCESS, Flags(f::FACCESSAT, "AT_???")]),

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Linux: arch/x86/kernel/ptrace.c (getreg, putreg), fpu/regset.c. Left out:
-//! selectors other than CS and SS, which are 0; debug registers.
+//! changing segment registers; debug registers.
 
 use crate::abi::Errno;
 use crate::base::cow::Arc;
@@ -19,7 +19,7 @@ use crate::kernel::sched::core::current;
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 use crate::machine::fpu::{FpuState, MXCSR_MASK};
-use crate::machine::{Regs, Rflags, Ring};
+use crate::machine::{Regs, Rflags, Ring, Selectors};
 
 /// All registers of a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub struct Registers {
     pub fs_base: u64,
     /// Base of GS.
     pub gs_base: u64,
+    /// DS, ES, FS and GS.
+    pub selectors: Selectors,
     /// x87 and SSE.
     pub fpu: FpuState,
 }
@@ -66,9 +68,10 @@ pub fn read(sys: &System, task: TaskId) -> Registers {
         (true, false) => (cpu.msrs.fs_base, cpu.msrs.kernel_gs_base),
         (false, _) => (t.thread.fsbase, t.thread.gsbase),
     };
+    let selectors = if on { cpu.selectors } else { t.thread.selectors };
     let (regs, orig_ax) = if in_user { (cpu.regs, -1) } else { (t.regs, t.orig_ax) };
     let fpu = t.fpu.as_ref().map_or_else(FpuState::default, |fpu| **fpu);
-    Registers { regs, orig_ax, fs_base, gs_base, fpu }
+    Registers { regs, orig_ax, fs_base, gs_base, selectors, fpu }
 }
 
 /// Changes all registers.
@@ -79,15 +82,15 @@ pub fn read(sys: &System, task: TaskId) -> Registers {
 pub fn write(sys: &mut System, task: TaskId, new: &Registers) -> Result<(), SysError> {
     const F: &str = "putreg";
     let old = read(sys, task);
-    let Registers { regs, orig_ax, fs_base, gs_base, fpu } = new;
+    let Registers { regs, orig_ax, fs_base, gs_base, selectors, fpu } = new;
     if *fs_base >= task_size(sys) || *gs_base >= task_size(sys) {
         return refuse(Errno::EIO, F, "a segment base must lie in user memory");
     }
     if fpu.mxcsr & !MXCSR_MASK != 0 {
         return refuse(Errno::EIO, F, "MXCSR has only its low 16 bits");
     }
-    if (regs.cs, regs.ss) != (old.regs.cs, old.regs.ss) {
-        return refuse(Errno::EIO, F, "cs and ss cannot be changed");
+    if (regs.cs, regs.ss, *selectors) != (old.regs.cs, old.regs.ss, old.selectors) {
+        return refuse(Errno::EIO, F, "segment registers cannot be changed");
     }
     let flags = old.regs.flags & !FLAG_MASK | regs.flags & FLAG_MASK;
     let regs = Regs { flags, ..*regs };

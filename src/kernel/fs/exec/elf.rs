@@ -117,8 +117,8 @@ fn bytes(sys: &mut System, inode: InodeId, at: u64, len: usize) -> Result<Vec<u8
 ///
 /// # Errors
 /// ENOEXEC: not a program for this machine, or its headers make no sense; what
-/// opening the interpreter says; EIO: the interpreter's name lies behind the
-/// end of the file; ELIBBAD: the interpreter is no ELF file for this machine.
+/// opening the interpreter says; EIO, EINVAL: the interpreter's name lies behind the
+/// end of the file or before its beginning; ELIBBAD: the interpreter is no ELF file for this machine.
 pub fn load_elf(sys: &mut System, task: TaskId, inode: InodeId) -> Result<Elf, SysError> {
     if !sys.machine.config.mmu {
         let why = "a machine without MMU runs flat and FDPIC programs, which are not modelled";
@@ -131,6 +131,10 @@ pub fn load_elf(sys: &mut System, task: TaskId, inode: InodeId) -> Result<Elf, S
     if name.p_filesz > PATH_MAX as u64 || name.p_filesz < 2 {
         return not_executable("PT_INTERP: the name of the interpreter is too long or too short");
     }
+    if i64::try_from(name.p_offset).is_err() {
+        let why = "PT_INTERP: the place of the interpreter's name is negative";
+        return refuse(Errno::EINVAL, "rw_verify_area", why);
+    }
     let text = bytes(sys, inode, name.p_offset, name.p_filesz as usize)?;
     if text.len() < name.p_filesz as usize {
         let why = "PT_INTERP: the name of the interpreter lies behind the end of the file";
@@ -140,6 +144,11 @@ pub fn load_elf(sys: &mut System, task: TaskId, inode: InodeId) -> Result<Elf, S
         return not_executable("PT_INTERP: the name of the interpreter does not end");
     };
     let text = text.split(|b| *b == 0).next().unwrap_or_default();
+    if text.is_empty() {
+        // The kernel's own open takes no name for the working directory.
+        let why = "PT_INTERP: the interpreter has no name, which means a directory";
+        return refuse(Errno::EACCES, "do_open_execat", why);
+    }
     let path = String::from_utf8_lossy(text).into_owned();
     let (inode, path) = do_open_execat(sys, task, &path)?;
     let bad = |e: SysError| SysError {

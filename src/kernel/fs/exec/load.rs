@@ -34,7 +34,7 @@ use crate::kernel::mm::stack::expand_stack;
 use crate::kernel::mm::uaccess::{copy_to_mm, copy_to_user};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
-use crate::machine::{HWCAP, Regs};
+use crate::machine::{HWCAP, Regs, Selectors};
 use crate::traced;
 
 /// What AT_PLATFORM names.
@@ -234,11 +234,13 @@ fn start_thread(sys: &mut System, task: TaskId, ip: u64, sp: u64) {
     let t = sys.task_mut(task);
     t.regs = Regs::user(ip, sp);
     (t.thread.fsbase, t.thread.gsbase) = (0, 0);
+    t.thread.selectors = Selectors::default();
     // flush_thread
     t.fpu = None;
     let (cpu, on_cpu) = (t.cpu as usize, t.on_cpu);
     if on_cpu && let Some(cpu) = sys.machine.cpus.get_mut(cpu) {
         cpu.msrs.fs_base = 0;
+        cpu.selectors = Selectors::default();
         // While the kernel runs, the user's GS base waits in the other one.
         cpu.msrs.kernel_gs_base = 0;
     }

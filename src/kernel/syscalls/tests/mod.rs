@@ -6,6 +6,7 @@
 mod events;
 mod machine;
 mod registers;
+mod remote;
 mod timers;
 
 use super::{Call, Payload};

@@ -6,7 +6,7 @@
 //! muldiv    MUL, IMUL, DIV, IDIV, CBW…         bit      BT, BSF, POPCNT, BSWAP
 //! string    MOVS, STOS, CMPS, SCAS, LODS       atomic   XADD, CMPXCHG, XCHG
 //! cpuid     what CPUID says                    system   RDTSC, flags, the rest
-//! beyond    what x86-64-v2 does not have
+//! segment   segment registers                  beyond   what x86-64-v2 does not have
 //! ```
 //!
 //! Linux: none. Source: Intel SDM vol. 1, chapter 7; vol. 2. Left out: what has
@@ -20,13 +20,14 @@ mod control;
 mod cpuid;
 mod mov;
 mod muldiv;
+mod segment;
 mod shift;
 mod string;
 mod system;
 
 pub use beyond::is_beyond;
 pub use mov::has_whole_address;
-pub use system::{invalid, unsupported};
+pub use system::{invalid, too_long, unsupported};
 
 use super::decode::{Form, segment};
 use super::insn::{Handler, Insn};
@@ -41,6 +42,7 @@ pub fn select(form: &Form<'_>, out: &mut Insn) -> Option<Handler> {
         .or_else(|| bit::select(form))
         .or_else(|| string::select(form, out))
         .or_else(|| atomic::select(form, out))
+        .or_else(|| segment::select(form))
         .or_else(|| system::select(form))
 }
 

@@ -1,8 +1,8 @@
 //! Moving data: MOV and its extending kinds, LEA, CMOVcc, SETcc, PUSH, POP,
 //! LEAVE, ENTER.
 //!
-//! Linux: none. Source: Intel SDM vol. 2. Left out: MOVBE (not in x86-64-v2),
-//! segment registers but for what is harmless: reading them.
+//! Linux: none. Source: Intel SDM vol. 2. Left out: MOVBE (not in x86-64-v2);
+//! segment registers, see `segment`.
 
 use super::sized;
 use crate::machine::interp::core::Core;
@@ -11,11 +11,9 @@ use crate::machine::interp::insn::{Flow, Handler, Insn, ODD_ADDRESS, Trap, ZERO}
 use crate::machine::interp::width::{W8, W16, W32, W64, Width};
 use iced_x86::{Code, ConditionCode, Instruction, Mnemonic, Register};
 
-/// Numbers of RAX and RBX; of CS and SS among the segment registers.
+/// Numbers of RAX and RBX.
 const AX: u8 = 0;
 const BX: u8 = 3;
-const CS: u8 = 1;
-const SS: u8 = 2;
 /// Number of RSP and RBP.
 const SP: usize = 4;
 const BP: usize = 5;
@@ -261,33 +259,6 @@ fn moffs_acc<W: Width>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
     Ok(Flow::Next)
 }
 
-/// What a segment register holds under Linux.
-fn selector(c: &Core<'_>, n: u8) -> u64 {
-    match n {
-        CS => c.cpu.regs.cs,
-        SS => c.cpu.regs.ss,
-        _ => 0,
-    }
-}
-
-fn reg_segment<W: Width>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
-    let v = selector(c, i.b);
-    c.set::<W>(i.a, v);
-    Ok(Flow::Next)
-}
-
-fn mem_segment(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
-    let v = selector(c, i.b);
-    c.store::<W16>(c.address(i), v)?;
-    Ok(Flow::Next)
-}
-
-fn push_segment<W: Width>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
-    let v = selector(c, i.a);
-    push::<W>(c, v)?;
-    Ok(Flow::Next)
-}
-
 /// XLAT: AL from a table of bytes at RBX.
 fn xlat<A: Width>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
     let at = c.get::<A>(BX).wrapping_add(c.get::<W8>(AX)) & A::MASK;
@@ -357,23 +328,6 @@ pub fn select(form: &Form<'_>, out: &mut Insn) -> Option<Handler> {
         }
         (Mnemonic::Mov, [Kind::Mem, ..]) if has_whole_address(form.insn) => {
             sized!(form.bytes, W => moffs_acc::<W>)
-        }
-        (Mnemonic::Mov, [Kind::Reg, Kind::Reg, ..])
-            if form.insn.op1_register().is_segment_register() =>
-        {
-            sized!(form.bytes, W => reg_segment::<W>)
-        }
-        (Mnemonic::Mov, [Kind::Mem, Kind::Reg, ..])
-            if form.insn.op1_register().is_segment_register() =>
-        {
-            Some(mem_segment)
-        }
-        (Mnemonic::Push, [Kind::Reg, ..]) if form.insn.op0_register().is_segment_register() => {
-            if form.insn.stack_pointer_increment() == -2 {
-                Some(push_segment::<W16>)
-            } else {
-                Some(push_segment::<W64>)
-            }
         }
         (Mnemonic::Mov, [Kind::Reg, Kind::Reg, ..])
             if form.insn.op0_register().is_gpr() && form.insn.op1_register().is_gpr() =>

@@ -3,8 +3,7 @@
 //!
 //! Linux: none. Source: Intel SDM vol. 2; vol. 3, section 6.9 (privileged
 //! instructions); AMD APM vol. 3 for SYSENTER, which 64-bit mode does not have.
-//! Left out: I/O permission bitmaps; loading segment registers; SGDT and its
-//! kin; far jumps, IRET.
+//! Left out: I/O permission bitmaps; SGDT and its kin; far jumps, IRET.
 
 use super::mov::push;
 use crate::machine::exception::Exception;
@@ -30,6 +29,11 @@ const LOW_FLAGS: u64 =
 /// The handler of bytes that are no instruction.
 pub fn invalid() -> Handler {
     undefined
+}
+
+/// The handler of bytes that are an instruction longer than one may be.
+pub fn too_long() -> Handler {
+    privileged
 }
 
 /// The handler of instructions that have none.
@@ -87,6 +91,7 @@ fn popf<W: Width>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
     c.flags.system = c.flags.system & !(mask & !STATUS) | new & mask & !STATUS;
     c.flags.system &= !Rflags::RF.bits();
     c.flags.set_status(new);
+    c.note_alignment();
     c.r[SP] = sp.wrapping_add(W::BYTES as u64);
     if steps {
         // It is the next instruction that traps.
@@ -254,6 +259,7 @@ mod tests {
     use super::*;
     use crate::machine::interp::Exit;
     use crate::machine::interp::testing::{Bench, CODE, DATA};
+    use crate::machine::regs::Cr0;
 
     #[test]
     fn ring_3_may_not_touch_the_machine() {
@@ -311,6 +317,22 @@ mod tests {
         assert_eq!(b.run(1).exit, Exit::Budget);
         assert_eq!(b.run(100).exit, Exit::Exception(Exception::Debug));
         assert_eq!(b.regs().ip, CODE + 2);
+    }
+
+    #[test]
+    fn alignment_is_checked_from_popf_on() {
+        // popf ; mov eax,[rbx] ; mov eax,[rbx+1] ; nop
+        let code = [0x9d, 0x8b, 0x03, 0x8b, 0x43, 1, 0x90];
+        let ac = Rflags::AC.bits() | Rflags::FIXED.bits();
+        for (am, end) in [(true, Exception::AlignmentCheck), (false, Exception::InvalidOpcode)] {
+            let mut b = Bench::new(&code);
+            b.poke(CODE + 6, &[0x0f, 0x0b]);
+            b.poke(DATA, &ac.to_le_bytes());
+            (b.regs().sp, b.regs().bx) = (DATA, DATA + 8);
+            b.space.m.cpus[0].cr0.set(Cr0::AM, am);
+            assert_eq!(b.go(), Exit::Exception(end));
+            assert_eq!(b.regs().ip, CODE + if am { 3 } else { 6 });
+        }
     }
 
     #[test]

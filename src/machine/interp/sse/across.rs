@@ -1,7 +1,7 @@
 //! Sums and differences over neighbouring lanes: PMADDx, PSADBW, PHADDx,
 //! PHSUBx, MPSADBW, PHMINPOSUW.
 //!
-//! Linux: none. Source: Intel SDM vol. 2. Left out: MMX registers.
+//! Linux: none. Source: Intel SDM vol. 2. Left out: nothing.
 
 use super::lanes::{bytes, dwords, of_dwords, of_qwords, of_words, words};
 use super::operand::ops;
@@ -9,14 +9,15 @@ use std::array::from_fn;
 
 /// Pairs of words of two registers in turn, each made one.
 #[inline(always)]
-fn pairs16(a: u128, b: u128, f: impl Fn(i16, i16) -> i16) -> u128 {
+pub fn pairs16(a: u128, b: u128, f: impl Fn(i16, i16) -> i16) -> u128 {
     let (a, b) = (words(a), words(b));
     let pair = |v: &[u16; 8], n: usize| f(v[2 * n] as i16, v[2 * n + 1] as i16) as u16;
     of_words(from_fn(|n| if n < 4 { pair(&a, n) } else { pair(&b, n - 4) }))
 }
 
+/// Pairs of doublewords of two registers in turn, each made one.
 #[inline(always)]
-fn pairs32(a: u128, b: u128, f: impl Fn(u32, u32) -> u32) -> u128 {
+pub fn pairs32(a: u128, b: u128, f: impl Fn(u32, u32) -> u32) -> u128 {
     let (a, b) = (dwords(a), dwords(b));
     of_dwords([f(a[0], a[1]), f(a[2], a[3]), f(b[0], b[1]), f(b[2], b[3])])
 }

@@ -5,7 +5,7 @@
 //! bit alone.
 //!
 //! Linux: none. Source: Intel SDM vol. 1, section 4.8.3.8 and appendix E; vol.
-//! 2. Left out: CVTPI2PS and its kin (MMX).
+//! 2. Left out: MMX registers, see `mmx`.
 
 use super::float::{Float, has_exponent, is_nearest, is_ordinary, is_quick, settle};
 use super::full::{Class, finish, operand, zero};
@@ -19,7 +19,7 @@ use iced_x86::Mnemonic;
 use std::marker::PhantomData;
 
 /// A conversion of one number.
-trait Convert {
+pub trait Convert {
     /// Bits of the source.
     const FROM: u32;
     /// Bits of the result.
@@ -31,7 +31,7 @@ trait Convert {
 }
 
 /// From a signed integer.
-struct FromInt<W, F>(PhantomData<(W, F)>);
+pub struct FromInt<W, F>(PhantomData<(W, F)>);
 
 impl<W: Width, F: Float> Convert for FromInt<W, F> {
     const FROM: u32 = W::BITS;
@@ -57,7 +57,7 @@ impl<W: Width, F: Float> Convert for FromInt<W, F> {
 }
 
 /// To a signed integer.
-struct ToInt<F, W, const TRUNCATE: bool>(PhantomData<(F, W)>);
+pub struct ToInt<F, W, const TRUNCATE: bool>(PhantomData<(F, W)>);
 
 impl<F: Float, W: Width, const TRUNCATE: bool> Convert for ToInt<F, W, TRUNCATE> {
     const FROM: u32 = F::BITS;
@@ -223,9 +223,17 @@ fn gpr_mem<C: Convert>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
 #[inline(always)]
 fn packed<C: Convert>(c: &mut Core<'_>, i: &Insn, b: u128) -> Result<Flow, Trap> {
     let wider = if C::FROM > C::TO { C::FROM } else { C::TO };
+    let result = lanes_of::<C>(c, b, 128 / wider)?;
+    set_xmm(c, i.a, result);
+    Ok(Flow::Next)
+}
+
+/// So many lanes, the lowest first.
+#[inline(always)]
+pub fn lanes_of<C: Convert>(c: &mut Core<'_>, b: u128, count: u32) -> Result<u128, Trap> {
     let (from, to) = (!0 >> (64 - C::FROM), !0 >> (64 - C::TO));
     let (mut result, mut flags) = (0, 0);
-    for n in 0..128 / wider {
+    for n in 0..count {
         let v = (b >> (n * C::FROM)) as u64 & from;
         let r = match C::quick(v, c.fpu.mxcsr) {
             Some(r) => r,
@@ -240,8 +248,7 @@ fn packed<C: Convert>(c: &mut Core<'_>, i: &Insn, b: u128) -> Result<Flow, Trap>
     if flags != 0 {
         settle(c, flags)?;
     }
-    set_xmm(c, i.a, result);
-    Ok(Flow::Next)
+    Ok(result)
 }
 
 fn packed_reg<C: Convert>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {

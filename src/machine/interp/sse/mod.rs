@@ -1,4 +1,4 @@
-//! SSE to SSE4.2 on XMM registers, family by family.
+//! MMX, and SSE to SSE4.2 on XMM registers, family by family.
 //!
 //! ```text
 //! operand   registers and memory, 16 bytes     lanes     a register as numbers
@@ -9,14 +9,14 @@
 //! compare   CMPxx, COMISD                      nearest   ROUNDxx
 //! dot       DPPS, DPPD                         text      PCMPESTRI and kin
 //! state     MXCSR, FXSAVE                      crc       CRC32
-//! full      arithmetic on what is not ordinary
+//! full      arithmetic on what is not ordinary     mmx       registers of 64 bits
 //! ```
 //!
 //! A 16-byte operand in memory must be aligned, but for those of the unaligned
 //! moves and of the string comparisons: #GP.
 //!
 //! Linux: none. Source: Intel SDM vol. 1, chapters 10 to 12; vol. 2. Left out:
-//! MMX registers (CVTPI2PS, MOVQ2DQ and the MMX kinds of integer instructions).
+//! CR0.EM and CR0.TS, as in `x87`.
 
 mod across;
 mod arith;
@@ -27,6 +27,7 @@ mod dot;
 mod float;
 mod full;
 mod lanes;
+mod mmx;
 mod mov;
 mod nearest;
 mod operand;
@@ -43,8 +44,13 @@ use super::insn::{Handler, Insn};
 
 /// The handler of such an instruction.
 pub fn select(form: &Form<'_>, out: &mut Insn) -> Option<Handler> {
-    if has_mmx(form) {
-        return None;
+    let mmx = mmx::select(form, out);
+    if mmx.is_some() || mmx::has_register(form) {
+        return mmx
+            .or_else(|| packed::select(form))
+            .or_else(|| shift::select(form))
+            .or_else(|| shuffle::select(form))
+            .or_else(|| across::select(form));
     }
     mov::select(form, out)
         .or_else(|| packed::select(form))
@@ -59,9 +65,4 @@ pub fn select(form: &Form<'_>, out: &mut Insn) -> Option<Handler> {
         .or_else(|| text::select(form))
         .or_else(|| crc::select(form))
         .or_else(|| state::select(form))
-}
-
-/// Whether an operand is an MMX register.
-fn has_mmx(form: &Form<'_>) -> bool {
-    (0..form.insn.op_count()).any(|op| form.insn.op_register(op).is_mm())
 }

@@ -3,7 +3,7 @@
 //!
 //! Non-temporal moves are moves.
 //!
-//! Linux: none. Source: Intel SDM vol. 2. Left out: MOVQ2DQ, MOVDQ2Q (MMX).
+//! Linux: none. Source: Intel SDM vol. 2. Left out: MMX registers, see `mmx`.
 
 use super::lanes::{bytes, dwords, qwords, words};
 use super::operand::{aligned, load, load_aligned, load_unaligned, set_xmm, xmm};
@@ -278,7 +278,7 @@ fn maskmov(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
     let chosen = (0..16u64).filter(|n| mask[*n as usize] & 0x80 != 0);
     // Processors differ in what bytes that are not chosen may raise; this does
     // as AMD's.
-    c.probe_write(at, 16)?;
+    c.probe_bytes(at, 16)?;
     for n in chosen {
         c.write(at.wrapping_add(n), [data[n as usize]])?;
     }
@@ -286,7 +286,7 @@ fn maskmov(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
 }
 
 /// The operand at RDI, which is not encoded.
-fn at_rdi(form: &Form<'_>, out: &mut Insn) {
+pub fn at_rdi(form: &Form<'_>, out: &mut Insn) {
     out.base = 7;
     let segment = match form.insn.segment_prefix() {
         Register::FS => FS,

@@ -118,6 +118,9 @@ fn reg_imm<O: Op>(c: &mut Core<'_>, i: &Insn) -> Result<Flow, Trap> {
 
 /// The handler of an operation for the operands at hand.
 pub fn handler<O: Op>(form: &Form<'_>) -> Option<Handler> {
+    if form.insn.op0_register().is_mm() {
+        return super::mmx::handler::<O>(form);
+    }
     match form.kinds {
         [Kind::Reg, Kind::Reg, ..] => Some(reg_reg::<O>),
         [Kind::Reg, Kind::Mem, ..] => Some(reg_mem::<O>),

@@ -1,7 +1,7 @@
 //! Integers lane by lane: addition, subtraction, multiplication, comparison,
 //! minimum, maximum, average, absolute value; and bitwise operations.
 //!
-//! Linux: none. Source: Intel SDM vol. 2. Left out: MMX registers.
+//! Linux: none. Source: Intel SDM vol. 2. Left out: nothing.
 
 use super::lanes::{dwords, map8, map16, map32, map64, of_qwords, qwords};
 use super::operand::ops;

@@ -4,7 +4,7 @@
 //! too large clears, or leaves the sign everywhere.
 //!
 //! Linux: none. Source: Intel SDM vol. 2 (PSLLW, PSRLW, PSRAW, PSLLDQ,
-//! PALIGNR). Left out: MMX registers.
+//! PALIGNR). Left out: nothing.
 
 use super::lanes::{map16, map32, map64};
 use super::operand::ops;

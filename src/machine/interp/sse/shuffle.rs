@@ -1,7 +1,7 @@
 //! Lanes that change places: shuffles, interleaving, packing, widening,
 //! blending, insertion.
 //!
-//! Linux: none. Source: Intel SDM vol. 2. Left out: MMX registers.
+//! Linux: none. Source: Intel SDM vol. 2. Left out: nothing.
 
 use super::lanes::{bytes, dwords, of_bytes, of_dwords, of_qwords, of_words, qwords, words};
 use super::operand::{load_aligned, ops, set_xmm, xmm};
@@ -17,26 +17,29 @@ fn field(imm: u64, n: usize) -> usize {
     (imm >> (2 * n) & 3) as usize
 }
 
+/// Words of a quadword, as the immediate operand says.
 #[inline(always)]
-fn shuffle_words(v: u64, imm: u64) -> u64 {
+pub fn shuffle_words(v: u64, imm: u64) -> u64 {
     (0..4).fold(0, |r, n| r | (v >> (16 * field(imm, n)) & 0xffff) << (16 * n))
 }
 
 /// Bytes of two halves in turn.
 #[inline(always)]
-fn mix8(a: u64, b: u64) -> u128 {
+pub fn mix8(a: u64, b: u64) -> u128 {
     let (a, b) = (a.to_le_bytes(), b.to_le_bytes());
     of_bytes(from_fn(|i| if i % 2 == 0 { a[i / 2] } else { b[i / 2] }))
 }
 
+/// Words of two halves in turn.
 #[inline(always)]
-fn mix16(a: u64, b: u64) -> u128 {
+pub fn mix16(a: u64, b: u64) -> u128 {
     let (a, b) = (words(a.into()), words(b.into()));
     of_words(from_fn(|i| if i % 2 == 0 { a[i / 2] } else { b[i / 2] }))
 }
 
+/// Doublewords of two halves in turn.
 #[inline(always)]
-fn mix32(a: u64, b: u64) -> u128 {
+pub fn mix32(a: u64, b: u64) -> u128 {
     of_dwords([a as u32, b as u32, (a >> 32) as u32, (b >> 32) as u32])
 }
 
@@ -52,14 +55,14 @@ fn high(v: u128) -> u64 {
 
 /// Sixteen words of two registers become bytes.
 #[inline(always)]
-fn pack16(a: u128, b: u128, f: impl Fn(i16) -> u8) -> u128 {
+pub fn pack16(a: u128, b: u128, f: impl Fn(i16) -> u8) -> u128 {
     let (a, b) = (words(a), words(b));
     of_bytes(from_fn(|i| f(if i < 8 { a[i] } else { b[i - 8] } as i16)))
 }
 
 /// Eight doublewords of two registers become words.
 #[inline(always)]
-fn pack32(a: u128, b: u128, f: impl Fn(i32) -> u16) -> u128 {
+pub fn pack32(a: u128, b: u128, f: impl Fn(i32) -> u16) -> u128 {
     let (a, b) = (dwords(a), dwords(b));
     of_words(from_fn(|i| f(if i < 4 { a[i] } else { b[i - 4] } as i32)))
 }

@@ -86,7 +86,7 @@ fn opcode(code: &[u8]) -> u16 {
 
 /// Raises what an earlier instruction has left pending.
 #[inline(always)]
-fn wait(c: &mut Core<'_>) -> Result<(), Trap> {
+pub fn wait(c: &mut Core<'_>) -> Result<(), Trap> {
     if c.fpu.x87.status & status::ES != 0 {
         return c.raise(Exception::X87FloatingPoint);
     }
