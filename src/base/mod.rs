@@ -11,6 +11,7 @@ pub mod cow;
 pub mod mixer;
 pub mod pvec;
 pub mod rng;
+pub mod text;
 
 pub use addr::{PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, Pfn, PhysAddr, VirtAddr};
 pub use arena::{Arena, Id};

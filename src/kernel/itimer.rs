@@ -22,6 +22,7 @@ use crate::kernel::error::{SysError, refuse};
 use crate::kernel::nanosleep::NSEC_PER_SEC;
 use crate::kernel::pid::PidType;
 use crate::kernel::posix_cpu_timers::group_time;
+use crate::kernel::posix_timers;
 use crate::kernel::signal::SignalId;
 use crate::kernel::signal::send::send_signal_locked;
 use crate::kernel::system::System;
@@ -170,6 +171,7 @@ fn set_cpu_itimer(sys: &mut System, task: TaskId, signal: SignalId, which: Which
 /// A task was charged for time: its process's timers of processor time fire if
 /// theirs has come (`check_cpu_itimer`).
 pub fn run_cpu_timers(sys: &mut System, task: TaskId) {
+    posix_timers::cpu::run(sys, task);
     let Some(signal) = sys.task(task).signal else { return };
     let timers = sys.kernel.signals[signal].cpu_timers;
     if timers.armed() == 0 {

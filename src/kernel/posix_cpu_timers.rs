@@ -9,7 +9,8 @@
 //!
 //! Linux: kernel/time/posix-cpu-timers.c (pid_for_clock, cpu_clock_sample,
 //! thread_group_sample_cputime), include/linux/posix-timers.h.
-//! Left out: sleeping on them, and POSIX timers that they drive.
+//! Left out: sleeping on them. POSIX timers that they drive are in
+//! `posix_timers::cpu`.
 
 use crate::kernel::pid::{PidType, find_pid_ns, pid_task, task_active_pid_ns};
 use crate::kernel::signal::{same_thread_group, threads};
@@ -17,7 +18,7 @@ use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 
 /// Which time of a task counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CpuTime {
     /// User mode and kernel (CPUCLOCK_PROF, CPUCLOCK_SCHED).
     All,
@@ -26,7 +27,7 @@ pub enum CpuTime {
 }
 
 /// A clock of processor time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CpuClock {
     /// Whose.
     pub task: TaskId,
@@ -83,6 +84,19 @@ pub fn group_time(sys: &System, task: TaskId) -> (u64, u64) {
 }
 
 impl CpuClock {
+    /// Whether whom it measures is still there.
+    pub fn is_alive(self, sys: &System) -> bool {
+        sys.kernel.tasks.get(self.task).is_some_and(|t| t.signal.is_some() && !t.is_dead())
+    }
+
+    /// Whether it goes on when this task runs.
+    pub fn measures(self, sys: &System, task: TaskId) -> bool {
+        match self.thread {
+            true => self.task == task,
+            false => self.is_alive(sys) && sys.task(self.task).signal == sys.task(task).signal,
+        }
+    }
+
     /// What it shows, in ns.
     pub fn now(self, sys: &System) -> u64 {
         let (utime, stime) = match self.thread {

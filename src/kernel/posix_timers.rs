@@ -15,9 +15,10 @@
 //!
 //! Linux: kernel/time/posix-timers.c (do_timer_create, common_timer_get,
 //! common_timer_set, exit_itimers); their signals are in `signal`.
-//! Left out: timers of processor time and of the alarm clocks (refused by name);
+//! Left out: timers of the alarm clocks (refused by name);
 //! PR_TIMER_CREATE_RESTORE_IDS.
 
+pub mod cpu;
 mod signal;
 
 pub use signal::{deliver, fire, flush_itimer_signals, sig_ignore, sig_unignore};
@@ -28,6 +29,7 @@ use crate::kernel::cred::UserId;
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::fs::timerfd::Base;
 use crate::kernel::pid::find_task_by_vpid;
+use crate::kernel::posix_cpu_timers::CpuClock;
 use crate::kernel::signal::pending::{sigqueue_alloc, sigqueue_free};
 use crate::kernel::signal::{SignalId, same_thread_group};
 use crate::kernel::system::System;
@@ -78,11 +80,14 @@ pub enum Status {
     RequeuePending,
 }
 
-/// `struct k_itimer`. Times are on the monotonic clock, in ns.
+/// `struct k_itimer`. Times are on the monotonic clock, or on one of processor time,
+/// in ns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PosixTimer {
     /// Its clock.
     pub base: Base,
+    /// Its clock, if that is one of processor time; then times are on it.
+    pub cpu: Option<CpuClock>,
     /// Who hears of it.
     pub notify: Notify,
     /// `sigev_value`.
@@ -105,6 +110,16 @@ pub struct PosixTimer {
     pub ignored: bool,
     /// Whose RLIMIT_SIGPENDING its signal counts against; holds a reference.
     pub user: UserId,
+}
+
+impl PosixTimer {
+    /// The time on its clock; `None`: whom it measures has ended.
+    pub fn now(&self, sys: &System) -> Option<u64> {
+        match self.cpu {
+            Some(clock) => clock.is_alive(sys).then(|| clock.now(sys)),
+            None => Some(sys.machine.clock.now()),
+        }
+    }
 }
 
 /// What belongs to a process (`signal->posix_timers`).
@@ -130,16 +145,18 @@ fn get(sys: &System, task: TaskId, id: i32, f: &'static str) -> Result<PosixTime
 }
 
 /// The clock that drives a timer.
-fn base(clock: i32) -> Result<Base, SysError> {
+fn base(sys: &System, task: TaskId, clock: i32) -> Result<(Base, Option<CpuClock>), SysError> {
     const F: &str = "do_timer_create";
     match clock {
         // Nobody has told the kernel of leap seconds.
-        0 | 11 => Ok(Base::Realtime),
-        1 | 7 => Ok(Base::Monotonic),
+        0 | 11 => Ok((Base::Realtime, None)),
+        1 | 7 => Ok((Base::Monotonic, None)),
         4..=6 => refuse(Errno::EOPNOTSUPP, F, "this clock can be read but drives no timers"),
-        2 | 3 => refuse(Errno::EOPNOTSUPP, F, "timers of processor time are not modelled"),
+        id if id < 0 || id == 2 || id == 3 => match cpu::clock(sys, task, id) {
+            Some(clock) => Ok((Base::Monotonic, Some(clock))),
+            None => refuse(Errno::EINVAL, F, "there is no such process or thread of the own"),
+        },
         8 | 9 => refuse(Errno::EOPNOTSUPP, F, "the machine has no clock that wakes it up"),
-        id if id < 0 => refuse(Errno::EOPNOTSUPP, F, "timers of processor time are not modelled"),
         id => Err(SysError::with(Errno::EINVAL, F, format!("there is no clock {id}"))),
     }
 }
@@ -176,7 +193,7 @@ pub fn do_timer_create(
     clock: i32,
     event: Option<Sigevent>,
 ) -> Result<i32, SysError> {
-    let base = base(clock)?;
+    let (base, cpu) = base(sys, task, clock)?;
     let Some(user) = sigqueue_alloc(sys, task, false) else {
         let why = "the signal of a timer counts against RLIMIT_SIGPENDING, which is reached";
         return refuse(Errno::EAGAIN, "do_timer_create", why);
@@ -198,6 +215,7 @@ pub fn do_timer_create(
     };
     let timer = PosixTimer {
         base,
+        cpu,
         notify,
         value: event.map_or(id as u64, |e| e.value),
         status: Status::Disarmed,
@@ -220,9 +238,11 @@ fn overrun_to_int(overrun: i64) -> i32 {
 }
 
 fn arm(sys: &mut System, signal: SignalId, id: i32, at: u64) {
-    if let Some(timer) = timer_mut(sys, signal, id) {
-        (timer.status, timer.expires) = (Status::Armed, at);
-        timer::start_alarm(sys, at, Alarm::Posix(signal, id));
+    let Some(timer) = timer_mut(sys, signal, id) else { return };
+    (timer.status, timer.expires) = (Status::Armed, at);
+    match timer.cpu {
+        Some(_) => sys.kernel.cpu_timers_armed += 1,
+        None => timer::start_alarm(sys, at, Alarm::Posix(signal, id)),
     }
 }
 
@@ -232,7 +252,10 @@ fn disarm(sys: &mut System, signal: SignalId, id: i32) {
     {
         timer.status = Status::Disarmed;
         let at = timer.expires;
-        timer::cancel_alarm(sys, at, Alarm::Posix(signal, id));
+        match timer.cpu {
+            Some(_) => sys.kernel.cpu_timers_armed -= 1,
+            None => timer::cancel_alarm(sys, at, Alarm::Posix(signal, id)),
+        }
     }
 }
 
@@ -242,7 +265,7 @@ fn disarm(sys: &mut System, signal: SignalId, id: i32) {
 /// EINVAL: there is no such timer.
 pub fn do_timer_gettime(sys: &mut System, task: TaskId, id: i32) -> Result<Itimerspec, SysError> {
     let timer = get(sys, task, id, "do_timer_gettime")?;
-    let now = sys.machine.clock.now();
+    let Some(now) = timer.now(sys) else { return Ok(Itimerspec::default()) };
     let none = timer.notify == Notify::None;
     if timer.interval == 0 && timer.status == Status::Disarmed && !none {
         return Ok(Itimerspec::default());
@@ -266,7 +289,7 @@ pub fn do_timer_gettime(sys: &mut System, task: TaskId, id: i32) -> Result<Itime
 /// Flags but TIMER_ABSTIME are not looked at.
 ///
 /// # Errors
-/// EINVAL: there is no such timer.
+/// EINVAL: there is no such timer. ESRCH: who is measured has ended.
 pub fn do_timer_settime(
     sys: &mut System,
     task: TaskId,
@@ -275,6 +298,10 @@ pub fn do_timer_settime(
     new: Itimerspec,
 ) -> Result<Itimerspec, SysError> {
     let timer = get(sys, task, id, "do_timer_settime")?;
+    if timer.now(sys).is_none() {
+        let why = "the process or thread whose time it counts has ended";
+        return refuse(Errno::ESRCH, "posix_cpu_timer_set", why);
+    }
     let old = do_timer_gettime(sys, task, id)?;
     let Some(signal) = sys.task(task).signal else { return Ok(old) };
     disarm(sys, signal, id);
@@ -286,8 +313,9 @@ pub fn do_timer_settime(
         (timer.overrun, timer.overrun_last, timer.expires) = (-1, 0, 0);
     }
     if new.value > 0 {
-        let now = sys.machine.clock.now();
+        let now = timer.now(sys).unwrap_or_default();
         let at = match flags & TIMER_ABSTIME != 0 {
+            true if timer.cpu.is_some() => new.value,
             true => timer.base.clock().monotonic(new.value),
             false => now.saturating_add(new.value),
         };

@@ -23,7 +23,7 @@ use crate::abi::structs::Rusage;
 use crate::abi::structs::SigInfo;
 use crate::abi::{SigSet, Signal};
 use crate::base::cow::Arc;
-use crate::base::{Arena, Id, Pfn, VirtAddr};
+use crate::base::{Arena, Id, Pfn, VirtAddr, text};
 use crate::kernel::cgroup::CgroupId;
 use crate::kernel::cred::CredId;
 use crate::kernel::fs::select::PollWqueues;
@@ -494,14 +494,15 @@ impl TaskStruct {
     /// The name as text.
     pub fn comm(&self) -> String {
         let end = self.comm.iter().position(|b| *b == 0).unwrap_or(self.comm.len());
-        String::from_utf8_lossy(&self.comm[..end]).into_owned()
+        text::decode(&self.comm[..end])
     }
 
     /// Sets the name, cut to 15 bytes (`__set_task_comm`).
     pub fn set_comm(&mut self, name: &str) {
         self.comm = [0; 16];
+        let name = text::encode(name);
         let n = name.len().min(15);
-        self.comm[..n].copy_from_slice(&name.as_bytes()[..n]);
+        self.comm[..n].copy_from_slice(&name[..n]);
     }
 
     /// Whether it leads its thread group (`thread_group_leader`).

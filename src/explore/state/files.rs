@@ -67,9 +67,19 @@ impl Object for Pipe {
     lives_in!(pipes);
 
     fn describe(&self, c: &mut Canon<'_>) {
-        let Pipe { buf, bufs, readers, writers, fifo, r_counter, w_counter, rd_wait, wr_wait } =
-            self;
-        c.put((buf, readers, writers, r_counter, w_counter));
+        let Pipe {
+            buf,
+            bufs,
+            max_usage,
+            readers,
+            writers,
+            fifo,
+            r_counter,
+            w_counter,
+            rd_wait,
+            wr_wait,
+        } = self;
+        c.put((buf, max_usage, readers, writers, r_counter, w_counter));
         c.opt(*fifo);
         for buffer in bufs {
             c.put((buffer.offset, buffer.len));

@@ -4,6 +4,7 @@
 
 use super::{Canon, Object, lives_in};
 use crate::kernel::itimer::RealTimer;
+use crate::kernel::posix_cpu_timers::CpuClock;
 use crate::kernel::posix_timers::{Notify, PosixTimer, PosixTimers, Status};
 use crate::kernel::signal::{SigAction, SigPending, SigQueue, SighandStruct, SignalStruct};
 
@@ -24,6 +25,7 @@ impl Canon<'_> {
     fn posix_timer(&mut self, nr: i32, timer: &PosixTimer) {
         let PosixTimer {
             base,
+            cpu,
             notify,
             value,
             status,
@@ -38,6 +40,10 @@ impl Canon<'_> {
         } = timer;
         self.put((nr, base, value, status, interval, overrun, overrun_last, ignored));
         self.put(signal_seq == sigqueue_seq);
+        if let Some(CpuClock { task, thread, which }) = cpu {
+            self.id(*task);
+            self.put((thread, which));
+        }
         match notify {
             Notify::None => self.put(0),
             Notify::Process(sig) => self.put((1, sig)),
@@ -45,6 +51,10 @@ impl Canon<'_> {
                 self.put((2, sig));
                 self.id(*task);
             }
+        }
+        if cpu.is_some() {
+            // Of a clock of its own, which goes with what tasks have run.
+            return self.put(expires);
         }
         self.time(*expires);
         if *status != Status::Armed {

@@ -8,7 +8,6 @@ use super::tally::Tally;
 use crate::base::PAGE_SIZE;
 use crate::kernel::fs::inode::InodeKind;
 use crate::kernel::fs::locks::LockOwner;
-use crate::kernel::fs::pipe::PIPE_DEF_BUFFERS;
 use crate::kernel::fs::{FileKind, FilesStruct};
 use crate::kernel::system::System;
 use crate::kernel::wait_queue::WaitOn;
@@ -96,8 +95,8 @@ pub(super) fn check(sys: &System, f: &mut Findings) {
         }
         let bytes: i64 = p.bufs.iter().map(|b| i64::from(b.len)).sum();
         f.count(me, "bytes", p.buf.len() as i64, bytes, "what its slots hold");
-        let fits = p.bufs.len() <= PIPE_DEF_BUFFERS;
-        f.rule(fits, me, "slots", format_args!("{}", p.bufs.len()), "16 at most");
+        let fits = p.bufs.len() <= p.max_usage;
+        f.rule(fits, me, "slots", format_args!("{}", p.bufs.len()), "as many as it has");
         for b in &p.bufs {
             let end = u64::from(b.offset) + u64::from(b.len);
             let fits = b.len > 0 && end <= PAGE_SIZE;

@@ -123,8 +123,12 @@ fn alarms(sys: &System, f: &mut Findings) {
     let mut cpu = 0;
     for (id, s) in k.signals.iter() {
         cpu += s.cpu_timers.armed();
-        let armed = s.posix_timers.timers.iter().filter(|(_, t)| t.status == Status::Armed);
-        wanted.extend(armed.map(|(nr, t)| (t.expires, Alarm::Posix(id, *nr))));
+        for (nr, t) in s.posix_timers.timers.iter().filter(|(_, t)| t.status == Status::Armed) {
+            match t.cpu {
+                Some(_) => cpu += 1,
+                None => wanted.push((t.expires, Alarm::Posix(id, *nr))),
+            }
+        }
     }
     wanted.sort_unstable();
     let armed: Vec<_> = k.alarms.iter().copied().collect();

@@ -1,7 +1,7 @@
 //! Calls on descriptors themselves: dup(2), fcntl(2), close_range(2).
 //!
 //! Linux: fs/file.c (ksys_dup3, close_range), fs/fcntl.c (do_fcntl, setfl).
-//! Left out: leases, owners and signals of files, F_SETPIPE_SZ, F_DUPFD_QUERY; each
+//! Left out: leases, owners and signals of files, F_DUPFD_QUERY; each
 //! is refused by name. Locks are in `locks`.
 
 use super::fdtable::{
@@ -10,22 +10,20 @@ use super::fdtable::{
 };
 use super::file::get_file;
 use super::memfd::seals;
-use super::pipe::PIPE_DEF_BUFFERS;
+use super::pipe::size::{pipe_set_size, pipe_size};
 use super::{File, FileKind};
 use crate::abi::numbers::{
     CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE, F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_SETFD,
     F_SETFL, FD_CLOEXEC,
 };
 use crate::abi::{Errno, OpenFlags};
-use crate::base::PAGE_SIZE;
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 
 /// The status flags that F_SETFL changes and the model has (`SETFL_MASK`).
 const SETFL_MASK: OpenFlags = OpenFlags::O_APPEND.union(OpenFlags::O_NONBLOCK);
-/// Bytes that fit into the slots of a pipe.
-const PIPE_SIZE: i64 = PIPE_DEF_BUFFERS as i64 * PAGE_SIZE as i64;
+const F_SETPIPE_SZ: u32 = 1031;
 const F_GETPIPE_SZ: u32 = 1032;
 const F_ADD_SEALS: u32 = 1033;
 const F_GET_SEALS: u32 = 1034;
@@ -129,8 +127,11 @@ pub fn do_fcntl(
         F_SETFD => set_close_on_exec(sys, task, fd, arg as u32 & FD_CLOEXEC != 0).map(|()| 0),
         F_GETFL => Ok(i64::from(getfl(sys, slot.file))),
         F_SETFL => setfl(sys, slot.file, arg as u32).map(|()| 0),
-        F_GETPIPE_SZ => match sys.kernel.filps.get(slot.file).map(|f| f.kind) {
-            Some(FileKind::PipeRead(_) | FileKind::PipeWrite(_)) => Ok(PIPE_SIZE),
+        F_GETPIPE_SZ | F_SETPIPE_SZ => match sys.kernel.filps.get(slot.file).map(|f| f.kind) {
+            Some(FileKind::PipeRead(p) | FileKind::PipeWrite(p)) if cmd == F_SETPIPE_SZ => {
+                pipe_set_size(sys, task, p, arg)
+            }
+            Some(FileKind::PipeRead(p) | FileKind::PipeWrite(p)) => Ok(pipe_size(sys, p)),
             _ => Err(bad_fd("pipe_fcntl", fd)),
         },
         F_ADD_SEALS | F_GET_SEALS => match sys.kernel.filps.get(slot.file) {
@@ -141,7 +142,7 @@ pub fn do_fcntl(
             Errno::EINVAL,
             "do_fcntl",
             format!(
-                "operation {other} of fcntl is unknown or not modelled (modelled: F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETPIPE_SZ, F_GET_SEALS, and locks)"
+                "operation {other} of fcntl is unknown or not modelled (modelled: F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETPIPE_SZ, F_SETPIPE_SZ, F_GET_SEALS, and locks)"
             ),
         )),
     }

@@ -12,7 +12,7 @@ use super::locks::FileLock;
 use super::pipe::PipeId;
 use super::times::InodeTimes;
 use crate::abi::{Errno, OpenFlags};
-use crate::base::Pfn;
+use crate::base::{Pfn, text};
 use crate::kernel::cgroup::CgroupId;
 use crate::kernel::error::SysError;
 use crate::kernel::fs::{FileId, FileKind, InodeId};
@@ -235,7 +235,7 @@ impl Inode {
         match &self.kind {
             InodeKind::Reg { size, .. } => *size,
             InodeKind::Image(image) => image.file_size(),
-            InodeKind::Lnk(text) => text.len() as u64,
+            InodeKind::Lnk(to) => text::len(to) as u64,
             InodeKind::Dir(_) | InodeKind::Chr(_) | InodeKind::Fifo(_) => 0,
         }
     }

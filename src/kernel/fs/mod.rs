@@ -16,6 +16,7 @@ pub mod dup;
 pub mod eventfd;
 pub mod eventpoll;
 pub mod exec;
+pub mod fallocate;
 pub mod fd_set;
 pub mod fdtable;
 mod fifo;

@@ -25,6 +25,7 @@ use super::inode::{Inode, InodeKind};
 use super::perm::{MAY_EXEC, inode_permission};
 use super::{FileKind, InodeId, proc};
 use crate::abi::Errno;
+use crate::base::text;
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
@@ -111,7 +112,7 @@ pub fn getname(name: &str) -> Result<&str, SysError> {
     if name.is_empty() {
         return refuse(Errno::ENOENT, "getname", "the path is empty");
     }
-    if name.len() >= PATH_MAX {
+    if text::len(name) >= PATH_MAX {
         return refuse(Errno::ENAMETOOLONG, "getname", "the path has more than 4095 bytes");
     }
     Ok(name)
@@ -212,7 +213,7 @@ pub fn path_parentat(
 }
 
 fn check_name(comp: &str) -> Result<(), SysError> {
-    if comp.len() > NAME_MAX {
+    if text::len(comp) > NAME_MAX {
         let why = "a component of the path has more than 255 bytes";
         return refuse(Errno::ENAMETOOLONG, "simple_lookup", why);
     }

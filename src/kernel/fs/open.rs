@@ -527,8 +527,15 @@ pub fn ksys_chroot(sys: &mut System, task: TaskId, name: &str) -> Result<(), Sys
 }
 
 /// getcwd(2): the working directory as seen from the root directory.
+///
+/// # Errors
+/// ENOENT: it was removed.
 pub fn getcwd(sys: &System, task: TaskId) -> Result<String, SysError> {
     let fs = task_fs(sys, task)?;
+    let there = trusted(sys, &fs.pwd).is_ok();
+    if !there && !fs.pwd.starts_with("/proc") && !fs.pwd.starts_with("/sys") {
+        return refuse(Errno::ENOENT, "getcwd", "the working directory was removed");
+    }
     if &*fs.root == "/" {
         return Ok(fs.pwd.to_string());
     }

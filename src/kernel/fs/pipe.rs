@@ -1,7 +1,7 @@
 //! pipe(2): a bounded queue of bytes with two ends.
 //!
 //! ```text
-//!  write end --> [ slot | slot | ... 16 at most ] --> read end
+//!  write end --> [ slot | slot | ... 16 unless set ] --> read end
 //!                  a slot is a page: a write fills new ones, or joins the
 //!                  last one if its odd bytes (length mod 4096) still fit
 //! ```
@@ -14,9 +14,10 @@
 //!
 //! Linux: fs/pipe.c (create_pipe_files, anon_pipe_read, anon_pipe_write,
 //! pipe_release). Left out: packet mode (O_DIRECT), notification pipes, splice,
-//! F_SETPIPE_SZ, the quota of pipe pages of a user.
+//! the quota of pipe pages of a user.
 
 pub mod outside;
+pub mod size;
 
 use super::fdtable::{alloc_fd, fd_install};
 use super::fifo::forget_pipe;
@@ -54,12 +55,14 @@ pub struct PipeBuffer {
 }
 
 /// `struct pipe_inode_info`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pipe {
     /// Bytes not yet read.
     pub buf: VecDeque<u8>,
     /// The slots these bytes lie in, oldest first.
     pub bufs: VecDeque<PipeBuffer>,
+    /// How many slots there may be (`max_usage`).
+    pub max_usage: usize,
     /// Open reading ends.
     pub readers: u32,
     /// Open writing ends.
@@ -76,10 +79,27 @@ pub struct Pipe {
     pub wr_wait: WaitQueueHead,
 }
 
+impl Default for Pipe {
+    fn default() -> Pipe {
+        Pipe {
+            buf: VecDeque::new(),
+            bufs: VecDeque::new(),
+            max_usage: PIPE_DEF_BUFFERS,
+            readers: 0,
+            writers: 0,
+            fifo: None,
+            r_counter: 0,
+            w_counter: 0,
+            rd_wait: WaitQueueHead::default(),
+            wr_wait: WaitQueueHead::default(),
+        }
+    }
+}
+
 impl Pipe {
     /// Whether a write needs to wait for a slot (`pipe_full`).
     pub fn full(&self) -> bool {
-        self.bufs.len() >= PIPE_DEF_BUFFERS
+        self.bufs.len() >= self.max_usage
     }
 
     /// How many bytes the next slot to be read holds.

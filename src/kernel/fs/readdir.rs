@@ -5,18 +5,20 @@
 //! getdents    d_ino 8 | d_off 8 | d_reclen 2 | name, NUL, to a multiple of 8, d_type
 //!                                              is the last byte
 //! ```
-//! The offset of the open directory counts entries. An entry that is removed
-//! meanwhile lets the others move up.
+//! The offset of the open directory counts entries. When one is removed that it has
+//! passed, it goes back by one with the others ([`entry_removed`]): whoever removes
+//! what he has read misses nothing.
 //!
 //! Linux: fs/readdir.c (getdents64, filldir64, iterate_dir).
-//! Left out: cookies that outlive changes of the directory; numbers of inodes of
+//! Left out: places (seekdir(3)) that outlive changes of the directory; numbers of inodes of
 //! /proc that agree with stat(2).
 
 use super::fdtable::{bad_fd, fget};
 use super::inode::InodeKind;
 use super::times::file_accessed;
-use super::{FileKind, InodeId, namei, proc};
+use super::{File, FileKind, InodeId, namei, proc};
 use crate::abi::Errno;
+use crate::base::text;
 use crate::kernel::cgroup::files::CgroupFile;
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::mm::uaccess::copy_to_user;
@@ -33,6 +35,9 @@ pub const DT_DIR: u8 = 4;
 pub const DT_REG: u8 = 8;
 /// A link.
 pub const DT_LNK: u8 = 10;
+
+/// What every directory begins with.
+const DOTS: [&str; 2] = [".", ".."];
 
 /// One entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,9 +60,10 @@ pub enum Format {
 impl Format {
     /// Bytes of an entry with such a name.
     fn reclen(self, name: &str) -> usize {
+        let len = text::len(name);
         match self {
-            Format::Dirent64 => (19 + name.len() + 1).next_multiple_of(8),
-            Format::Dirent => (18 + name.len() + 2).next_multiple_of(8),
+            Format::Dirent64 => (19 + len + 1).next_multiple_of(8),
+            Format::Dirent => (18 + len + 2).next_multiple_of(8),
         }
     }
 
@@ -70,7 +76,7 @@ impl Format {
         if self == Format::Dirent64 {
             bytes.push(entry.kind);
         }
-        bytes.extend(entry.name.as_bytes());
+        bytes.extend(&*text::encode(&entry.name));
         bytes.resize(end, 0);
         if self == Format::Dirent {
             bytes[end - 1] = entry.kind;
@@ -142,7 +148,7 @@ pub fn getdents(
     let Some(list) = list else {
         return refuse(Errno::ENOTDIR, "iterate_dir", "only directories have entries");
     };
-    let dots = [".", ".."].map(|name| Dirent { name: name.into(), kind: DT_DIR });
+    let dots = DOTS.map(|name| Dirent { name: name.into(), kind: DT_DIR });
     let all: Vec<&Dirent> = dots.iter().chain(&list).collect();
     let dir = match kind {
         FileKind::Inode(inode) => Some(inode),
@@ -171,6 +177,32 @@ pub fn getdents(
     Ok(bytes)
 }
 
+/// The entry with this place among those of the tree is removed from a directory:
+/// the offsets behind it move up with what is there.
+pub(super) fn entry_removed(sys: &mut System, dir: InodeId, index: usize) {
+    let own = sys.kernel.inodes.get(dir).and_then(|i| i.cgroup).map_or(0, |group| {
+        let group = &sys.kernel.cgroups[group];
+        CgroupFile::NAMES.iter().filter(|n| CgroupFile::by_name(group, n).is_some()).count()
+    });
+    let place = (DOTS.len() + own + index) as u64;
+    let of = |f: &File| f.kind == FileKind::Inode(dir) && f.f_pos > place;
+    let open: Vec<_> = sys.kernel.filps.iter().filter(|(_, f)| of(f)).map(|(id, _)| id).collect();
+    for id in open {
+        if let Some(file) = sys.kernel.filps.get_mut(id) {
+            file.f_pos -= 1;
+        }
+    }
+}
+
+/// Takes an entry out of a directory.
+pub(crate) fn remove_entry(sys: &mut System, dir: InodeId, name: &str) -> Option<InodeId> {
+    let InodeKind::Dir(entries) = &mut sys.kernel.inodes.get_mut(dir)?.kind else { return None };
+    // shift_remove: the order of the others is what a listing shows.
+    let (index, _, inode) = entries.shift_remove_full(name)?;
+    entry_removed(sys, dir, index);
+    Some(inode)
+}
+
 /// The entries in what [`getdents`] gives as [`Format::Dirent64`], without "." and "..".
 pub fn entries(bytes: &[u8]) -> Vec<Dirent> {
     let mut list = Vec::new();
@@ -179,7 +211,7 @@ pub fn entries(bytes: &[u8]) -> Vec<Dirent> {
         let len = usize::from(u16::from_le_bytes([head[16], head[17]]));
         let Some(name) = rest.get(19..len) else { break };
         let end = name.iter().position(|b| *b == 0).unwrap_or(name.len());
-        let name = String::from_utf8_lossy(&name[..end]).into_owned();
+        let name = text::decode(&name[..end]);
         if name != "." && name != ".." {
             list.push(Dirent { name, kind: head[18] });
         }

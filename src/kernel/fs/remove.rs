@@ -7,6 +7,7 @@ use super::follow::{End, follow};
 use super::inode::{InodeKind, S_IFDIR, S_ISVTX, iput};
 use super::namei::{Last, Path, getname, lookup_last, path_parentat};
 use super::perm::{MAY_EXEC, MAY_WRITE, inode_owner_or_capable, inode_permission};
+use super::readdir::remove_entry;
 use super::times::{update_ctime, update_mtime};
 use super::{InodeId, proc};
 use crate::abi::Errno;
@@ -14,6 +15,7 @@ use crate::kernel::cgroup::{self, files::CgroupFile};
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
+use std::sync::Arc;
 
 /// Names of /proc are the kernel's, and so are the files of a control group.
 ///
@@ -92,9 +94,8 @@ pub fn do_rmdir(sys: &mut System, task: TaskId, dfd: i32, name: &str) -> Result<
     if let Some(group) = group {
         cgroup::cgroup_rmdir(sys, group)?;
     }
-    if let InodeKind::Dir(entries) = &mut sys.kernel.inodes[parent.dir.inode()].kind {
-        entries.shift_remove(last);
-    }
+    remove_entry(sys, parent.dir.inode(), last);
+    lose_name(sys, &parent.dir.join(last));
     let dir = &mut sys.kernel.inodes[parent.dir.inode()];
     dir.i_nlink = dir.i_nlink.saturating_sub(1);
     sys.kernel.inodes[victim].i_nlink = 0;
@@ -103,6 +104,17 @@ pub fn do_rmdir(sys: &mut System, task: TaskId, dfd: i32, name: &str) -> Result<
     update_ctime(sys, victim);
     iput(sys, victim);
     Ok(())
+}
+
+/// Who works in a directory that is removed is in one without a name, and not in
+/// the next one of that name (`d_path` shows it so).
+fn lose_name(sys: &mut System, name: &str) {
+    let all: Vec<_> = sys.kernel.fs.iter().filter(|(_, f)| *f.pwd == *name).map(|f| f.0).collect();
+    for id in all {
+        if let Some(fs) = sys.kernel.fs.get_mut(id) {
+            fs.pwd = Arc::from(format!("{name} (deleted)"));
+        }
+    }
 }
 
 /// Whether the caller may remove `victim` from `dir` (`may_delete`).
@@ -157,10 +169,7 @@ pub fn do_unlinkat(sys: &mut System, task: TaskId, dfd: i32, name: &str) -> Resu
         let why = "the name of a terminal goes when its master is closed";
         return refuse(Errno::EPERM, "vfs_unlink", why);
     }
-    if let InodeKind::Dir(entries) = &mut sys.kernel.inodes[parent.dir.inode()].kind {
-        // shift_remove: the order of the others is what a listing shows.
-        entries.shift_remove(last);
-    }
+    remove_entry(sys, parent.dir.inode(), last);
     let inode = &mut sys.kernel.inodes[victim];
     inode.i_nlink = inode.i_nlink.saturating_sub(1);
     update_mtime(sys, parent.dir.inode());

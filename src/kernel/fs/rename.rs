@@ -11,6 +11,7 @@
 use super::inode::{InodeKind, iput};
 use super::namei::{self, Last, Parent, getname, lookup_last, path_parentat};
 use super::perm::{MAY_EXEC, MAY_WRITE, inode_permission};
+use super::readdir::remove_entry;
 use super::remove::{kernels_own, may_delete};
 use super::times::{update_ctime, update_mtime};
 use super::{FileId, FileKind, InodeId};
@@ -231,12 +232,10 @@ fn is_mountpoint(sys: &System, inode: InodeId) -> bool {
 fn move_entries(sys: &mut System, old: &Side, new: &Side, moved: InodeId, exchange: bool) {
     let (old_is_dir, new_is_dir) = (old.is_dir(sys), new.is_dir(sys));
     let entries = |sys: &mut System, dir: InodeId, name: &Arc<str>, to: Option<InodeId>| {
-        if let InodeKind::Dir(entries) = &mut sys.kernel.inodes[dir].kind {
-            match to {
-                Some(inode) => entries.insert(Arc::clone(name), inode),
-                None => entries.shift_remove(name),
-            };
-        }
+        match (to, &mut sys.kernel.inodes[dir].kind) {
+            (Some(inode), InodeKind::Dir(entries)) => entries.insert(Arc::clone(name), inode),
+            _ => remove_entry(sys, dir, name),
+        };
     };
     let kept = new.inode.filter(|_| exchange);
     entries(sys, old.dir(), &old.name, kept);

@@ -2,9 +2,10 @@
 //!
 //! Linux: fs/read_write.c (ksys_read, vfs_read, ksys_write, vfs_write,
 //! ksys_lseek).
-//! Left out: splice, SEEK_DATA and SEEK_HOLE.
+//! Left out: splice.
 
 use super::anon_inodes;
+use super::fallocate::seek_hole_data;
 use super::fdtable::{bad_fd, fget};
 use super::file::{fput, get_file};
 use super::file_io::{inode_read, inode_write};
@@ -327,7 +328,7 @@ pub fn ksys_write(
 ///
 /// # Errors
 /// EBADF; EINVAL: unknown `whence`, or the result is negative or behind the
-/// largest file; ESPIPE: there is no offset.
+/// largest file; ENXIO: no data or hole there; ESPIPE: there is no offset.
 pub fn ksys_lseek(
     sys: &mut System,
     task: TaskId,
@@ -340,7 +341,7 @@ pub fn ksys_lseek(
         return refuse(
             Errno::EINVAL,
             "ksys_lseek",
-            "whence is none of SEEK_SET, SEEK_CUR, SEEK_END",
+            "whence is none of SEEK_SET, SEEK_CUR, SEEK_END, SEEK_DATA, SEEK_HOLE",
         );
     }
     let file = &sys.kernel.filps[id];
@@ -376,9 +377,14 @@ pub fn ksys_lseek(
             return refuse(Errno::EINVAL, "dcache_dir_lseek", why);
         }
         SEEK_END => sys.kernel.inodes[inode].size() as i64,
+        _ if sys.kernel.inodes[inode].is_reg() => {
+            let pos = seek_hole_data(sys, inode, offset, whence)?;
+            sys.kernel.filps[id].f_pos = pos as u64;
+            return Ok(pos);
+        }
         _ => {
-            let why = "SEEK_DATA and SEEK_HOLE are not modelled";
-            return refuse(Errno::EINVAL, "ksys_lseek", why);
+            let why = "a directory in memory has neither data nor holes";
+            return refuse(Errno::EINVAL, "dcache_dir_lseek", why);
         }
     };
     match base.checked_add(offset) {

@@ -1,10 +1,10 @@
-//! truncate(2), ftruncate(2), O_TRUNC, fallocate(2): the end of a file moves, and mappings
-//! lose what lies behind it.
+//! truncate(2), ftruncate(2), O_TRUNC: the end of a file moves, and mappings lose what
+//! lies behind it.
 //!
 //! Linux: fs/open.c (do_truncate, vfs_truncate, do_ftruncate), mm/truncate.c
 //! (truncate_pagecache), mm/memory.c (unmap_mapping_range).
-//! Left out: fallocate but for mode 0: punching holes. Linux finds the mappings of a file by
-//! `i_mmap`; this looks at all areas.
+//! Left out: nothing; but Linux finds the mappings of a file by `i_mmap`, and this looks
+//! at all areas.
 
 use super::fdtable::{bad_fd, fget};
 use super::file_io::file_remove_privs;
@@ -19,16 +19,31 @@ use crate::abi::{Errno, Signal};
 use crate::base::{PAGE_SHIFT, PAGE_SIZE, PhysAddr};
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::mm::VmOps;
-use crate::kernel::mm::filemap::{file_inode, filemap_get_page};
+use crate::kernel::mm::filemap::file_inode;
 use crate::kernel::mm::tlb::flush_tlb_range;
-use crate::kernel::mm::zap::unmap_page_range;
+use crate::kernel::mm::zap::{unmap_file_pages, unmap_page_range};
 use crate::kernel::signal::kill::send_sig;
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 
-/// Takes the pages of a file from `first` on out of every address space, the
-/// private copies too: touching them again is SIGBUS.
-fn unmap_mapping_range(sys: &mut System, inode: InodeId, first: u64) {
+/// What goes when a part of a file does (`even_cows`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Zap {
+    /// Private copies too.
+    All,
+    /// The file's own pages.
+    Shared,
+}
+
+/// Takes the pages of a file from `first` on and before `last` out of every address
+/// space, the private copies too if the file has lost its end there: touching them
+/// again is SIGBUS.
+pub(super) fn unmap_mapping_range(
+    sys: &mut System,
+    inode: InodeId,
+    (first, last): (u64, u64),
+    which: Zap,
+) {
     let mut parts = Vec::new();
     for (mm, m) in sys.kernel.mms.iter() {
         for vma in m.mmap.values() {
@@ -36,8 +51,10 @@ fn unmap_mapping_range(sys: &mut System, inode: InodeId, first: u64) {
                 && vma.vm_file.and_then(|f| file_inode(sys, f)) == Some(inode);
             let skip = first.saturating_sub(vma.vm_pgoff).saturating_mul(PAGE_SIZE);
             let start = vma.vm_start.saturating_add(skip);
-            if of_file && start < vma.vm_end {
-                parts.push((mm, start, vma.vm_end));
+            let behind = last.saturating_sub(vma.vm_pgoff).saturating_mul(PAGE_SIZE);
+            let end = vma.vm_start.saturating_add(behind).min(vma.vm_end);
+            if of_file && start < end {
+                parts.push((mm, start, end));
             }
         }
     }
@@ -45,7 +62,10 @@ fn unmap_mapping_range(sys: &mut System, inode: InodeId, first: u64) {
         return;
     }
     for (mm, start, end) in parts {
-        unmap_page_range(sys, mm, start, end);
+        match which {
+            Zap::All => unmap_page_range(sys, mm, start, end),
+            Zap::Shared => unmap_file_pages(sys, mm, start, end),
+        }
         flush_tlb_range(sys, mm, start, end);
     }
 }
@@ -64,7 +84,7 @@ pub fn truncate_setsize(sys: &mut System, inode: InodeId, new: u64) {
     let keep = new.div_ceil(PAGE_SIZE);
     let dropped = pages.split_off(&keep);
     let partial = pages.get(&(new >> PAGE_SHIFT)).copied();
-    unmap_mapping_range(sys, inode, keep);
+    unmap_mapping_range(sys, inode, (keep, u64::MAX), Zap::All);
     for pfn in dropped.into_values() {
         put_cache_page(sys, pfn);
     }
@@ -96,7 +116,10 @@ pub(super) fn do_truncate(
 }
 
 /// Whether a file may grow to a length (`inode_newsize_ok`).
-fn newsize_ok(sys: &mut System, task: TaskId, len: u64) -> Result<(), SysError> {
+///
+/// # Errors
+/// EFBIG with SIGXFSZ.
+pub(super) fn newsize_ok(sys: &mut System, task: TaskId, len: u64) -> Result<(), SysError> {
     let limit = match sys.task(task).signal {
         Some(s) => sys.kernel.signals[s].rlim[RLIMIT_FSIZE as usize].cur,
         None => u64::MAX,
@@ -106,64 +129,6 @@ fn newsize_ok(sys: &mut System, task: TaskId, len: u64) -> Result<(), SysError> 
         let why = format!("the new length {len} is beyond RLIMIT_FSIZE ({limit})");
         return Err(SysError::with(Errno::EFBIG, "inode_newsize_ok", why));
     }
-    Ok(())
-}
-
-/// fallocate(2), mode 0: the range is in the file, and its pages are there.
-///
-/// # Errors
-/// EBADF: not open for writing. EINVAL: no range. EOPNOTSUPP: a mode. ESPIPE,
-/// EISDIR, ENODEV: no regular file. EFBIG. ENOSPC: not so many frames are free.
-pub fn vfs_fallocate(
-    sys: &mut System,
-    task: TaskId,
-    fd: i32,
-    mode: u32,
-    (offset, len): (i64, i64),
-) -> Result<(), SysError> {
-    const F: &str = "vfs_fallocate";
-    let id = fget(sys, task, fd).map_err(|_| bad_fd(F, fd))?;
-    if offset < 0 || len <= 0 {
-        return refuse(Errno::EINVAL, F, "the offset is negative, or the length not positive");
-    }
-    if mode != 0 {
-        return refuse(Errno::EOPNOTSUPP, F, "only mode 0 of fallocate is modelled");
-    }
-    let file = &sys.kernel.filps[id];
-    if !file.may_write() {
-        return Err(bad_fd(F, fd));
-    }
-    let inode = match file.kind {
-        FileKind::PipeRead(_) | FileKind::PipeWrite(_) => {
-            return refuse(Errno::ESPIPE, F, "a pipe has no place to keep space");
-        }
-        FileKind::Inode(i) if sys.kernel.inodes[i].is_dir() => {
-            return refuse(Errno::EISDIR, F, "a directory has no space of its own");
-        }
-        FileKind::Inode(i) if sys.kernel.inodes[i].is_reg() => i,
-        _ => return refuse(Errno::ENODEV, F, "only regular files have space"),
-    };
-    let Some(end) = offset.checked_add(len) else {
-        return refuse(Errno::EFBIG, F, "the range ends behind the largest file");
-    };
-    let (first, end) = (offset as u64 / PAGE_SIZE, end as u64);
-    let last = end.div_ceil(PAGE_SIZE);
-    if end > sys.kernel.inodes[inode].size() {
-        newsize_ok(sys, task, end)?;
-    }
-    let InodeKind::Reg { pages, .. } = &sys.kernel.inodes[inode].kind else { return Ok(()) };
-    let missing = (last - first).saturating_sub(pages.range(first..last).count() as u64);
-    if missing > sys.machine.mem.free_pages() as u64 {
-        return refuse(Errno::ENOSPC, "shmem_fallocate", "there is not so much free memory");
-    }
-    for pgoff in first..last {
-        filemap_get_page(sys, inode, pgoff, true)?;
-    }
-    if let InodeKind::Reg { size, .. } = &mut sys.kernel.inodes[inode].kind {
-        *size = (*size).max(end);
-    }
-    file_remove_privs(sys, task, inode);
-    update_mtime(sys, inode);
     Ok(())
 }
 

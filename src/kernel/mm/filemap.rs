@@ -11,6 +11,8 @@ use crate::kernel::mm::pgtable::alloc_page;
 use crate::kernel::system::System;
 use crate::machine::PageFlags;
 
+const UPTODATE: PageFlags = PageFlags::UPTODATE;
+
 /// The inode behind a file, if it has one.
 pub fn file_inode(sys: &System, file: FileId) -> Option<InodeId> {
     match sys.kernel.filps.get(file)?.kind {
@@ -53,6 +55,11 @@ pub fn filemap_get_page(
 ) -> Result<Option<Pfn>, SysError> {
     let Some(i) = sys.kernel.inodes.get(inode) else { return Ok(None) };
     if let Some(pfn) = find_page(i, pgoff) {
+        // Asked for by fallocate(2), and zeros since: from now on it is data.
+        let only_asked = create && !sys.machine.mem.page(pfn).flags.contains(UPTODATE);
+        if only_asked && let Ok(page) = sys.machine.mem.page_mut(pfn) {
+            page.flags |= UPTODATE;
+        }
         return Ok(Some(pfn));
     }
     let (mut flags, image) = match &i.kind {

@@ -3,17 +3,20 @@
 //!
 //! Linux: mm/madvise.c. Over a hole the rest is still done and the answer is
 //! ENOMEM. Left out: reclaim and huge-page advice, guard regions, MADV_FREE,
-//! MADV_REMOVE, memory failure; they are refused by name.
+//! memory failure; they are refused by name.
 
 use crate::abi::Errno;
 use crate::abi::numbers::*;
+use crate::base::PAGE_SIZE;
 use crate::kernel::error::{SysError, refuse};
+use crate::kernel::fs::fallocate::punch_hole;
 use crate::kernel::mm::account::{page_align_len, vma_is_anonymous};
+use crate::kernel::mm::filemap::file_inode;
 use crate::kernel::mm::populate::madvise_populate;
 use crate::kernel::mm::tlb::flush_tlb_range;
 use crate::kernel::mm::vma::{find_vma_intersection, vma_modify_flags};
 use crate::kernel::mm::zap::unmap_page_range;
-use crate::kernel::mm::{MmId, VmFlags};
+use crate::kernel::mm::{MmId, VmAreaStruct, VmFlags};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 
@@ -63,7 +66,6 @@ pub fn do_madvise(
 fn check_modelled(sys: &System, advice: u32, name: &str) -> Result<(), SysError> {
     let why = match advice {
         MADV_FREE => "lazy freeing needs reclaim, which is not modelled; use MADV_DONTNEED",
-        MADV_REMOVE => "punching holes into files is not modelled",
         MADV_MERGEABLE | MADV_UNMERGEABLE => "same-page merging (KSM) is not modelled",
         MADV_HUGEPAGE | MADV_NOHUGEPAGE | MADV_COLLAPSE => "huge pages are not modelled",
         MADV_COLD | MADV_PAGEOUT => "reclaim is not modelled",
@@ -104,6 +106,32 @@ fn madvise_walk_vmas(
     Ok(())
 }
 
+/// Punches a hole into the file behind an area (`madvise_remove`).
+fn madvise_remove(
+    sys: &mut System,
+    vma: VmAreaStruct,
+    start: u64,
+    end: u64,
+) -> Result<(), SysError> {
+    const F: &str = "madvise_remove";
+    if vma.vm_flags.contains(VmFlags::LOCKED) {
+        return refuse(Errno::EINVAL, F, "locked pages cannot be dropped");
+    }
+    let Some(inode) = vma.vm_file.and_then(|file| file_inode(sys, file)) else {
+        return refuse(Errno::EINVAL, F, "no file is behind this area");
+    };
+    if !vma.vm_flags.contains(VmFlags::SHARED | VmFlags::MAYWRITE) {
+        return refuse(
+            Errno::EACCES,
+            F,
+            "the area is not shared, or its file not open for writing",
+        );
+    }
+    let at = |addr: u64| addr - vma.vm_start + vma.vm_pgoff * PAGE_SIZE;
+    punch_hole(sys, inode, at(start), at(end));
+    Ok(())
+}
+
 /// One area, or the part of it in the range.
 fn madvise_vma_behavior(
     sys: &mut System,
@@ -140,6 +168,7 @@ fn madvise_vma_behavior(
                 "locked pages cannot be dropped; MADV_DONTNEED_LOCKED can",
             );
         }
+        MADV_REMOVE => return madvise_remove(sys, vma.clone(), start, end),
         MADV_DONTNEED | MADV_DONTNEED_LOCKED => {
             unmap_page_range(sys, mm, start, end);
             flush_tlb_range(sys, mm, start, end);

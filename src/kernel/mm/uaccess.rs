@@ -7,7 +7,7 @@
 //! walks the tables, so a flush forgotten by the kernel shows in user mode.
 
 use crate::abi::Errno;
-use crate::base::{PAGE_SIZE, PhysAddr, VirtAddr};
+use crate::base::{PAGE_SIZE, PhysAddr, VirtAddr, text};
 use crate::kernel::error::SysError;
 use crate::kernel::mm::fault::do_user_addr_fault;
 use crate::kernel::mm::layout::task_size;
@@ -189,7 +189,7 @@ pub fn put_user_u64(sys: &mut System, task: TaskId, addr: u64, value: u64) -> Re
 }
 
 /// Reads a string of at most `max` bytes: it ends at a NUL, which is not part
-/// of the result, or is cut. Bytes that are no UTF-8 are replaced.
+/// of the result, or is cut. Bytes that are no UTF-8 stay themselves (`base::text`).
 ///
 /// # Errors
 /// EFAULT.
@@ -200,7 +200,7 @@ pub fn strncpy_prefix_from_user(
     max: usize,
 ) -> Result<String, SysError> {
     let (bytes, _) = strncpy(sys, task, addr, max)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(text::decode(&bytes))
 }
 
 /// The same for a string that must end within `max` bytes.
@@ -218,7 +218,7 @@ pub fn strncpy_from_user(
         let why = format!("the string at {addr:#x} has no end within {max} bytes");
         return Err(SysError::with(Errno::ENAMETOOLONG, "strncpy_from_user", why));
     }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(text::decode(&bytes))
 }
 
 /// The bytes before the first NUL among `max`, and whether there was one.

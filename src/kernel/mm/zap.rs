@@ -5,8 +5,8 @@
 //! Left out: gathering; pages are freed at once and the flush follows, which
 //! nobody can observe because one call runs at a time.
 
-use crate::base::Pfn;
-use crate::kernel::mm::pgtable::{pte_protnone, pte_range, pte_tables};
+use crate::base::{PAGE_SIZE, Pfn};
+use crate::kernel::mm::pgtable::{lookup, pte_present, pte_protnone, pte_range, pte_tables};
 use crate::kernel::mm::{MmCounter, MmId};
 use crate::kernel::system::System;
 use crate::machine::{FRAME_WORDS, PageBug, PageFlags, ZapEntry, entry_addr};
@@ -50,6 +50,18 @@ pub fn unmap_page_range(sys: &mut System, mm: MmId, start: u64, end: u64) {
     let mut gone = [0i64; 3];
     zap_range(sys, mm, start, end, &mut gone);
     subtract(sys, mm, gone);
+}
+
+/// The same but for private copies, which stay (`unmap_mapping_range` without
+/// `even_cows`). The caller flushes the TLB.
+pub fn unmap_file_pages(sys: &mut System, mm: MmId, start: u64, end: u64) {
+    for at in (start..end).step_by(PAGE_SIZE as usize) {
+        let pte = lookup(sys, mm, at).map(|(_, pte)| pte).filter(|pte| pte_present(*pte));
+        let of_file = |pfn| !sys.machine.mem.page(pfn).flags.contains(PageFlags::ANON);
+        if pte.is_some_and(|pte| of_file(pte.pfn())) {
+            unmap_page_range(sys, mm, at, at + PAGE_SIZE);
+        }
+    }
 }
 
 fn subtract(sys: &mut System, mm: MmId, gone: [i64; 3]) {

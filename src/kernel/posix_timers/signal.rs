@@ -101,15 +101,14 @@ pub fn sig_unignore(sys: &mut System, task: TaskId, sig: Signal) {
 /// signal is not of its present arming, and counts for nothing
 /// (`__posixtimer_deliver_signal`).
 pub fn deliver(sys: &mut System, task: TaskId, id: i32, info: &mut SigInfo) -> bool {
-    let now = sys.machine.clock.now();
     let Some(signal) = sys.task(task).signal else { return false };
+    let timers = &sys.kernel.signals[signal].posix_timers.timers;
+    let Some(now) = timers.get(&id).map(|t| t.now(sys)) else { return false };
     let Some(timer) = timer_mut(sys, signal, id) else { return false };
     if timer.signal_seq != timer.sigqueue_seq {
         return false;
     }
-    if timer.interval == 0 {
-        return true;
-    }
+    let Some(now) = now.filter(|_| timer.interval > 0) else { return true };
     let (times, next) = forward(timer.expires, timer.interval, now);
     let overrun = timer.overrun.saturating_add(times.min(i64::MAX as u64) as i64);
     timer.overrun_last = overrun;

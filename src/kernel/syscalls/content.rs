@@ -8,7 +8,7 @@ use super::files::{done, fd, fd_result, may_sleep, path_arg};
 use super::table::{Syscall, row};
 use crate::kernel::error::{SysError, SysResult};
 use crate::kernel::fs::copy::{self, Offset};
-use crate::kernel::fs::{locks, memfd, sync, truncate};
+use crate::kernel::fs::{fallocate, locks, memfd, sync};
 use crate::kernel::mm::uaccess::{get_user_u64, put_user_u64};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
@@ -28,7 +28,7 @@ pub const CALLS: &[Syscall] = &[
     row(277, "sync_file_range", &["fd", "offset", "nbytes", "flags"], sys_sync_file_range)
         .noting(IN_MEMORY),
     row(285, "fallocate", &["fd", "mode", "offset", "len"], sys_fallocate)
-        .partly("mode 0; the others are refused (EOPNOTSUPP)"),
+        .noting("as a tmpfs: the modes FALLOC_FL_KEEP_SIZE and FALLOC_FL_PUNCH_HOLE"),
     row(306, "syncfs", &["fd"], sys_syncfs).noting(IN_MEMORY),
     row(319, "memfd_create", &["uname", "flags"], sys_memfd_create)
         .partly("MFD_ALLOW_SEALING, MFD_NOEXEC_SEAL and MFD_HUGETLB are refused"),
@@ -75,7 +75,7 @@ fn sys_readahead(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
 fn sys_fallocate(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     let [f, mode, offset, len, ..] = call.args;
     let range = (offset as i64, len as i64);
-    done(truncate::vfs_fallocate(sys, task, fd(f), mode as u32, range))
+    done(fallocate::vfs_fallocate(sys, task, fd(f), mode as u32, range))
 }
 
 fn sys_memfd_create(sys: &mut System, task: TaskId, call: &Call) -> SysResult {

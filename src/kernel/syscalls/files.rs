@@ -9,7 +9,7 @@
 use super::table::{Syscall, row};
 use super::{Call, Out, Payload};
 use crate::abi::{Errno, OpenFlags};
-use crate::base::PAGE_SIZE;
+use crate::base::{PAGE_SIZE, text};
 use crate::kernel::error::{Stop, SysError, SysResult, refuse};
 use crate::kernel::fs::inode::S_IFLNK;
 use crate::kernel::fs::namei::{AT_FDCWD, PATH_MAX};
@@ -316,7 +316,7 @@ fn sys_chroot(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
 fn sys_getcwd(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
     let cwd = open::getcwd(sys, task)?;
     let [addr, size, ..] = call.args;
-    let len = cwd.len() as u64 + 1;
+    let len = text::len(&cwd) as u64 + 1;
     if call.wants_out(0) {
         sys.kernel.out = Out::Text(cwd);
         return Ok(len as i64);
@@ -325,7 +325,7 @@ fn sys_getcwd(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
         let why = format!("the buffer has {size} bytes, the path with its NUL {len}");
         return Err(SysError::with(Errno::ERANGE, "getcwd", why).into());
     }
-    let mut bytes = cwd.into_bytes();
+    let mut bytes = text::encode(&cwd).into_owned();
     bytes.push(0);
     copy_to_user(sys, task, addr, &bytes)?;
     Ok(len as i64)
@@ -351,7 +351,7 @@ fn strings(sys: &mut System, task: TaskId, array: u64) -> Result<Vec<String>, Sy
             let errno = if e.errno == Errno::ENAMETOOLONG { Errno::E2BIG } else { e.errno };
             SysError { errno, ..e }
         })?;
-        bytes += s.len() as u64;
+        bytes += text::len(&s) as u64;
         list.push(s);
         if list.len() > MAX_STRINGS || bytes > exec::MAX_ARG_BYTES {
             let why = "arguments or environment are larger than any stack limit admits";
@@ -465,7 +465,7 @@ fn sys_vhangup(sys: &mut System, task: TaskId, _: &Call) -> SysResult {
 }
 
 const OPEN_NOTE: &str = "O_DIRECT and O_ASYNC are refused, and a FIFO to read and write at once; programs given as data cannot be written (ETXTBSY)";
-const FCNTL_NOTE: &str = "F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETPIPE_SZ, F_GET_SEALS, and the locks: F_GETLK, F_SETLK, F_SETLKW and their OFD forms; others are refused";
+const FCNTL_NOTE: &str = "F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETPIPE_SZ, F_SETPIPE_SZ, F_GET_SEALS, and the locks: F_GETLK, F_SETLK, F_SETLKW and their OFD forms; others are refused";
 const EXECVE_NOTE: &str = "ELF files of x86_64, #! scripts and programs given as data; other formats are refused (ENOEXEC); p_align above a page is not kept";
 const IOCTL_NOTE: &str = "FIONREAD, FIONBIO, FIOCLEX, FIONCLEX; of pseudo terminals TCGETS, TCSETS, TCSETSW, TCSETSF, TIOCSCTTY, TIOCNOTTY, TIOCGPGRP, TIOCSPGRP, TIOCGSID, TIOCGPTN, TIOCSPTLCK, TIOCGPTLCK; others are refused";
 const EXECVEAT_NOTE: &str = "as execve; AT_EXECVE_CHECK and files without a name are refused; a script's interpreter gets the name of the file, not /dev/fd/N";
@@ -477,8 +477,7 @@ pub const CALLS: &[Syscall] = &[
     row(1, "write", &["fd", "buf", "count"], sys_write),
     row(2, "open", &["filename", "flags", "mode"], sys_open).partly(OPEN_NOTE),
     row(3, "close", &["fd"], sys_close),
-    row(8, "lseek", &["fd", "offset", "whence"], sys_lseek)
-        .partly("SEEK_DATA and SEEK_HOLE are refused"),
+    row(8, "lseek", &["fd", "offset", "whence"], sys_lseek),
     row(16, "ioctl", &["fd", "cmd", "arg"], sys_ioctl).partly(IOCTL_NOTE),
     row(17, "pread64", &["fd", "buf", "count", "pos"], sys_pread64).partly(READ_NOTE),
     row(18, "pwrite64", &["fd", "buf", "count", "pos"], sys_pwrite64),

@@ -7,6 +7,7 @@ use super::files::path_arg;
 use super::table::{Syscall, row};
 use super::{Call, Out, Payload};
 use crate::abi::Errno;
+use crate::base::text;
 use crate::kernel::error::{SysError, SysResult, refuse};
 use crate::kernel::fs::namei::AT_FDCWD;
 use crate::kernel::fs::readdir::Format;
@@ -78,13 +79,14 @@ fn readlinkat(sys: &mut System, t: TaskId, call: &Call, dfd: i32, i: usize) -> S
         return Ok(refuse(Errno::EINVAL, "do_readlinkat", "the buffer's size is not positive")?);
     }
     let path = path_arg(sys, t, call, i)?;
-    let text = stat::do_readlinkat(sys, t, dfd, &path)?;
+    let target = stat::do_readlinkat(sys, t, dfd, &path)?;
     if call.wants_out(i + 1) {
-        let len = text.len() as i64;
-        sys.kernel.out = Out::Text(text);
+        let len = text::len(&target) as i64;
+        sys.kernel.out = Out::Text(target);
         return Ok(len);
     }
-    let bytes = &text.as_bytes()[..text.len().min(size as usize)];
+    let bytes = text::encode(&target);
+    let bytes = &bytes[..bytes.len().min(size as usize)];
     copy_to_user(sys, t, call.args[i + 1], bytes)?;
     Ok(bytes.len() as i64)
 }

@@ -147,7 +147,7 @@ fn sys_mincore(sys: &mut System, task: TaskId, call: &Call) -> SysResult {
 const MMAP_NOTE: &str = "No huge pages, MAP_DROPPABLE, MAP_SYNC or protection keys; \
                          no execute-only memory.";
 const MADVISE_NOTE: &str = "Advice for reclaim, huge pages, KSM, guard regions and memory failure \
-                            is refused by name, MADV_FREE and MADV_REMOVE too.";
+                            is refused by name, MADV_FREE too.";
 
 /// Rows of the table.
 pub const CALLS: &[Syscall] = &[

@@ -22,6 +22,7 @@ use crate::kernel::error::{SysError, refuse};
 use crate::kernel::fs::InodeId;
 use crate::kernel::fs::inode::{CharDev, Inode, InodeKind, iput};
 use crate::kernel::fs::namei::add_entry;
+use crate::kernel::fs::readdir::remove_entry;
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
 use crate::kernel::wait_queue::WaitQueueHead;
@@ -94,8 +95,7 @@ fn devpts_pty_new(sys: &mut System, task: TaskId, index: u32) {
 /// The name goes; who has it open keeps it.
 fn devpts_pty_kill(sys: &mut System, index: u32) {
     let dir = devpts(sys);
-    let InodeKind::Dir(entries) = &mut sys.kernel.inodes[dir].kind else { return };
-    if let Some(inode) = entries.shift_remove(index.to_string().as_str()) {
+    if let Some(inode) = remove_entry(sys, dir, &index.to_string()) {
         sys.kernel.inodes[inode].i_nlink = 0;
         iput(sys, inode);
     }

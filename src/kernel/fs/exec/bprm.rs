@@ -14,6 +14,7 @@ use super::super::{File, FileKind, InodeId};
 use super::elf::{ELFMAG, Elf, load_elf};
 use crate::abi::Errno;
 use crate::abi::numbers::RLIMIT_STACK;
+use crate::base::text;
 use crate::kernel::error::{SysError, refuse};
 use crate::kernel::system::System;
 use crate::kernel::task::TaskId;
@@ -116,7 +117,7 @@ fn parse_script(buf: &[u8; BINPRM_BUF_SIZE]) -> Option<(String, Option<String>)>
     let line = &line[..line.iter().rposition(|b| !space(b)).map_or(0, |i| i + 1)];
     let line = &line[line.iter().position(|b| !space(b))?..];
     let name_end = line.iter().position(|b| space(b) || *b == 0).unwrap_or(line.len());
-    let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
+    let text = text::decode;
     let (name, rest) = line.split_at(name_end);
     let arg = match rest.first() {
         Some(0) | None => None,
@@ -146,13 +147,14 @@ fn check_strings(
     };
     let limit = MAX_ARG_BYTES.min(stack / 4).max(ARG_MAX);
     let all = || argv.iter().chain(envp);
-    if let Some(s) = all().find(|s| s.len() >= MAX_ARG_STRLEN) {
-        let why = format!("a string of {} bytes; one has at most 131071", s.len());
+    if let Some(s) = all().find(|s| text::len(s) >= MAX_ARG_STRLEN) {
+        let why = format!("a string of {} bytes; one has at most 131071", text::len(s));
         return Err(SysError::with(Errno::E2BIG, "copy_strings", why));
     }
     let pointers = 8 * (argv.len().max(1) + envp.len()) as u64;
     // The path lies on the new stack too.
-    let strings: u64 = all().map(|s| s.len() as u64 + 1).sum::<u64>() + filename.len() as u64 + 1;
+    let strings: u64 =
+        all().map(|s| text::len(s) as u64 + 1).sum::<u64>() + text::len(filename) as u64 + 1;
     let total = pointers.saturating_add(strings);
     if total > limit || strings > stack {
         let why = format!(

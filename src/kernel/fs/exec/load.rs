@@ -22,7 +22,7 @@ use super::bprm::Program;
 use super::elf::PHDR_SIZE;
 use super::elf_map::{Loaded, map_elf};
 use crate::abi::{Errno, OpenFlags};
-use crate::base::PAGE_SIZE;
+use crate::base::{PAGE_SIZE, text};
 use crate::kernel::cred::user_ns::{from_kgid_munged, from_kuid_munged};
 use crate::kernel::error::SysError;
 use crate::kernel::fs::FileKind;
@@ -107,7 +107,7 @@ fn setup(sys: &mut System, task: TaskId, mm: MmId, bprm: &LinuxBinprm) -> Result
     let mut offsets = Vec::new();
     for s in bprm.argv.iter().chain(&bprm.envp).chain([&bprm.filename]) {
         offsets.push(block.len() as u64);
-        block.extend_from_slice(s.as_bytes());
+        block.extend_from_slice(&text::encode(s));
         block.push(0);
     }
     let top = sys.mm(mm).start_stack;

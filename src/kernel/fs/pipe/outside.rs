@@ -4,7 +4,7 @@
 //! Linux: none; this is what a process at the other end would do with read(2)
 //! and write(2). Left out: waiting; the caller does when there is nothing.
 
-use super::{PIPE_DEF_BUFFERS, PipeBuffer, PipeId};
+use super::{PipeBuffer, PipeId};
 use crate::base::PAGE_SIZE;
 use crate::kernel::sched::core::wake_up;
 use crate::kernel::system::System;
@@ -33,7 +33,7 @@ pub fn put(sys: &mut System, pipe: PipeId, bytes: &[u8]) -> usize {
     let Some(p) = sys.kernel.pipes.get_mut(pipe) else { return 0 };
     let mut done = 0;
     for part in bytes.chunks(PAGE_SIZE as usize) {
-        if p.bufs.len() >= PIPE_DEF_BUFFERS {
+        if p.full() {
             break;
         }
         p.buf.extend(part);

@@ -12,6 +12,7 @@ use super::wchan::wchan;
 use super::{array, attr, gone, status, task_mmu};
 use crate::abi::{Cap, Errno};
 use crate::base::PAGE_SHIFT;
+use crate::base::text;
 use crate::kernel::capability::{capable, ns_capable};
 use crate::kernel::cred::id_map;
 use crate::kernel::cred::user_ns::Map;
@@ -138,7 +139,8 @@ pub(super) fn may_open(
 }
 
 fn of_mm(sys: &System, of: TaskId, show: fn(&System, MmId) -> String) -> Vec<u8> {
-    sys.task(of).mm.map(|mm| show(sys, mm)).unwrap_or_default().into_bytes()
+    let shown = sys.task(of).mm.map(|mm| show(sys, mm)).unwrap_or_default();
+    text::encode(&shown).into_owned()
 }
 
 /// What is in a file.
@@ -181,7 +183,7 @@ pub(super) fn show(
         Entry::Cgroup => cgroup_line(sys, of),
         Entry::Pagemap => return gone(),
     };
-    Ok(text.into_bytes())
+    Ok(text::encode(&text).into_owned())
 }
 
 /// /proc/PID/cgroup (`proc_cgroup_show`).

@@ -1,6 +1,7 @@
 //! The rules of files, each as Linux 6.18 answered them to a C program.
 
 mod descriptors;
+mod holes;
 mod io;
 mod links;
 mod names;

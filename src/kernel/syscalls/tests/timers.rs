@@ -133,7 +133,7 @@ fn a_timer_tells_one_thread_or_nobody() {
     for (clock, notify, sig, e) in [
         (12, SIGEV_SIGNAL, 10, Errno::EINVAL),
         (4, SIGEV_SIGNAL, 10, Errno::EOPNOTSUPP),
-        (2, SIGEV_SIGNAL, 10, Errno::EOPNOTSUPP),
+        (9, SIGEV_SIGNAL, 10, Errno::EOPNOTSUPP),
         (1, SIGEV_SIGNAL, 0, Errno::EINVAL),
         (1, SIGEV_SIGNAL, 65, Errno::EINVAL),
         (1, 9, 10, Errno::EINVAL),
@@ -246,4 +246,54 @@ fn timers_of_processor_time_count_what_is_run() {
     r.t = init;
     r.w.enter(child, "exit_group", &[0], Payload::Registers);
     assert_eq!(r.w.sys.kernel.cpu_timers_armed, 0);
+}
+
+#[test]
+fn posix_timers_count_processor_time() {
+    let mut r = raw();
+    let at = r.at;
+    let set = r.block(Signal::SIGUSR1);
+    let load = |r: &mut Raw| {
+        let op = UserOp::Load { addr: crate::base::VirtAddr(at), size: Size::Qword };
+        crate::kernel::entry::user_op(&mut r.w.sys, r.t, op).unwrap().unwrap();
+    };
+    // Of the process, of the thread, and of the process by number: all but the first
+    // bits of its pid are those of -1.
+    let by_pid = !r.w.pid(r.t) << 3 | 2;
+    for clock in [2, 3, by_pid & 0xffff_ffff] {
+        let id = r.timer(clock, SIGEV_SIGNAL, 10, 0).unwrap();
+        assert_eq!(r.w.sys.kernel.cpu_timers_armed, 0);
+        r.set(id, 0, 30_000, 30_000);
+        assert_eq!(r.w.sys.kernel.cpu_timers_armed, 1);
+        // Time alone does not move it.
+        r.pass(100 * MS);
+        assert_eq!(r.take(set), Err(Errno::EAGAIN));
+        for _ in 0..1_000 {
+            load(&mut r);
+        }
+        let (code, number, overrun, value) = r.take(set).unwrap();
+        assert_eq!((code, number, value), (-2, id as i32, 7), "clock {clock:#x}");
+        assert!(overrun >= 2, "{overrun}");
+        let (left, interval) = r.left(id);
+        assert!(left > 0 && left <= 30_000 && interval == 30_000, "{left}");
+        r.ok("timer_delete", &[id]);
+        assert_eq!(r.w.sys.kernel.cpu_timers_armed, 0);
+    }
+    assert_eq!(r.timer(!0x3fff_u64 << 3 & 0xffff_ffff, SIGEV_SIGNAL, 10, 0), Err(Errno::EINVAL));
+    // A timer that measures another process fires while that one runs; when it has
+    // ended there is nothing to measure.
+    let child = r.w.fork(r.t);
+    let of_child = !r.w.pid(child) << 3 | 2;
+    let id = r.timer(of_child & 0xffff_ffff, SIGEV_SIGNAL, 10, 0).unwrap();
+    r.set(id, 0, 5_000, 0);
+    let own = std::mem::replace(&mut r.t, child);
+    for _ in 0..200 {
+        load(&mut r);
+    }
+    r.t = own;
+    assert_eq!(r.take(set).map(|t| t.1), Ok(id as i32));
+    r.w.enter(child, "exit_group", &[0], Payload::Registers);
+    let spec = r.put_words(344, &[0, 0, 1, 0]);
+    assert_eq!(r.sys("timer_settime", &[id, 0, spec, 0]), Err(Errno::ESRCH));
+    assert_eq!(r.left(id), (0, 0));
 }
