@@ -139,7 +139,8 @@ fn same(a: &System, b: &System) -> Result<(), String> {
     for (x, y) in m.cpus.iter().zip(&n.cpus) {
         let (x, y) = (without_tlb(x), without_tlb(y));
         if x != y {
-            return Err(format!("processors differ:\n{x:?}\n{y:?}"));
+            let show = |c: &Cpu| format!("{:x?} {:?} {}", c.regs, c.cr2, c.tsc);
+            return Err(format!("processors differ:\n{}\n{}", show(&x), show(&y)));
         }
     }
     for ((id, x), (_, y)) in a.kernel.tasks.iter().zip(b.kernel.tasks.iter()) {

@@ -69,7 +69,7 @@ pub struct Core<'m> {
     pub fpu: &'m mut FpuState,
     /// Why the last instruction was not executed.
     pub trap: Stopped,
-    /// Time-stamp counter at the beginning of the run.
+    /// Time-stamp counter at the beginning of the block.
     pub tsc: u64,
     /// Unaligned accesses raise #AC: RFLAGS.AC with CR0.AM.
     checked: bool,

@@ -14,7 +14,9 @@
 
 use super::insn::{ADDR32, FS, GS, HIGH, Handler, Insn, ODD_ADDRESS, PAGE, STACK, ZERO};
 use super::{int, sse, x87};
-use iced_x86::{Decoder, DecoderError, DecoderOptions, FlowControl, Instruction, OpKind, Register};
+use iced_x86::{
+    Decoder, DecoderError, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind, Register,
+};
 
 /// The longest instruction.
 pub const INSN_MAX: usize = 15;
@@ -65,10 +67,21 @@ impl Form<'_> {
 /// What came of some bytes.
 #[derive(Debug)]
 pub enum Decoded {
-    /// An instruction; `true`: it ends its block.
-    Insn(Insn, bool),
+    /// An instruction, and what it means for its block.
+    Insn(Insn, Ends),
     /// Its bytes go on beyond those given.
     NeedsMore,
+}
+
+/// Where a block ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ends {
+    /// It goes on.
+    No,
+    /// After the instruction.
+    After,
+    /// Before it and after it: it asks how many were executed before its block.
+    Around,
 }
 
 /// Decodes the instruction at the beginning of `bytes`, which lie at offset
@@ -80,15 +93,21 @@ pub fn decode(bytes: &[u8], at: u16) -> Decoded {
     match decoder.last_error() {
         DecoderError::None => {}
         DecoderError::NoMoreBytes if bytes.len() < INSN_MAX => return Decoded::NeedsMore,
-        _ if is_too_long(bytes) => return Decoded::Insn(plain(int::too_long(), at, 0), true),
-        _ => return Decoded::Insn(plain(int::invalid(), at, 0), true),
+        _ if is_too_long(bytes) => {
+            return Decoded::Insn(plain(int::too_long(), at, 0), Ends::After);
+        }
+        _ => return Decoded::Insn(plain(int::invalid(), at, 0), Ends::After),
     }
     let mut out = plain(int::unsupported(), at, insn.len() as u8);
     let handler =
         handler(&insn, bytes, &mut out).or_else(|| int::is_beyond(&insn).then(int::invalid));
     // A branch that is not taken goes on in its block.
     let goes_on = matches!(insn.flow_control(), FlowControl::Next | FlowControl::ConditionalBranch);
-    let ends = !goes_on || handler.is_none();
+    let ends = match insn.mnemonic() {
+        Mnemonic::Rdtsc | Mnemonic::Rdtscp => Ends::Around,
+        _ if goes_on && handler.is_some() => Ends::No,
+        _ => Ends::After,
+    };
     if let Some(run) = handler {
         out.run = run;
     }
@@ -301,7 +320,7 @@ mod tests {
 
     #[test]
     fn only_a_branch_that_is_taken_ends_a_block() {
-        let ends = |bytes: &[u8]| matches!(decode(bytes, 0), Decoded::Insn(_, true));
+        let ends = |bytes: &[u8]| matches!(decode(bytes, 0), Decoded::Insn(_, Ends::After));
         assert!(!ends(&[0x90]) && !ends(&[0x75, 2]) && !ends(&[0xe2, 2]));
         assert!(ends(&[0xeb, 2]) && ends(&[0xc3]) && ends(&[0x0f, 0x05]) && ends(&[0x0f, 0x0b]));
     }

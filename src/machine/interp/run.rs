@@ -16,7 +16,7 @@
 
 use super::code::{BLOCK_MAX, Code, Crossing};
 use super::core::{Core, Stopped};
-use super::decode::{Decoded, INSN_MAX, decode};
+use super::decode::{Decoded, Ends, INSN_MAX, decode};
 use super::insn::{Flow, Insn, PAGE, Trap};
 use super::{Exit, Parts, Run};
 use crate::base::cow::{self, Arc};
@@ -47,11 +47,11 @@ impl Machine {
             soft,
             std::mem::take(frames),
         );
-        core.tsc = tsc;
         // A trap after each instruction.
         core.single = core.flags.system & Rflags::TF.bits() != 0;
         let most = if core.single { budget.min(1) } else { budget };
-        let mut looped = Loop { code, left: most, most, breakpoints, first: true, alone: false };
+        let mut looped =
+            Loop { code, left: most, most, tsc, breakpoints, first: true, alone: false };
         let mut exit = looped.run(&mut core);
         let retired = looped.most - looped.left;
         if core.single && exit == Exit::Budget && retired > 0 {
@@ -72,6 +72,8 @@ struct Loop<'a> {
     left: u64,
     /// What `left` was at the beginning, less what single steps took away.
     most: u64,
+    /// The time-stamp counter then.
+    tsc: u64,
     breakpoints: &'a BTreeSet<u64>,
     first: bool,
     /// The next instruction is executed without being kept: it writes to a page
@@ -86,6 +88,7 @@ impl Loop<'_> {
             if self.left == 0 {
                 return Exit::Budget;
             }
+            core.tsc = self.tsc.wrapping_add(self.most - self.left);
             if std::mem::take(&mut self.alone) {
                 match self.one(core) {
                     Ok(()) => continue,
@@ -258,10 +261,13 @@ impl Loop<'_> {
         while from < bytes.len() && insns.len() < BLOCK_MAX {
             match decode(&bytes[from..], at + from as u16) {
                 Decoded::Insn(insn, ends) => {
+                    if ends == Ends::Around && !insns.is_empty() {
+                        break;
+                    }
                     // Of an invalid one the length is not known.
                     from += usize::from(insn.len);
                     insns.push(insn);
-                    if ends {
+                    if ends != Ends::No {
                         break;
                     }
                 }
@@ -364,6 +370,21 @@ mod tests {
         b.regs().flags |= Rflags::TF.bits();
         b.regs().ip = CODE;
         assert_eq!(b.run(5), Run { exit: Exit::Exception(Exception::Debug), retired: 1 });
+    }
+
+    #[test]
+    fn the_time_stamp_counts_instructions_however_they_are_run() {
+        // nop ; rdtsc ; mov [600000h],rax ; nop ; rdtscp ; syscall
+        let code = [
+            0x90, 0x0f, 0x31, 0x48, 0x89, 0x04, 0x25, 0, 0, 0x60, 0, 0x90, 0x0f, 0x01, 0xf9, 0x0f,
+            0x05,
+        ];
+        for step in [1, 2, 3, 100] {
+            let mut b = Bench::new(&code);
+            b.space.m.cpus[0].tsc = 1000;
+            while b.run(step).exit == Exit::Budget {}
+            assert_eq!((b.peek(DATA), b.regs().ax), (1001, 1004), "{step} at once");
+        }
     }
 
     #[test]
