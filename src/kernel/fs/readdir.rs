@@ -6,7 +6,7 @@
 //!                                              is the last byte
 //! ```
 //! The offset of the open directory counts entries. When one is removed that it has
-//! passed, it goes back by one with the others ([`entry_removed`]): whoever removes
+//! passed, it goes back by one with the others (`entry_removed`): whoever removes
 //! what he has read misses nothing.
 //!
 //! Linux: fs/readdir.c (getdents64, filldir64, iterate_dir).
