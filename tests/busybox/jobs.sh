@@ -27,7 +27,7 @@ kill -USR1 $$
 trap - USR1
 sh -c 'trap "echo term; exit 5" TERM; kill -TERM $$; echo not here'
 echo $?
-sh -c 'kill -INT $$'
+sh -c 'kill -USR2 $$'
 echo $?
 sh -c 'trap "" TERM; kill -TERM $$; echo ignored'
 sh -c 'set -e; echo before; false; echo after'
