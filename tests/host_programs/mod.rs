@@ -33,6 +33,18 @@ pub fn run(command: &mut Command, files: &Path) -> Result<Ran, String> {
     let (out, err) = (files.with_extension("out"), files.with_extension("err"));
     command.stdin(Stdio::null()).process_group(0);
     command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
+    // What a shell starts in the background ignores some signals, and so would
+    // what it starts.
+    let usual = || {
+        for sig in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGPIPE] {
+            // SAFETY: signal(2) may be called between fork and exec, and this
+            // process has no handler that the child would share.
+            unsafe { libc::signal(sig, libc::SIG_DFL) };
+        }
+        Ok(())
+    };
+    // SAFETY: the closure makes system calls only.
+    unsafe { command.pre_exec(usual) };
     let mut child = command.spawn().map_err(|e| format!("{command:?}: {e}"))?;
     let end = Instant::now() + MOST;
     let status = loop {
