@@ -254,12 +254,9 @@ fn memory(insn: &Instruction, out: &mut Insn) -> Option<()> {
         u32::try_from(disp).ok().filter(|_| !wide).map(|d| d as i32)
     })?;
     let segment = segment(insn);
-    // A moffs address or [disp32] under an address-size prefix.
-    wide &= !(base == Register::None
-        && index == Register::None
-        && insn.memory_displ_size() == 4
-        && disp > i32::MAX as u64
-        && disp <= u64::from(u32::MAX));
+    // A moffs address or [disp32] under an address-size prefix: what BT adds to it
+    // stays below 4 GiB too.
+    wide &= !(base == Register::None && index == Register::None && insn.memory_displ_size() == 4);
     // Prefixes of other segments mean nothing.
     if segment == ZERO && matches!(base.full_register(), Register::RSP | Register::RBP) {
         out.scale |= STACK;

@@ -170,6 +170,16 @@ mod tests {
     }
 
     #[test]
+    fn a_short_address_stays_short() {
+        // lock bts [600100h] (32-bit address), rbp ; syscall
+        let code = [0x67, 0xf0, 0x48, 0x0f, 0xab, 0x2c, 0x25, 0, 1, 0x60, 0, 0x0f, 0x05];
+        let mut b = Bench::new(&code);
+        b.regs().bp = 0x8000_0000_0000_0001;
+        assert_eq!(b.go(), Exit::Syscall);
+        assert_eq!(b.peek(DATA + 0x100), 2);
+    }
+
+    #[test]
     fn a_scan_of_nothing_leaves_its_destination() {
         // bsf eax, ecx ; lzcnt (here: bsr) edx, ebx ; syscall
         let mut b = Bench::new(&[0x0f, 0xbc, 0xc1, 0xf3, 0x0f, 0xbd, 0xd3, 0x0f, 0x05]);
