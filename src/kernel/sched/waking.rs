@@ -49,47 +49,45 @@ pub fn wake_up_process(sys: &mut System, task: TaskId) -> bool {
     try_to_wake_up(sys, task, TaskState::INTERRUPTIBLE | TaskState::UNINTERRUPTIBLE)
 }
 
+/// The queue behind a [`WaitOn`] other than a futex, `get` or `get_mut`.
+macro_rules! queue_of {
+    ($k:expr, $on:expr, $get:ident $(, $m:tt)?) => {
+        match $on {
+            WaitOn::Child(signal) | WaitOn::Dethread(signal) => {
+                $k.signals.$get(signal).map(|s| &$($m)? s.wait_chldexit)
+            }
+            WaitOn::Vfork(c) => $k.completions.$get(c).map(|c| &$($m)? c.wait),
+            WaitOn::PipeRead(p) => $k.pipes.$get(p).map(|p| &$($m)? p.rd_wait),
+            WaitOn::PipeWrite(p) => $k.pipes.$get(p).map(|p| &$($m)? p.wr_wait),
+            WaitOn::TtyRead(t) => $k.ttys.$get(t).map(|t| &$($m)? t.read_wait),
+            WaitOn::TtyWrite(t) => $k.ttys.$get(t).map(|t| &$($m)? t.write_wait),
+            WaitOn::FileLock(i) => $k.inodes.$get(i).map(|i| &$($m)? i.lock_wait),
+            WaitOn::Anon(a) => $k.anon_inodes.$get(a).map(|a| &$($m)? a.wqh),
+            WaitOn::Signalfd(s) => $k.sighands.$get(s).map(|s| &$($m)? s.signalfd_wqh),
+            WaitOn::PidExit(p) => $k.pids.$get(p).map(|p| &$($m)? p.wait_pidfd),
+            WaitOn::Futex(_) => None,
+            WaitOn::Poll | WaitOn::Signal | WaitOn::Timeout | WaitOn::Tracer => None,
+        }
+    };
+}
+
 /// Whether nobody sleeps on a queue and nobody watches it, or it is gone. Looked
 /// at before every wake-up: writing copies what is shared with snapshots.
 fn is_deserted(sys: &System, on: WaitOn) -> bool {
     let k = &sys.kernel;
     let queue = match on {
-        WaitOn::Child(signal) | WaitOn::Dethread(signal) => {
-            k.signals.get(signal).map(|s| &s.wait_chldexit)
-        }
-        WaitOn::Vfork(c) => k.completions.get(c).map(|c| &c.wait),
-        WaitOn::PipeRead(p) => k.pipes.get(p).map(|p| &p.rd_wait),
-        WaitOn::PipeWrite(p) => k.pipes.get(p).map(|p| &p.wr_wait),
-        WaitOn::TtyRead(t) => k.ttys.get(t).map(|t| &t.read_wait),
-        WaitOn::TtyWrite(t) => k.ttys.get(t).map(|t| &t.write_wait),
-        WaitOn::FileLock(i) => k.inodes.get(i).map(|i| &i.lock_wait),
-        WaitOn::Anon(a) => k.anon_inodes.get(a).map(|a| &a.wqh),
-        WaitOn::Signalfd(s) => k.sighands.get(s).map(|s| &s.signalfd_wqh),
-        WaitOn::PidExit(p) => k.pids.get(p).map(|p| &p.wait_pidfd),
         WaitOn::Futex(key) => k.futex_queues.get(&key),
-        WaitOn::Poll | WaitOn::Signal | WaitOn::Timeout | WaitOn::Tracer => None,
+        on => queue_of!(k, on, get),
     };
     queue.is_none_or(|q| q.entries.is_empty() && q.watches.is_empty())
 }
 
-/// The queue behind a [`WaitOn`], if its owner still exists.
+/// The queue behind a [`WaitOn`], if its owner still exists; a futex gets one.
 pub fn queue_mut(sys: &mut System, on: WaitOn) -> Option<&mut WaitQueueHead> {
     let k = &mut sys.kernel;
     match on {
-        WaitOn::Child(signal) | WaitOn::Dethread(signal) => {
-            k.signals.get_mut(signal).map(|s| &mut s.wait_chldexit)
-        }
-        WaitOn::Vfork(c) => k.completions.get_mut(c).map(|c| &mut c.wait),
-        WaitOn::PipeRead(p) => k.pipes.get_mut(p).map(|p| &mut p.rd_wait),
-        WaitOn::PipeWrite(p) => k.pipes.get_mut(p).map(|p| &mut p.wr_wait),
-        WaitOn::TtyRead(t) => k.ttys.get_mut(t).map(|t| &mut t.read_wait),
-        WaitOn::TtyWrite(t) => k.ttys.get_mut(t).map(|t| &mut t.write_wait),
-        WaitOn::FileLock(i) => k.inodes.get_mut(i).map(|i| &mut i.lock_wait),
-        WaitOn::Anon(a) => k.anon_inodes.get_mut(a).map(|a| &mut a.wqh),
-        WaitOn::Signalfd(s) => k.sighands.get_mut(s).map(|s| &mut s.signalfd_wqh),
-        WaitOn::PidExit(p) => k.pids.get_mut(p).map(|p| &mut p.wait_pidfd),
         WaitOn::Futex(key) => Some(k.futex_queues.entry(key).or_default()),
-        WaitOn::Poll | WaitOn::Signal | WaitOn::Timeout | WaitOn::Tracer => None,
+        on => queue_of!(k, on, get_mut, mut),
     }
 }
 
